@@ -1,0 +1,99 @@
+"""Devices and precision: the one place that knows what the hardware is called and what it does well."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+
+from vprkit.errors import ConfigError, NotAvailable
+
+Precision = Literal["fp32", "bf16", "fp16"]
+_DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """`auto` is the first accelerator that works here, else the CPU.
+
+    Raises:
+        NotAvailable: a device was named that this machine does not have.
+        ConfigError: the name is no device.
+    """
+    if isinstance(device, torch.device):
+        return device
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"'{device}' is no device; use auto, cpu, cuda, cuda:1 or mps") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise NotAvailable(f"device '{device}' was asked for, but torch sees no such GPU here; use device=auto or cpu")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise NotAvailable(f"device '{device}' was asked for, but this machine has {torch.cuda.device_count()} GPU(s)")
+    if resolved.type == "mps" and not torch.backends.mps.is_available():
+        raise NotAvailable("device 'mps' was asked for, but this torch has no Metal support here; use device=auto or cpu")
+    return resolved
+
+
+def resolve_precision(precision: str, device: torch.device) -> Precision:
+    """`auto` is fp32 on a CPU and bf16 on a GPU that has it (fp16 on one that does not)."""
+    if precision == "auto":
+        if device.type != "cuda":
+            return "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    if precision not in _DTYPES:
+        raise ConfigError(f"precision '{precision}' is unknown; use auto, fp32, bf16 or fp16")
+    return precision  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def inference(device: torch.device, precision: Precision) -> Iterator[None]:
+    """No gradients, and autocast where the precision asks for it."""
+    with torch.inference_mode():
+        if precision == "fp32":
+            yield
+        else:
+            with torch.autocast(device.type, dtype=_DTYPES[precision]):
+                yield
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for queued work, so that a clock read afterwards tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+@functools.cache
+def enable_fast_fp32() -> bool:
+    """Let oneDNN compute fp32 products on this CPU where it does so exactly; True if it is on.
+
+    PyTorch's default matrix library leaves more than half of many AMD processors unused. The flag that routes products
+    to oneDNN also allows bf16 rounding on processors with AMX, so a 256x256 product is compared with float64 first.
+    """
+    try:
+        matmul = torch.backends.mkldnn.matmul
+        before = matmul.fp32_precision
+    except AttributeError:
+        return False
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    exact = a.double() @ b.double()
+    matmul.fp32_precision = "bf16"
+    error = ((a @ b).double() - exact).abs().max() / exact.abs().max()
+    if float(error) < 1e-6:
+        return True
+    matmul.fp32_precision = before
+    return False
+
+
+@functools.cache
+def cpu_has_fast_bf16() -> bool:
+    """True where the CPU has bf16 units (AVX512-BF16 or AMX), so that bf16 describing is worth offering."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,140 @@
+"""A method ready to use: preprocessing, network and metric together, on a device."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from vprkit import device as devices
+from vprkit.data import images as pictures
+from vprkit.errors import ConfigError, VprError
+from vprkit.features import Features
+from vprkit.preprocessing import Preprocessing
+from vprkit.registry import Metric
+
+Role = Literal["query", "database"]
+Photo = str | Path | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """Where a network's numbers come from: a file and its SHA-256, or `random` and a seed."""
+
+    path: str
+    sha256: str
+    licence: str = ""
+
+
+class Method:
+    """A place-recognition system ready to describe images.
+
+    Args:
+        network: maps (B, C, H, W) float32 images to `Features`, or to a (B, D) tensor of global vectors.
+        preprocessing: how photos become those images.
+        name: what manifests and results call it.
+        metric: `ip` or `l2`, how its index vectors are compared.
+        configuration: the options it was built with.
+        weights: where its numbers come from, None for a training-free method.
+        device: `auto`, `cpu`, ... (see `vprkit.device`).
+        precision: `auto`, `fp32`, `bf16` or `fp16` of the network.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocessing: Preprocessing,
+        *,
+        name: str = "custom",
+        metric: Metric = "ip",
+        configuration: Mapping[str, Any] | None = None,
+        weights: WeightsSource | None = None,
+        device: str | torch.device = "auto",
+        precision: str = "auto",
+    ) -> None:
+        if metric not in ("ip", "l2"):
+            raise ConfigError(f"metric '{metric}' is unknown; use 'ip' or 'l2'")
+        self.name = name
+        self.metric: Metric = metric
+        self.preprocessing = preprocessing
+        self.configuration = dict(configuration or {})
+        self.weights = weights
+        self.device = devices.resolve_device(device)
+        self.precision = devices.resolve_precision(precision, self.device)
+        if self.device.type == "cpu":
+            devices.enable_fast_fp32()
+        self.network = network.eval().to(self.device)
+
+    @classmethod
+    def from_module(cls, network: nn.Module, preprocessing: Preprocessing | None = None, **options: Any) -> "Method":
+        """Any module as a method, e.g. one from `torch.hub`; options as of `Method`.
+
+        Args:
+            network: (B, C, H, W) -> (B, D) tensor or `Features`.
+            preprocessing: default 224 x 224, 8-bit bilinear, ImageNet mean and std.
+        """
+        options.setdefault("name", type(network).__name__.lower())
+        return cls(network, preprocessing or Preprocessing(), **options)
+
+    def describe_batch(self, batch: Tensor) -> Features:
+        """The network alone: (B, C, H, W) preprocessed images to `Features` in float32 on the method's device."""
+        with devices.inference(self.device, self.precision):
+            output = self.network(batch.to(self.device, non_blocking=True))
+        features = output if isinstance(output, Features) else Features(_as_vectors(output, self.name))
+        return features.map(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)
+
+    def describe(self, images: Photo | Sequence[Photo] | Tensor, batch_size: int = 32) -> Features:
+        """Describe photos (paths, PIL images, uint8 arrays) or a ready (B, C, H, W) tensor; results in input order.
+
+        Photos that end up with different sizes are described in buckets of equal size, so the result does not depend on
+        which photos are described together (to rounding).
+        """
+        if isinstance(images, Tensor):
+            return Features.cat([self.describe_batch(part) for part in images.split(batch_size)])
+        photos = [images] if isinstance(images, (str, Path, Image.Image, np.ndarray)) else list(images)
+        if not photos:
+            raise VprError("describe was given no images")
+        tensors = [pictures.prepare(photo, self.preprocessing) for photo in photos]
+        buckets = list(pictures.buckets([tensor.shape for tensor in tensors], batch_size))
+        parts = [self.describe_batch(torch.stack([tensors[i] for i in bucket])) for bucket in buckets]
+        order = torch.argsort(torch.tensor([i for bucket in buckets for i in bucket]))
+        return Features.cat(parts)[order.to(self.device)]
+
+    def index_vectors(self, features: Features, role: Role = "database") -> Tensor:
+        """The (B, E) vectors that are searched; methods that fuse modalities give other ones for queries."""
+        return features.global_
+
+    @cached_property
+    def tensors_sha256(self) -> str:
+        """SHA-256 over the network's named tensors: equal for equal numbers, whatever file they came from."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the features: equal identities give comparable vectors. Device and precision are left out."""
+        return {
+            "method": self.name,
+            "configuration": self.configuration,
+            "preprocessing": self.preprocessing.to_dict(),
+            "metric": self.metric,
+            "tensors_sha256": self.tensors_sha256,
+        }
+
+    def __repr__(self) -> str:
+        return f"Method({self.name}, {self.metric}, {self.device.type}, {self.precision})"
+
+
+def _as_vectors(output: Any, name: str) -> Tensor:
+    if not isinstance(output, Tensor) or output.dim() != 2:
+        found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise VprError(f"the network of '{name}' must give Features or a (B, D) tensor, it gave {found}")
+    return output

@@ -1,0 +1,131 @@
+"""Which methods exist: one declaration per system, found by folder name or entry point, read without importing torch."""
+
+import dataclasses
+import functools
+import importlib
+import importlib.metadata
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from vprkit.config import nearest
+from vprkit.errors import ConfigError
+from vprkit.preprocessing import Preprocessing
+
+Metric = Literal["ip", "l2"]
+Shapes = Mapping[str, tuple[int, ...]]
+"""Parameter name -> shape of a checkpoint, wrappers and prefixes already stripped."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """A weights file of the original authors."""
+
+    file: str
+    url: str
+    licence: str
+    sha256: str | None = None
+    variant: str | None = None
+    browser_only: bool = False
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A named setting of a method: configuration that differs from its default, and preprocessing where it differs."""
+
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Everything vprkit knows of a system before loading it. Parts written `"module:attribute"` load when needed.
+
+    Attributes:
+        name: the name of its folder or file under `methods/`.
+        summary: one line for `vpr methods`.
+        paper: citation or address of the source.
+        licence: licence of the released weights ("none needed" where it has none).
+        preprocessing: how its images are prepared unless a variant or a weights file says otherwise.
+        metric: `ip` (inner product) or `l2` (squared distance) between its index vectors.
+        configuration: a dataclass, its keyword arguments are the method's options.
+        network: a callable `(configuration) -> nn.Module` whose forward gives `Features` or a (B, D) tensor.
+        variants: names a user may ask for besides `name`.
+        needs_weights: False for training-free methods.
+        released: the authors' files.
+        recognise: shapes of a foreign checkpoint -> options of this method, or None where it is not one of ours.
+        key_map: a callable `(name) -> name | None` from a foreign checkpoint's keys to the network's; None drops the key.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    licence: str
+    preprocessing: Preprocessing
+    configuration: str
+    network: str
+    metric: Metric = "ip"
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    needs_weights: bool = True
+    released: tuple[Released, ...] = ()
+    recognise: Callable[[Shapes], dict[str, Any] | None] | None = None
+    key_map: str | None = None
+
+    def for_variant(self, name: str) -> "Declaration":
+        """The declaration as the variant `name` sees it (itself for its own name)."""
+        variant = self.variants.get(name)
+        if variant is None or variant.preprocessing is None:
+            return self
+        return dataclasses.replace(self, preprocessing=variant.preprocessing)
+
+
+def load_attribute(reference: str) -> Any:
+    """The object that `"module:attribute"` names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@functools.cache
+def _modules() -> dict[str, str]:
+    """Method name -> module, by listing `vprkit.methods` and the entry points, importing none of them."""
+    package = importlib.import_module("vprkit.methods")
+    modules = {info.name: f"vprkit.methods.{info.name}" for info in pkgutil.iter_modules(package.__path__)}
+    for entry in importlib.metadata.entry_points(group="vprkit.methods"):
+        modules.setdefault(entry.name, entry.value)
+    return modules
+
+
+@functools.cache
+def _declaration_of(module: str) -> Declaration:
+    name, _, attribute = module.partition(":")
+    declaration: Declaration = getattr(importlib.import_module(name), attribute or "METHOD")
+    return declaration
+
+
+def declarations() -> Iterator[Declaration]:
+    """Every declaration, by name."""
+    for _, module in sorted(_modules().items()):
+        yield _declaration_of(module)
+
+
+def list_methods(pattern: str = "*") -> list[str]:
+    """Names that `load_method` takes, variants included; `pattern` may hold wildcards (`dinov2-*`)."""
+    names = {name for declaration in declarations() for name in (declaration.name, *declaration.variants)}
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def find_declaration(name: str) -> Declaration:
+    """The declaration behind a method or variant name.
+
+    Raises:
+        ConfigError: no method has this name; the nearest one is named.
+    """
+    modules = _modules()
+    if name in modules:
+        return _declaration_of(modules[name])
+    for declaration in declarations():
+        if name in declaration.variants:
+            return declaration.for_variant(name)
+    raise ConfigError(f"there is no method '{name}'{nearest(name, list_methods())}; `vpr methods` lists them")
