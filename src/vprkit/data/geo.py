@@ -3,11 +3,26 @@
 A plane is one UTM zone with southern northings made negative, so that it is continuous across the equator.
 """
 
+from typing import Protocol
+
 import numpy as np
 import utm
 
 FALSE_NORTHING = 10_000_000.0
 """Added to the northings of the southern hemisphere."""
+
+
+class Positioned(Protocol):
+    """Anything with a UTM position; None where unknown."""
+
+    @property
+    def east(self) -> float | None: ...
+    @property
+    def north(self) -> float | None: ...
+    @property
+    def zone(self) -> int | None: ...
+    @property
+    def south(self) -> bool: ...
 
 
 def zone_numbers(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
@@ -73,3 +88,16 @@ def great_circle(lat_a: np.ndarray, lon_a: np.ndarray, lat_b: np.ndarray, lon_b:
     a, b = np.radians(lat_a), np.radians(lat_b)
     half = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(np.radians(np.subtract(lon_b, lon_a)) / 2) ** 2
     return np.asarray(2 * 6371008.8 * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+
+
+def metres_apart(one: "Positioned", other: "Positioned") -> float:
+    """Metres between two positions: planar inside a UTM zone (or where no zone is known), else along the sphere; NaN
+    where a position is unknown.
+    """
+    if one.east is None or other.east is None or one.north is None or other.north is None:
+        return float("nan")
+    if one.zone == other.zone or one.zone is None or other.zone is None:
+        north = plane_north(np.array([one.north, other.north]), np.array([one.south, other.south]))
+        return float(np.hypot(one.east - other.east, north[0] - north[1]))
+    degrees = [to_latlon(*(np.array([value]) for value in (p.east, p.north, p.zone, p.south))) for p in (one, other)]
+    return float(great_circle(*degrees[0], *degrees[1])[0])

@@ -103,7 +103,9 @@ class FastIndex:
         queries = checked_queries(queries, self.vectors.shape[1])
         k = min(k, len(self))
         _, numbers = self.index.search(queries, min(k + 4, len(self)))
-        return best_of(exact_scores(queries, self.vectors, numbers.clip(0), self.metric), numbers.clip(0), k)
+        if (numbers < 0).any():  # faiss pads where it found fewer than asked
+            return ExactIndex(self.vectors, self.metric).search(queries, k)
+        return best_of(exact_scores(queries, self.vectors, numbers, self.metric), numbers, k)
 
     def measure_recall(self, k: int = 10) -> float:
         """Share of the exact k nearest neighbours found, over a sample of rows (each without itself)."""
