@@ -1,8 +1,8 @@
 """Resizing a learned table of positions to another grid of patches, exactly as DINOv2 does.
 
-Three settings occur (SelaVPR specification 1.2): released models without registers give scale factors made from the grid
-plus 0.1, without antialias; released models with registers give the output size, with antialias; the third (size,
-no antialias) serves comparison. The first also uses the given factor for the sampling coordinates, so the points are
+Three settings occur (SelaVPR specification 1.2). Released models without registers give scale factors made from the
+grid plus 0.1, without antialias; released models with registers give the output size, with antialias; the third (size,
+no antialias) serves comparison. The first uses the given factor for the sampling coordinates too, so its points are
 slightly compressed towards the top left: results differ visibly from resizing to a size.
 """
 

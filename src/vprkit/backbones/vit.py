@@ -1,4 +1,4 @@
-"""The DINOv2 vision transformer (Oquab et al. 2023, Darcet et al. 2023), with the parameter names of the released files."""
+"""The DINOv2 vision transformer (arXiv 2304.07193, registers 2309.16588), with the released files' parameter names."""
 
 import enum
 import re

@@ -113,10 +113,10 @@ class Attention(nn.Module):
         return self._third(tokens, 2)
 
     def class_logits(self, tokens: Tensor) -> Tensor:
-        """How the class token attends: scaled logits (B, heads, t) before the softmax; the other rows are not computed."""
+        """How the class token attends: scaled logits (B, heads, t) before the softmax; no other row is computed."""
         query = self.query(tokens[:, :1])
-        logits = (query * query.shape[-1] ** -0.5) @ self.key(tokens).transpose(-2, -1)
-        return logits.squeeze(2)
+        scale = float(query.shape[-1] ** -0.5)
+        return (query * scale @ self.key(tokens).transpose(-2, -1)).squeeze(2)
 
     def _third(self, tokens: Tensor, part: int) -> Tensor:
         width = self.qkv.in_features
