@@ -1,4 +1,4 @@
-"""Generalised-mean pooling (Radenovic et al., arXiv 1711.02512): between average (p = 1) and maximum (p -> infinity)."""
+"""Generalised-mean pooling (Radenovic et al., arXiv 1711.02512): between mean (p = 1) and maximum (p to infinity)."""
 
 import torch
 from torch import Tensor, nn

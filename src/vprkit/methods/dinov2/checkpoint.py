@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from vprkit.registry import Shapes
 Size = Literal["S", "B", "L", "g"]
 HEAD_WIDTH = 64
 PATCH = 14
+TABLE_SIZE = 518
 
 _CHUNKED = re.compile(r"^blocks\.\d+\.(\d+)\.")
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
@@ -51,26 +53,34 @@ def recognise(shapes: Shapes) -> dict[str, Any] | None:
     names = {name.removeprefix("backbone."): shape for name, shape in mapped.items() if name is not None}
     if {name.split(".")[0] for name in names} - _PARTS:
         return None
-    table, patches = names.get("pos_embed", ()), names.get("patch_embed.proj.weight", ())
     size = _size(names)
-    if size is None or len(table) != 3 or patches[1:] != (3, PATCH, PATCH):
+    if size is None or names.get("patch_embed.proj.weight", (0, 3, PATCH, PATCH))[1:] != (3, PATCH, PATCH):
         return None
-    registers = names.get("register_tokens", (1, 0, 0))[1]
-    options: dict[str, Any] = {"size": size, "registers": registers}
-    blocks = 1 + max(int(match[1]) for name in names if (match := _BLOCK.match(name)))
+    registers = names.get("register_tokens", ())
+    options: dict[str, Any] = {"size": size, "registers": registers[1] if len(registers) == 3 else 0}
+    blocks = 1 + max((int(match[1]) for name in names if (match := _BLOCK.match(name))), default=0)
     if blocks != SIZES[size].depth:
         options["depth"] = blocks
-    side = math.isqrt(max(0, table[1] - 1)) * PATCH
-    if side != 518:
-        options["table_size"] = side
+    table = names.get("pos_embed", ())
+    cells = table[1] - 1 if len(table) == 3 else 0
+    side = math.isqrt(max(0, cells))
+    if side * side == cells and side * PATCH not in (0, TABLE_SIZE):
+        options["table_size"] = side * PATCH
     return options
 
 
 def _size(names: Shapes) -> Size | None:
-    """The released size of this width and feed-forward; LayerScale tells DINOv2 from other ViTs."""
-    scale = names.get("blocks.0.ls1.gamma", (0,))
-    ffn = "swiglu" if "blocks.0.mlp.w12.weight" in names else "mlp"
+    """The released size of this width and feed-forward; LayerScale tells DINOv2 from other ViTs.
+
+    The width is what most of a few tensors say, so that one that is missing or damaged is reported by name later.
+    """
+    if not any(name.endswith(".ls1.gamma") for name in names):
+        return None
+    witnesses = ("cls_token", "pos_embed", "mask_token", "norm.weight", "norm.bias", "patch_embed.proj.bias")
+    widths = Counter(names[name][-1] for name in witnesses if names.get(name))
+    width = widths.most_common(1)[0][0] if widths else 0
+    ffn = "swiglu" if any(name.endswith(".mlp.w12.weight") for name in names) else "mlp"
     for size, architecture in SIZES.items():
-        if scale == (architecture.width,) and architecture.ffn == ffn:
+        if (architecture.width, architecture.ffn) == (width, ffn):
             return size
     return None

@@ -11,7 +11,7 @@ from vprkit.backbones.vit import ViT, ViTConfig
 from vprkit.config import option
 from vprkit.errors import ConfigError
 from vprkit.features import Features
-from vprkit.methods.dinov2.checkpoint import HEAD_WIDTH, PATCH, SIZES, Size
+from vprkit.methods.dinov2.checkpoint import HEAD_WIDTH, PATCH, SIZES, TABLE_SIZE, Size
 
 Pooling = Literal["cls", "gem"]
 
@@ -28,7 +28,7 @@ class DinoV2Config:
     gem_power: float = option(3.0, "exponent of pooling=gem")
     normalise: bool = option(True, "L2-normalise the descriptor")
     depth: int | None = option(None, "blocks; none: as many as the size has")
-    table_size: int = option(518, "side in pixels that the position table was made for")
+    table_size: int = option(TABLE_SIZE, "side in pixels that the position table was made for")
 
     def __post_init__(self) -> None:
         if self.gem_power <= 0:
