@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy._core.multiarray import _reconstruct, scalar
 
 from vprkit.errors import WeightsError
+from vprkit.weights.numpy_data import PickledArray, PickledDtype, reconstruct, scalar
 from vprkit.weights.sniffing import FileFormat, zip_root
 
 _LOCK = threading.Lock()  # torch keeps the allowed names in one global set
@@ -40,8 +39,9 @@ def _allowed() -> dict[str, Any]:
     allowed: dict[str, Any] = {
         "argparse.Namespace": argparse.Namespace,
         "collections.defaultdict": _Mapping,
-        "numpy.ndarray": np.ndarray,
-        "numpy.dtype": np.dtype,
+        "numpy.ndarray": PickledArray,
+        "numpy.dtype": PickledDtype,
+        "builtins.bytes": bytes,
         "builtins.dict": dict,
         "builtins.list": list,
         "builtins.int": int,
@@ -51,13 +51,8 @@ def _allowed() -> dict[str, Any]:
         allowed[f"{package}.utilities.parsing.AttributeDict"] = _Mapping
         allowed[f"{package}.utilities.data.AttributeDict"] = _Mapping
     for module in ("numpy.core", "numpy._core"):  # the spelling before and since NumPy 2
-        allowed[f"{module}.multiarray._reconstruct"] = _reconstruct
+        allowed[f"{module}.multiarray._reconstruct"] = reconstruct
         allowed[f"{module}.multiarray.scalar"] = scalar
-    for kind in ("Bool", "Str", "Bytes", "Float16", "Float32", "Float64"):
-        allowed[f"numpy.dtypes.{kind}DType"] = getattr(np.dtypes, f"{kind}DType")
-    for bits in (8, 16, 32, 64):
-        for kind in ("Int", "UInt"):
-            allowed[f"numpy.dtypes.{kind}{bits}DType"] = getattr(np.dtypes, f"{kind}{bits}DType")
     for kind in ("Posix", "Windows"):
         pure = getattr(pathlib, f"Pure{kind}Path")
         for name in (f"pathlib.{kind}Path", f"pathlib.Pure{kind}Path", f"pathlib._local.{kind}Path"):
@@ -76,8 +71,8 @@ def load_pickle(path: Path, form: FileFormat) -> Any:
         with _LOCK, torch.serialization.safe_globals(listed), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        raise WeightsError(f"{path} asks for more memory than there is") from error
     except Exception as error:  # damaged pickles fail in every possible way
         raise WeightsError(_why(path, form, error)) from error
 
@@ -86,8 +81,8 @@ def _why(path: Path, form: FileFormat, error: Exception) -> str:
     foreign = [name for name in _globals_in(path, form) if not _is_data(name)]
     if any(name.startswith("torch.nn.modules.") for name in foreign):
         return (
-            f"{path} holds a pickled module, not weights: reading it would run code ({_shortened(foreign)}), so nothing "
-            "was read. Open it with the program that wrote it, save its state_dict(), and load that file"
+            f"{path} holds a pickled module, not weights: reading it would run code ({_shortened(foreign)}), so "
+            "nothing was read. Open it with the program that wrote it, save its state_dict(), and load that file"
         )
     if foreign:
         return (
@@ -135,7 +130,7 @@ def _scan(data: bytes) -> Iterator[str]:
         try:
             for opcode, argument, _ in pickletools.genops(stream):
                 if opcode.name in ("GLOBAL", "INST"):
-                    yield str(argument).replace(" ", ".", 1)
+                    yield str(argument).replace(" ", ".", 1).replace("__builtin__.", "builtins.")
                 elif opcode.name == "STACK_GLOBAL":
                     yield ".".join(strings[-2:])
                 elif isinstance(argument, str):

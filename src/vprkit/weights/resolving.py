@@ -60,8 +60,10 @@ class Choice:
         return Header(self.name, plain, self.preprocessing, self.metric, self.licence, notes=notes)
 
 
-def choose_by_name(name: str, options: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> Choice:
-    """The choice that a method or variant name and options stand for; `known` is what a file says already.
+def choose_by_name(
+    name: str, options: Mapping[str, Any], known: Mapping[str, Any] | None = None, where: str = "the weights file"
+) -> Choice:
+    """The choice that a method or variant name and options stand for; `known` is what the file `where` says already.
 
     Raises:
         ConfigError: no such method or option, or two of the three contradict each other.
@@ -74,7 +76,7 @@ def choose_by_name(name: str, options: Mapping[str, Any], known: Mapping[str, An
     _refuse_contradiction(asked, options, f"'{name}' means", "the options say")
     asked.update(options)
     if known:
-        _refuse_contradiction(known, asked, "the weights are of", "asked for was")
+        _refuse_contradiction(known, asked, f"{where} is of", "asked for was")
     configuration = config.from_dict(cls, {**(known or {}), **asked}, "")
     final = _canonical(declaration, configuration, name)
     seen = declaration.for_variant(final)
@@ -93,7 +95,7 @@ def choose_for_file(checkpoint: Checkpoint, name: str | None, options: Mapping[s
     if name is not None:
         declaration = registry.find_declaration(name)
         known = declaration.recognise(checkpoint.shapes) if declaration.recognise else None
-        return _licensed(choose_by_name(name, options, known), checkpoint)
+        return _licensed(choose_by_name(name, options, known, str(checkpoint.path)), checkpoint)
     candidates = recognising(checkpoint)
     if not candidates:
         raise WeightsError(_nobody(checkpoint))
@@ -105,7 +107,7 @@ def choose_for_file(checkpoint: Checkpoint, name: str | None, options: Mapping[s
             f"{checkpoint.path} fits several methods: {names}; say which one, for example {chosen[0][0].name}"
         )
     declaration, known = chosen[0]
-    return _licensed(choose_by_name(declaration.name, options, known), checkpoint)
+    return _licensed(choose_by_name(declaration.name, options, known, str(checkpoint.path)), checkpoint)
 
 
 def recognising(checkpoint: Checkpoint) -> list[tuple[Declaration, dict[str, Any]]]:

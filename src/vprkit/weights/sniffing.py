@@ -7,6 +7,7 @@ from pathlib import Path
 from vprkit.errors import NotAvailable, WeightsError
 
 _LARGEST_SAFETENSORS_HEADER = 100_000_000  # the format's own limit
+_SMALL = 2**24
 _TELL_TALE = (
     (b"version https://git-lfs", "is a git-lfs pointer, not the file itself; run `git lfs pull` where it came from"),
     (b"<!doctype html", "is a web page: the download was answered with a login or error page; download it again"),
@@ -75,8 +76,8 @@ def _sniff_zip(path: Path, size: int) -> FileFormat:
             unpacked = sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise WeightsError(f"{path} is damaged, most likely cut off ({error}); download or copy it again") from error
-    if unpacked > size:
-        # PyTorch never compresses, so parts cannot be larger than the file unless somebody made them so.
+    if unpacked > 4 * size + _SMALL:
+        # PyTorch compresses only the program text of TorchScript: anything that unpacks to much more is a trap.
         raise WeightsError(f"{path} claims {unpacked} bytes in a file of {size}; PyTorch does not write such files")
     is_script = f"{root}constants.pkl" in names or any(name.startswith(f"{root}code/") for name in names)
     return FileFormat.TORCHSCRIPT if is_script else FileFormat.TORCH_ZIP

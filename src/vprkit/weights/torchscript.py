@@ -43,6 +43,8 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             return dict(_tensors(content, "", 0))
     except WeightsError:
         raise
+    except MemoryError as error:
+        raise WeightsError(f"{path} asks for more memory than there is") from error
     except Exception as error:  # damaged archives fail in every possible way
         raise WeightsError(f"{path} is a TorchScript archive that cannot be read ({error}); copy it again") from error
 
