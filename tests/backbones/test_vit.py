@@ -202,3 +202,53 @@ def test_bfloat16_autocast_stays_close() -> None:
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         half = model(images())
     torch.testing.assert_close(half.float(), model(images()), rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("name", ["rerankvpr/model_forward_mlp", "rerankvpr/model_forward_swiglu"])
+def test_facets_and_gradients_equal_rerankvpr(name: str) -> None:
+    if name not in runner.discover():
+        pytest.skip(f"the case {name} is not in this checkout's selection")
+    case = runner.Case.named(name)
+    model = rerankvpr_model(case)
+    for output in case.outputs("facet_*"):
+        _, kind, layer, size = output.split("_")
+        wanted = Facet("class_attention" if kind == "attn" else kind)
+        features, (facet,) = model.facets(case.input(f"image_{size}"), [(int(layer.removeprefix("layer")), wanted)])
+        expected = case.output(output)
+        case.compare(output, facet, expected[:, :, 0] if kind == "attn" else expected)
+        case.check(f"descriptor_{size}", features.normed.class_token)
+    without = {name.removeprefix("model.model.") for name in case.json["parameters_without_gradient"]}
+    model(case.input(f"image_{size}")).square().sum().backward()
+    assert {name for name, parameter in model.named_parameters() if parameter.grad is None} == without
+
+
+def rerankvpr_model(case: runner.Case) -> ViT:
+    sizes = dict(case.config["vit"])
+    sizes["ffn"] = "swiglu" if "swiglu" in sizes.pop("ffn_layer", "mlp") else "mlp"
+    model = ViT(ViTConfig(**sizes), train_last=case.config["finetune_last_n_layers"])
+    model.load_state_dict(
+        {name.split("model.model.")[-1]: tensor for name, tensor in case.state().items()}, strict=True
+    )
+    return model
+
+
+def test_the_encoder_equals_pair_vpr() -> None:
+    if "pairvpr/model_mlp_reg" not in runner.discover():
+        pytest.skip("the case pairvpr/model_mlp_reg is not in this checkout's selection")
+    case = runner.Case.named("pairvpr/model_mlp_reg")
+    sizes = {key: case.config["encoder"][key] for key in ("embed_dim", "depth", "num_heads", "num_register_tokens")}
+    config = ViTConfig(
+        **sizes,
+        img_size=case.config["encoder"]["pretrain_img_size"],
+        interpolate_offset=case.config["encoder"]["interpolate_offset"],
+        interpolate_antialias=case.config["encoder"]["interpolate_antialias"],
+    )
+    model = ViT(config)
+    prefix = "encoder.model."
+    state = {name.removeprefix(prefix): t for name, t in case.state().items() if name.startswith(prefix)}
+    model.load_state_dict(state, strict=True)
+    features = model.features(case.input("images"))
+    case.check("tokens_in", model.embed(case.input("images")))
+    case.check("dense", features.normed.patch_tokens)
+    case.check("cls", features.normed.class_token)
+    case.check("dense_rect", model.features(case.input("image_rect")).normed.patch_tokens)

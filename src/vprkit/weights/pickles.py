@@ -89,7 +89,8 @@ def _why(path: Path, form: FileFormat, error: Exception) -> str:
             f"{path} holds Python objects that are not data ({_shortened(foreign)}); reading them could run code, so "
             "nothing was read. Use a file of another source, or one that holds a state_dict only"
         )
-    reason = str(error).strip().split("\n")[0][:160] or type(error).__name__
+    inner = error.__context__ or error  # torch wraps the reason into advice to run the file's code
+    reason = str(inner).strip().split("\n")[0][:160] or type(inner).__name__
     return f"{path} is damaged or no PyTorch weights file ({reason}); download or copy it again"
 
 
@@ -108,7 +109,7 @@ def _globals_in(path: Path, form: FileFormat) -> list[str]:
     names: list[str] = []
     try:
         names.extend(_scan(_pickle_bytes(path, form)))
-    except (ValueError, OSError, WeightsError, zipfile.BadZipFile):
+    except (ValueError, OSError, RuntimeError, WeightsError, zipfile.BadZipFile):
         return names
     return names
 

@@ -74,7 +74,7 @@ def _sniff_zip(path: Path, size: int) -> FileFormat:
             root = zip_root(archive, path)
             names = set(archive.namelist())
             unpacked = sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path} is damaged, most likely cut off ({error}); download or copy it again") from error
     if unpacked > 4 * size + _SMALL:
         # PyTorch compresses only the program text of TorchScript: anything that unpacks to much more is a trap.
