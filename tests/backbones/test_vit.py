@@ -226,9 +226,9 @@ def rerankvpr_model(case: runner.Case) -> ViT:
     sizes = dict(case.config["vit"])
     sizes["ffn"] = "swiglu" if "swiglu" in sizes.pop("ffn_layer", "mlp") else "mlp"
     model = ViT(ViTConfig(**sizes), train_last=case.config["finetune_last_n_layers"])
-    model.load_state_dict(
-        {name.split("model.model.")[-1]: tensor for name, tensor in case.state().items()}, strict=True
-    )
+    prefix = "model.model."
+    state = {name.removeprefix(prefix): t for name, t in case.state().items() if name.startswith(prefix)}
+    model.load_state_dict(state, strict=True)
     return model
 
 

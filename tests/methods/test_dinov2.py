@@ -51,6 +51,16 @@ def test_every_released_model_is_told_apart_and_fits_exactly(size: str, register
     assert meta["file"] in {released.file for released in METHOD.released}
 
 
+@pytest.mark.parametrize(
+    ("size", "numbers"), [("S", 22_056_576), ("B", 86_580_480), ("L", 304_368_640), ("g", 1_136_480_768)]
+)
+def test_published_numbers_of_parameters(size: Any, numbers: int) -> None:
+    for registers in (0, 4):
+        config = DinoV2Config(size=size, registers=registers)
+        network = on_meta(lambda config=config: build(config))
+        assert sum(p.numel() for p in network.parameters()) == numbers + registers * SIZES[size].width
+
+
 @pytest.mark.parametrize(("size", "registers"), MODELS)
 def test_every_released_model_has_a_name_and_an_address(size: str, registers: int) -> None:
     name = f"dinov2-vit{size.lower()}14" + ("-reg4" if registers else "")
