@@ -14,7 +14,8 @@ from vprkit.errors import ConfigError, NotAvailable, WeightsError
 from vprkit.loading import fetch_weights, load_method, released_files, save_method
 from vprkit.method import Method
 from vprkit.methods.dinov2 import METHOD as DINOV2
-from vprkit.weights import convert, inspect, read, sha256_of
+from vprkit.preprocessing import Preprocessing
+from vprkit.weights import Header, convert, inspect, read, save, sha256_of
 
 TINY = {"depth": 1, "table_size": 28}
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32"}
@@ -125,6 +126,14 @@ def test_own_files_carry_everything(tmp_path: Path) -> None:
         load_method(weights=path, pooling="cls", **CPU)
     with pytest.raises(WeightsError, match="is of the method 'dinov2-vits14', asked for was 'dinov2-vitb14'"):
         load_method("dinov2-vitb14", path, **CPU)
+
+
+def test_own_files_of_a_method_that_is_not_installed(tmp_path: Path) -> None:
+    header = Header("stranger", {}, Preprocessing(), "ip")
+    path = save(tmp_path / "x.safetensors", {"a": torch.zeros(1)}, header)
+    assert inspect(path).methods == ("stranger",)
+    with pytest.raises(WeightsError, match="method 'stranger', which is not installed"):
+        load_method(weights=path)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,10 +133,11 @@ def _given_file(weights: str | Path | None) -> Path:
     try:
         return find(str(weights))
     except NotAvailable as error:
-        released = released_as(Path(str(weights)).name)
-        if released is None:
+        known = released_as(Path(str(weights)).name)
+        if known is None:
             raise
-        raise NotAvailable(f"{error}. {how_to_get(released)}") from error
+        name, released = known
+        raise NotAvailable(f"{error}. {how_to_get(released, name)}") from error
 
 
 def _released_file(name: str, options: Mapping[str, Any]) -> Path:
@@ -151,7 +152,7 @@ def _released_file(name: str, options: Mapping[str, Any]) -> Path:
             return find(released.file)
         except NotAvailable:
             continue
-    raise NotAvailable(f"the weights of '{choice.name}' are not here. {how_to_get(files[0])}")
+    raise NotAvailable(f"the weights of '{choice.name}' are not here. {how_to_get(files[0], choice.name)}")
 
 
 def _files_of(declaration: Declaration, name: str) -> list[Released]:

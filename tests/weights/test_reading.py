@@ -8,6 +8,8 @@ import json
 import os
 import pathlib
 import pickle
+import sys
+import types
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -139,6 +141,20 @@ def test_numpy_numbers_options_and_dictionaries_are_data(tmp_path: Path, new: bo
     assert checkpoint.wrapper == ("model_state_dict",)
     assert {"recalls", "args", "optimizer_state_dict"} <= set(checkpoint.beside)
     assert torch.equal(checkpoint.state["a.weight"], STATE["a.weight"])
+
+
+def test_lightnings_dictionaries_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "lightning.pytorch.utilities.parsing"
+    module = types.ModuleType(name)
+    module.AttributeDict = type("AttributeDict", (dict,), {"__module__": name})  # type: ignore[attr-defined]
+    parts = name.split(".")
+    for depth in range(1, len(parts)):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:depth]), types.ModuleType(parts[depth - 1]))
+    monkeypatch.setitem(sys.modules, name, module)
+    path = saved(tmp_path / "x.ckpt", {"state_dict": STATE, "hyper_parameters": module.AttributeDict(lr=1e-5)})
+    monkeypatch.delitem(sys.modules, name)
+    assert_state(path)
+    assert load_pickle(path, FileFormat.TORCH_ZIP)["hyper_parameters"] == {"lr": 1e-5}
 
 
 def test_the_old_spelling_of_numpy(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The DINOv2 vision transformer (arXiv 2304.07193, registers 2309.16588), with the released files' parameter names."""
 
 import enum
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from vprkit.backbones.position_table import resize_position_table
 from vprkit.backbones.vit_blocks import Attention, Block, BlockAdapters, PatchEmbed, ViTConfig
+from vprkit.backbones.vit_names import unchunked
 from vprkit.errors import ConfigError
 
 __all__ = ["BlockAdapters", "Facet", "Tokens", "ViT", "ViTConfig", "ViTFeatures", "unchunked"]
@@ -270,14 +270,6 @@ class ViT(nn.Module):
         if self.config.num_register_tokens:
             nn.init.normal_(self.register_tokens, std=1e-6)
         nn.init.zeros_(self.mask_token)
-
-
-def unchunked(name: str) -> str:
-    """The parameter name without the chunk that some training checkpoints put before the block number.
-
-    `blocks.1.7.norm1.weight` is block 7 in chunk 1 and becomes `blocks.7.norm1.weight`; other names stay.
-    """
-    return re.sub(r"(^|\.)blocks\.\d+\.(\d+)\.", r"\1blocks.\2.", name)
 
 
 def _initialise_linear(module: nn.Module) -> None:

@@ -44,14 +44,12 @@ def find(file: str | Path) -> Path:
     raise NotAvailable(f"there is no weights file {file}, neither here nor in {directory()}")
 
 
-def how_to_get(released: Released) -> str:
-    """A sentence for a file that is not here: where it is and where to put it."""
-    way = (
-        "open it in a browser"
-        if released.browser_only
-        else f"run `vpr weights fetch {released.variant or '...'}`, or download it"
-    )
-    return f"{released.file} is at {released.url}: {way} and put the file into {directory()}"
+def how_to_get(released: Released, name: str = "") -> str:
+    """A sentence for a file that is not here: where it is, where to put it; `name` is what fetches it, if that can."""
+    way = f"run `vpr weights fetch {name}`, or download it" if name else "download it"
+    if released.browser_only:
+        way = "open the address in a browser, download it"
+    return f"{released.file} is at {released.url}: {way} and put it into {directory()}"
 
 
 def fetch(

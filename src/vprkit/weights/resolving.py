@@ -120,13 +120,18 @@ def recognising(checkpoint: Checkpoint) -> list[tuple[Declaration, dict[str, Any
     return found
 
 
-def released_as(file: str) -> Released | None:
-    """The authors' file of this name."""
-    return next((r for d in registry.declarations() for r in d.released if r.file == file), None)
+def released_as(file: str) -> tuple[str, Released] | None:
+    """The method or variant whose authors' file has this name, and that file."""
+    return next(((r.variant or d.name, r) for d in registry.declarations() for r in d.released if r.file == file), None)
 
 
 def _from_header(checkpoint: Checkpoint, header: Header, name: str | None, options: Mapping[str, Any]) -> Choice:
-    declaration = registry.find_declaration(header.method)
+    try:
+        declaration = registry.find_declaration(header.method)
+    except ConfigError as error:
+        raise WeightsError(
+            f"{checkpoint.path} is of the method '{header.method}', which is not installed here"
+        ) from error
     if name not in (None, header.method, declaration.name):
         raise WeightsError(
             f"{checkpoint.path} is of the method '{header.method}', asked for was '{name}'; leave the name out"

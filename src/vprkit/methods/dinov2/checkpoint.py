@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from vprkit.backbones.vit_names import unchunked
 from vprkit.registry import Shapes
 
 Size = Literal["S", "B", "L", "g"]
@@ -13,7 +14,6 @@ HEAD_WIDTH = 64
 PATCH = 14
 TABLE_SIZE = 518
 
-_CHUNKED = re.compile(r"^blocks\.\d+\.(\d+)\.")
 _BLOCK = re.compile(r"^blocks\.(\d+)\.")
 _TRAINING_HEADS = ("dino_head.", "ibot_head.")
 _PARTS = {"cls_token", "pos_embed", "register_tokens", "mask_token", "patch_embed", "blocks", "norm"}
@@ -44,7 +44,7 @@ def to_network(name: str) -> str | None:
     """
     if name.startswith(_TRAINING_HEADS):
         return None
-    return "backbone." + _CHUNKED.sub(r"blocks.\1.", name.removeprefix("backbone."))
+    return "backbone." + unchunked(name.removeprefix("backbone."))
 
 
 def recognise(shapes: Shapes) -> dict[str, Any] | None:
