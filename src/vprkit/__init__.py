@@ -1,0 +1,90 @@
+"""vprkit: visual place recognition, whole. Given a photo, find where it was taken in a geo-tagged image database.
+
+The public names load when they are first used, so `import vprkit` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Benchmark": "vprkit.data.benchmark",
+    "Comparison": "vprkit.evaluation.comparison",
+    "Features": "vprkit.features",
+    "FeatureStore": "vprkit.retrieval.store",
+    "Hit": "vprkit.retrieval.map",
+    "LocalFeatures": "vprkit.features",
+    "Location": "vprkit.retrieval.map",
+    "Map": "vprkit.retrieval.map",
+    "Method": "vprkit.method",
+    "Preprocessing": "vprkit.preprocessing",
+    "Record": "vprkit.data.records",
+    "Records": "vprkit.data.records",
+    "Result": "vprkit.evaluation.result",
+    "VprError": "vprkit.errors",
+    "compare": "vprkit.evaluation.comparison",
+    "evaluate": "vprkit.evaluation.evaluate",
+    "evaluate_descriptors": "vprkit.evaluation.evaluate",
+    "evaluate_rankings": "vprkit.evaluation.evaluate",
+    "list_methods": "vprkit.registry",
+    "load_method": "vprkit.loading",
+    "make_city": "vprkit.data.city",
+    "open_benchmark": "vprkit.data.benchmark",
+    "open_records": "vprkit.data.benchmark",
+    "write_report": "vprkit.report.html",
+}
+
+if TYPE_CHECKING:
+    from vprkit.data.benchmark import Benchmark, open_benchmark, open_records
+    from vprkit.data.city import make_city
+    from vprkit.data.records import Record, Records
+    from vprkit.errors import VprError
+    from vprkit.evaluation.comparison import Comparison, compare
+    from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors, evaluate_rankings
+    from vprkit.evaluation.result import Result
+    from vprkit.features import Features, LocalFeatures
+    from vprkit.loading import load_method
+    from vprkit.method import Method
+    from vprkit.preprocessing import Preprocessing
+    from vprkit.registry import list_methods
+    from vprkit.report.html import write_report
+    from vprkit.retrieval.map import Hit, Location, Map
+    from vprkit.retrieval.store import FeatureStore
+
+__all__ = [
+    "Benchmark",
+    "Comparison",
+    "FeatureStore",
+    "Features",
+    "Hit",
+    "LocalFeatures",
+    "Location",
+    "Map",
+    "Method",
+    "Preprocessing",
+    "Record",
+    "Records",
+    "Result",
+    "VprError",
+    "compare",
+    "evaluate",
+    "evaluate_descriptors",
+    "evaluate_rankings",
+    "list_methods",
+    "load_method",
+    "make_city",
+    "open_benchmark",
+    "open_records",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'vprkit' has no attribute '{name}'")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

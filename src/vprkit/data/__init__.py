@@ -1,0 +1,1 @@
+"""Records, evaluation sets, ground truth, images."""

@@ -1,0 +1,1 @@
+"""The systems, one folder each; a folder's `METHOD` declares everything special to it."""

@@ -1,0 +1,66 @@
+"""`vpr demo`: the main job from nothing, offline, on any machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+from vprkit.cli.progress import bar, bars
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
+    places: Annotated[int, typer.Option(help="Places of the procedural city.")] = 60,
+    views: Annotated[int, typer.Option(help="Views per place.")] = 10,
+    seed: Annotated[int, typer.Option(help="Another number, another city.")] = 7,
+    overwrite: shared.Overwrite = False,
+    quiet: shared.Quiet = False,
+) -> None:
+    """Draw a small city, map it, find a photo in it, evaluate two methods, write a report."""
+    import numpy as np
+
+    from vprkit.data.benchmark import open_benchmark
+    from vprkit.data.city import make_city
+    from vprkit.evaluation.evaluate import evaluate
+    from vprkit.files import refuse_to_overwrite
+    from vprkit.loading import load_method
+    from vprkit.report.html import write_report
+    from vprkit.retrieval.export import to_geojson, to_table
+    from vprkit.retrieval.map import Map
+
+    results_file = out / "report.html"
+    refuse_to_overwrite(results_file, overwrite)
+    city, split = out / "city", out / "city" / "images" / "test"
+    typer.echo(f"1. A city of {places} places, {views} views each, by day, dusk and night, in rain and snow -> {city}")
+    with bar("drawing", quiet) as progress:
+        make_city(city, places, views, seed, overwrite=overwrite, progress=progress)
+
+    typer.echo(f"2. A map of its database photos -> {out / 'city.map'}")
+    benchmark = open_benchmark(city)
+    hog = load_method("hog")
+    with bar("describing", quiet) as progress:
+        built = Map.build(benchmark.database, hog, out / "city.map", progress=progress)
+
+    results = []
+    for name in ("thumbnail", "hog"):
+        with bars(quiet) as report_progress:
+            results.append(evaluate(load_method(name), benchmark, progress=report_progress))
+        results[-1].save(out / f"{name}.json", overwrite)
+
+    answered = [number for number, row in enumerate(results[-1].rankings) if row.first_hit == 1]
+    number = answered[0] if answered else 0
+    photo = benchmark.queries.path(number)
+    typer.echo(f"3. Where was {photo.relative_to(split)} taken?")
+    located = built.locate(photo, top=3)
+    typer.echo(to_table([located]).split("\n", 1)[1], nl=False)
+    (out / "located.geojson").write_text(to_geojson([located]), encoding="utf-8")
+    truth = benchmark.queries.with_latlon()
+    typer.echo(f"  the truth is {truth.latitude[number]:.6f}, {truth.longitude[number]:.6f}\n")
+
+    typer.echo("4. How often is the answer right?")
+    for result in results:
+        typer.echo(result.table())
+    write_report(results, results_file, overwrite=overwrite)
+    best = results[int(np.argmax([result.recalls[1] for result in results]))]
+    typer.echo(f"\n{best.method}: R@1 {best.recalls[1]:.1f} on {best.queries} queries. Look at {results_file}")

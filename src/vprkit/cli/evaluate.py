@@ -1,0 +1,117 @@
+"""`vpr evaluate` and `vpr compare`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+from vprkit.cli.progress import bars
+
+if TYPE_CHECKING:
+    from vprkit.evaluation.result import Result
+
+
+def evaluate(
+    method: Annotated[str, typer.Argument(help="Method (see `vpr methods`) or a weights file.")],
+    data: Annotated[list[Path], typer.Argument(help="Folders of evaluation sets.")],
+    weights: shared.Weights = None,
+    split: Annotated[str, typer.Option(help="train, val or test, where a folder holds several.")] = "test",
+    ground_truth: Annotated[str, typer.Option(help="auto, zone_aware, planar, frames:N, or a CSV file.")] = "auto",
+    radius: Annotated[float, typer.Option(help="Metres within which a database image is right.")] = 25.0,
+    queries: Annotated[str | None, typer.Option(help="Folder of the queries, where there are several.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Unreadable UTM zones are an error.")] = False,
+    recall: Annotated[str, typer.Option(help="K values of Recall@K.")] = "1,5,10,20",
+    features: Annotated[Path | None, typer.Option(help="Folder that keeps and reuses described features.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the result as JSON (several sets: a folder).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.")] = None,
+    save_predictions: Annotated[int, typer.Option(help="Draw the first N predictions of every query.")] = 0,
+    only_wrong: Annotated[bool, typer.Option("--only-wrong", help="Draw only queries answered wrongly.")] = False,
+    predictions: Annotated[Path, typer.Option(help="Folder for the drawn predictions.")] = Path("predictions"),
+    device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
+    resize: shared.Resize = None,
+    settings: shared.Settings = None,
+    batch_size: shared.BatchSize = 32,
+    workers: shared.Workers = None,
+    on_error: Annotated[str, typer.Option(help="fail at the first unreadable image, or skip it.")] = "fail",
+    overwrite: shared.Overwrite = False,
+    as_json: shared.Json = False,
+    quiet: shared.Quiet = False,
+) -> None:
+    """Evaluate a method: Recall@K with intervals, precision-recall, timings, per-condition tables."""
+    from vprkit.data.benchmark import open_benchmark
+    from vprkit.evaluation.evaluate import evaluate as run
+    from vprkit.files import refuse_to_overwrite
+
+    ks = _whole_numbers(recall)
+    targets = _targets(save, data)
+    for target in [*targets, *([report] if report else [])]:
+        refuse_to_overwrite(target, overwrite)
+    if save_predictions:
+        refuse_to_overwrite(predictions, overwrite)
+    sets = [open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
+            for path in data]
+    chosen = shared.load(method, weights, device, precision, resize, settings)
+    results = []
+    for benchmark in sets:
+        with bars(quiet or as_json) as progress:
+            result = run(chosen, benchmark, ks=ks, features=features, progress=progress,
+                         streaming=shared.streaming(batch_size, workers, on_error))
+        results.append(result)
+        if not as_json:
+            typer.echo(result.table())
+    if as_json:
+        typer.echo(results[0].to_json() if len(results) == 1 else "[" + ",".join(r.to_json() for r in results) + "]")
+    _write(results, targets, report, predictions if save_predictions else None, save_predictions, only_wrong, overwrite)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="Result that `vpr evaluate --save` wrote.")],
+    second: Annotated[Path, typer.Argument(help="Another one, on the same images.")],
+    as_json: shared.Json = False,
+) -> None:
+    """Compare two results on the same queries: difference, interval, exact McNemar test."""
+    import dataclasses
+
+    from vprkit.evaluation.comparison import compare as run
+    from vprkit.evaluation.result import Result
+
+    comparison = run(Result.load(first), Result.load(second))
+    typer.echo(json.dumps(dataclasses.asdict(comparison)) if as_json else comparison.table())
+
+
+def _whole_numbers(text: str) -> list[int]:
+    from vprkit.errors import ConfigError
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(f"--recall '{text}': write positive whole numbers with commas, such as 1,5,10")
+    return [int(part) for part in parts]
+
+
+def _targets(save: Path | None, data: list[Path]) -> list[Path]:
+    """Where each result goes: the file itself for one set, files named after the sets in a folder for several."""
+    if save is None:
+        return []
+    return [save] if len(data) == 1 else [save / f"{path.resolve().name}.json" for path in data]
+
+
+def _write(results: "list[Result]", targets: list[Path], report: Path | None, predictions: Path | None, count: int,
+           only_wrong: bool, overwrite: bool) -> None:
+    for result, target in zip(results, targets, strict=False):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        result.save(target, overwrite)
+    if report is not None:
+        from vprkit.report.html import write_report
+
+        write_report(results, report, overwrite=overwrite)
+        typer.echo(f"report: {report}", err=True)
+    if predictions is not None:
+        from vprkit.report.sheets import save_predictions
+
+        for result in results:
+            folder = predictions if len(results) == 1 else predictions / result.benchmark
+            drawn = save_predictions(result, folder, count, only_wrong=only_wrong)
+            typer.echo(f"{drawn} predictions: {folder}", err=True)

@@ -1,0 +1,120 @@
+"""`vpr map build|add|remove|info|check`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+from vprkit.cli.progress import bar
+
+app = typer.Typer(no_args_is_help=True, help="Maps: photos described once, kept, searched.", rich_markup_mode=None)
+
+Photos = Annotated[Path, typer.Argument(help="Folder of photos (positions in @ names or EXIF), or a CSV file.")]
+OnError = Annotated[str, typer.Option(help="skip unreadable photos and list them, or fail at the first.")]
+
+
+@app.command("build")
+def build(
+    photos: Photos,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the map.")],
+    method: Annotated[str, typer.Option("--method", "-m", help="Method, or a weights file.")] = "hog",
+    weights: shared.Weights = None,
+    index: Annotated[str, typer.Option(help="exact, or fast for large maps (approximate).")] = "exact",
+    root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
+    resize: shared.Resize = None,
+    settings: shared.Settings = None,
+    batch_size: shared.BatchSize = 32,
+    workers: shared.Workers = None,
+    on_error: OnError = "skip",
+    quiet: shared.Quiet = False,
+) -> None:
+    """Make a map of photos. Interrupted, the same command goes on where it stopped."""
+    from vprkit.data.benchmark import open_records
+    from vprkit.retrieval.map import Map
+
+    records = open_records(photos, root)
+    chosen = shared.load(method, weights, device, precision, resize, settings)
+    with bar("describing", quiet) as progress:
+        built = Map.build(records, chosen, out, index=index, progress=progress,
+                          streaming=shared.streaming(batch_size, workers, on_error))
+    _say(built.info())
+
+
+@app.command("add")
+def add(
+    folder: shared.MapFolder,
+    photos: Photos,
+    root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
+    device: shared.Device = "auto",
+    batch_size: shared.BatchSize = 32,
+    workers: shared.Workers = None,
+    on_error: OnError = "skip",
+    quiet: shared.Quiet = False,
+) -> None:
+    """Add photos to a map; those it holds already are not described again."""
+    from vprkit.data.benchmark import open_records
+    from vprkit.retrieval.map import Map
+
+    opened = Map.open(folder, device=device)
+    with bar("describing", quiet) as progress:
+        count = opened.add(open_records(photos, root), shared.streaming(batch_size, workers, on_error), progress)
+    typer.echo(f"{count} images added, {len(opened)} in the map")
+
+
+@app.command("remove")
+def remove(
+    folder: shared.MapFolder,
+    names: Annotated[list[str], typer.Argument(help="Names in the map, or wildcards such as '2019/*'.")],
+) -> None:
+    """Take images out of a map; photos on disk are not touched."""
+    from vprkit.retrieval.map import Map
+
+    opened = Map.open(folder, device="cpu")
+    typer.echo(f"{opened.remove(names)} images removed, {len(opened)} left in the map")
+
+
+@app.command("info")
+def info(
+    folder: shared.MapFolder,
+    names: Annotated[bool, typer.Option("--list", help="Print the names of all images.")] = False,
+    as_json: shared.Json = False,
+) -> None:
+    """Say what a map holds."""
+    from vprkit.retrieval.map import Map
+
+    opened = Map.open(folder, device="cpu")
+    listed = [name for name, alive in zip(opened.records.names, opened.live, strict=True) if alive] if names else None
+    if as_json:
+        typer.echo(json.dumps({**opened.info(), **({} if listed is None else {"names": listed})}, ensure_ascii=False))
+        return
+    _say(opened.info())
+    for name in listed or []:
+        typer.echo(name)
+
+
+@app.command("check")
+def check(folder: shared.MapFolder, as_json: shared.Json = False) -> None:
+    """Verify checksums and that the photos are where they were; exit status 1 where something is wrong."""
+    from vprkit.retrieval.map import Map
+
+    problems = Map.open(folder, device="cpu").check()
+    if as_json:
+        typer.echo(json.dumps({"problems": problems}, ensure_ascii=False))
+    else:
+        typer.echo("\n".join(problems) or "nothing is wrong")
+    raise typer.Exit(1 if problems else 0)
+
+
+def _say(info: dict[str, object]) -> None:
+    skipped = info.pop("skipped")
+    for key, value in info.items():
+        if value is not None:
+            typer.echo(f"{key.replace('_', ' '):<14} {value}")
+    if isinstance(skipped, list) and skipped:
+        typer.echo(f"{'skipped':<14} {len(skipped)} unreadable photos:")
+        for entry in skipped[:20]:
+            typer.echo(f"{'':<14} {entry['why']}")

@@ -1,0 +1,54 @@
+"""Options that several commands share, each written down once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from vprkit.method import Method
+    from vprkit.retrieval.describe import Streaming
+
+Weights = Annotated[str | None, typer.Option("--weights", "-w", help="Weights file, or 'random' for a test.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16 of the network.")]
+Resize = Annotated[str | None, typer.Option(help="Other image size: 322, 480x640, shorter:480 or none.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="Option of the method, key=value; repeat.")]
+BatchSize = Annotated[int, typer.Option(help="Images per forward pass.")]
+Workers = Annotated[int | None, typer.Option(help="Decoding threads (default: one per core).")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of the map.")]
+
+
+def load(method: str, weights: str | None, device: str, precision: str, resize: str | None,
+         settings: list[str] | None) -> "Method":
+    """The method that a command's options ask for; METHOD may also be a weights file."""
+    from vprkit.loading import load_method
+
+    options = settings_of(settings)
+    if weights is None and Path(method).is_file():
+        return load_method(weights=method, device=device, precision=precision, resize=resize, **options)
+    return load_method(method, weights=weights, device=device, precision=precision, resize=resize, **options)
+
+
+def settings_of(settings: list[str] | None) -> dict[str, Any]:
+    """`key=value` settings as keyword arguments."""
+    from vprkit.config import parse_value
+    from vprkit.errors import ConfigError
+
+    values = {}
+    for setting in settings or []:
+        key, separator, text = setting.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"'--set {setting}' is not an assignment; write --set key=value")
+        values[key] = parse_value(text, key)
+    return values
+
+
+def streaming(batch_size: int, workers: int | None, on_error: str) -> "Streaming":
+    """How images are read and batched."""
+    from vprkit.retrieval.describe import Streaming
+
+    return Streaming(batch_size, workers, on_error)

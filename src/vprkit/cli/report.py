@@ -1,0 +1,21 @@
+"""`vpr report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Results that `vpr evaluate --save` wrote.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
+    overwrite: shared.Overwrite = False,
+) -> None:
+    """Write one self-contained HTML file: recalls, curves, failures, map."""
+    from vprkit.evaluation.result import Result
+    from vprkit.report.html import write_report
+
+    write_report([Result.load(run) for run in runs], out, overwrite=overwrite)
+    typer.echo(str(out))

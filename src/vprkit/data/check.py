@@ -1,0 +1,209 @@
+"""Checks of a data set before hours are spent on it; each finding says what, where, and what to do."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import ExifTags
+
+from vprkit.data import ground_truth as truths
+from vprkit.data import positives as rules
+from vprkit.data.benchmark import Benchmark
+from vprkit.data.images import decode, open_image
+from vprkit.data.known import known_counts
+from vprkit.data.records import Records
+from vprkit.errors import ConfigError, ImageError
+
+Level = Literal["error", "warning", "ok"]
+SAMPLE = 200
+_ORIENTATION = ExifTags.Base.Orientation
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: `error` means results would be wrong, `warning` that a reader should know."""
+
+    level: Level
+    check: str
+    message: str
+
+
+def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius: float = 25.0) -> list[Finding]:
+    """Every check of a benchmark that could be opened.
+
+    Args:
+        benchmark: the set.
+        decode_images: `all`, `sample` (at most 200 per role) or `none`.
+        radius: metres, to tell whether zones change the result.
+    """
+    if decode_images not in ("all", "sample", "none"):
+        raise ConfigError(f"decode must be all, sample or none, got '{decode_images}'")
+    findings = [Finding("warning", "reading", notice) for notice in benchmark.notices]
+    for role, records in (("database", benchmark.database), ("queries", benchmark.queries)):
+        findings += _files(role, records)
+        findings += _coordinates(role, records)
+        if decode_images != "none":
+            findings += _pictures(role, records, decode_images)
+    findings += _leaks(benchmark.database, benchmark.queries)
+    findings += _truth(benchmark)
+    findings += _zones(benchmark, radius)
+    findings += _counts(benchmark)
+    return findings
+
+
+def passed(findings: list[Finding], strict: bool = False) -> bool:
+    """True where nothing is wrong (with `strict`: not even a warning)."""
+    bad = ("error", "warning") if strict else ("error",)
+    return not any(finding.level in bad for finding in findings)
+
+
+def _files(role: str, records: Records) -> Iterator[Finding]:
+    missing = [row for row in range(len(records)) if not records.path(row).is_file()]
+    if not missing:
+        yield Finding("ok", "files", f"all {len(records)} {role} images exist")
+        return
+    names = ", ".join(records.names[row] for row in missing[:3])
+    other = [found.name for row in missing[:100] if (found := _other_suffix(records.path(row))) is not None]
+    hint = f"; {len(other)} exist under another suffix, such as {other[0]}: mend the list" if other else ""
+    yield Finding("error", "files", f"{len(missing)} of {len(records)} {role} images do not exist in {records.root}, "
+                                    f"such as {names}{hint}")
+
+
+def _other_suffix(path: Path) -> Path | None:
+    candidates = (path.with_suffix(suffix) for suffix in (".jpg", ".JPG", ".jpeg", ".png", ".PNG"))
+    return next((candidate for candidate in candidates if candidate != path and candidate.is_file()), None)
+
+
+def _coordinates(role: str, records: Records) -> Iterator[Finding]:
+    placed = records.has_position
+    if not placed.any():
+        yield Finding("ok", "positions", f"no {role} image has a position")
+        return
+    if not placed.all():
+        example = records.names[int(np.flatnonzero(~placed)[0])]
+        yield Finding("warning", "positions", f"{int((~placed).sum())} of {len(records)} {role} images have no position, "
+                                              f"such as {example}; they are never right answers")
+    zoned = placed & (records.zone > 0)
+    off = np.flatnonzero(zoned & ((records.east < 1e5) | (records.east > 9e5) | (records.north < -1) |
+                                  (records.north > 1.0000001e7)))
+    if off.size:
+        yield Finding("warning", "positions", f"{off.size} {role} positions are outside their UTM zone's range, such as "
+                                              f"{records.names[int(off[0])]}")
+    if zoned.any() and not zoned[placed].all():
+        yield Finding("warning", "positions", f"{int((placed & ~zoned).sum())} of {int(placed.sum())} {role} positions have "
+                                              "no UTM zone while others do")
+    degrees = np.flatnonzero((np.abs(records.latitude) > 90) | (np.abs(records.longitude) > 180))
+    if degrees.size:
+        yield Finding("error", "positions", f"{degrees.size} {role} latitudes or longitudes are out of range, such as "
+                                            f"{records.names[int(degrees[0])]}")
+
+
+def _pictures(role: str, records: Records, how: str) -> Iterator[Finding]:
+    rows = np.arange(len(records))
+    if how == "sample" and len(records) > SAMPLE:
+        rows = np.sort(np.random.default_rng(0).choice(len(records), SAMPLE, replace=False))
+    with ThreadPoolExecutor(8) as pool:
+        looks = list(pool.map(lambda row: _look(records.path(int(row))), rows, chunksize=8))
+    broken = [look for look in looks if isinstance(look, str)]
+    if broken:
+        yield Finding("error", "images", f"{len(broken)} of {len(rows)} {role} images looked at cannot be decoded, "
+                                         f"such as {broken[0]}")
+    seen = [look for look in looks if not isinstance(look, str)]
+    sizes, modes = Counter(look[0] for look in seen), Counter(look[1] for look in seen)
+    turned = sum(look[2] not in (0, 1) for look in seen)
+    yield Finding("ok", "images", f"{role}: {len(seen)} of {len(records)} decoded; sizes {_common(sizes)}; "
+                                  f"modes {_common(modes)}")
+    if turned:
+        yield Finding("warning", "images", f"{turned} of {len(seen)} {role} images have an EXIF orientation, which "
+                                           "published numbers ignore (exif_orientation=true turns them)")
+
+
+def _look(path: Path) -> tuple[str, str, int] | str:
+    """(size, mode, EXIF orientation), or what is wrong."""
+    try:
+        with open_image(path) as image:
+            size, mode, orientation = f"{image.width}x{image.height}", image.mode, image.getexif().get(_ORIENTATION, 0)
+        decode(path)
+    except ImageError as error:
+        return str(error)
+    return size, mode, int(orientation or 0)
+
+
+def _leaks(database: Records, queries: Records) -> Iterator[Finding]:
+    """The same photo on both sides: such a query finds itself. The same name with other bytes is legal."""
+    by_size: dict[int, list[int]] = {}
+    for row in range(len(database)):
+        by_size.setdefault(_size(database.path(row)), []).append(row)
+    suspects = [row for row in range(len(queries)) if _size(queries.path(row)) in by_size]
+    hashes: dict[str, int] = {}
+    for size in {_size(queries.path(row)) for row in suspects} - {-1}:
+        for row in by_size[size]:
+            hashes[_hash(database.path(row))] = row
+    leaks = [(row, hashes[digest]) for row in suspects if (digest := _hash(queries.path(row))) in hashes]
+    if not leaks:
+        yield Finding("ok", "leaks", "no query is in the database")
+        return
+    query, match = leaks[0]
+    yield Finding("error", "leaks", f"{len(leaks)} of {len(queries)} queries are also in the database and find "
+                                    f"themselves, such as {queries.names[query]} = {database.names[match]}; "
+                                    "take them out of the database")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return f"unreadable {path}"
+
+
+def _truth(benchmark: Benchmark) -> Iterator[Finding]:
+    if benchmark.positives is None:
+        yield Finding("warning", "ground truth", "nothing says which answers are right: rankings only, no recall")
+        return
+    empty = np.flatnonzero(benchmark.positives.counts == 0)
+    summary = f"{benchmark.rule}: {truths.summary(benchmark.positives)}"
+    yield Finding("ok", "ground truth", summary)
+    if empty.size:
+        yield Finding("warning", "ground truth", f"{empty.size} queries have no positive and count as misses, such as "
+                                                 f"{benchmark.queries.names[int(empty[0])]}")
+
+
+def _zones(benchmark: Benchmark, radius: float) -> Iterator[Finding]:
+    zones = rules.crosses_zones(benchmark.database, benchmark.queries)
+    if len(zones) < 2:
+        return
+    flat = rules.planar(benchmark.database, benchmark.queries, radius)
+    true = rules.zone_aware(benchmark.database, benchmark.queries, radius)
+    differing = sum(not np.array_equal(a, b) for a, b in zip(flat, true, strict=True))
+    words = "planar and zone-aware positives are the same" if not differing else \
+        f"the positives of {differing} queries differ between planar and zone-aware distances"
+    yield Finding("warning" if differing else "ok", "zones", f"UTM zones {', '.join(map(str, zones))}: {words}")
+
+
+def _counts(benchmark: Benchmark) -> Iterator[Finding]:
+    counts = (len(benchmark.database), len(benchmark.queries))
+    known = known_counts(benchmark.database.root)
+    if not known:
+        return
+    fitting = [name for name, expected in known.items() if expected == counts]
+    if fitting:
+        yield Finding("ok", "counts", f"{counts[0]} database, {counts[1]} queries: as published for {fitting[0]}")
+        return
+    variants = "; ".join(f"{name} {database} / {queries}" for name, (database, queries) in known.items())
+    yield Finding("warning", "counts", f"{counts[0]} database, {counts[1]} queries fit no published variant ({variants})")
+
+
+def _common(counter: "Counter[str]") -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counter.most_common(4)) or "none"

@@ -1,0 +1,128 @@
+"""What counts as right: a rule written as text, applied to a database and its queries.
+
+Rules: `zone_aware` or `planar` (by radius), `frames:N` (list position within N), or the path of a CSV file with the
+columns `query,positives`, positives separated by `|`. `auto` takes `ground_truth.csv` where the data set has one, else
+`zone_aware` where there are positions, else none.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vprkit.config import nearest
+from vprkit.data import positives as rules
+from vprkit.data.layouts.table import read_rows
+from vprkit.data.positives import Positives
+from vprkit.data.records import Records
+from vprkit.errors import ConfigError, DataError
+
+FILE = "ground_truth.csv"
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """Positives (None: unlabelled), the rule that gave them in words, and what was odd."""
+
+    positives: Positives | None
+    rule: str
+    notices: tuple[str, ...] = ()
+
+
+def resolve(rule: str, root: Path, database: Records, queries: Records, radius: float, strict: bool) -> GroundTruth:
+    """Apply a rule (see the module's text).
+
+    Args:
+        rule: the rule.
+        root: the data set's folder, where `auto` looks for `ground_truth.csv`.
+        radius: metres, for the rules by radius.
+        strict: an unreadable UTM zone is an error instead of a counted notice.
+    """
+    if rule == "auto":
+        rule = _choose(root, database, queries)
+    if rule == "none":
+        return GroundTruth(None, "unlabelled", ("no positions on both sides and no ground truth: ranked, not scored",))
+    if rule in ("zone_aware", "planar"):
+        return _by_radius(rule, database, queries, radius, strict)
+    if rule.startswith("frames:"):
+        window = rule.removeprefix("frames:")
+        if not window.isdigit():
+            raise ConfigError(f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2")
+        found = rules.frame_window(len(database), len(queries), int(window))
+        return GroundTruth(found, f"list position within {window} of the query's")
+    path = _locate_file(rule, root)
+    return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}")
+
+
+def read_csv(path: Path, database: Records, queries: Records) -> Positives:
+    """Positives of a `query,positives` file; queries it does not mention have none.
+
+    Raises:
+        DataError: a column is missing, or a name is not among the images; the line is named.
+    """
+    numbers_of_database, numbers_of_queries = _by_name(database, "database"), _by_name(queries, "queries")
+    lists: list[list[int]] = [[] for _ in range(len(queries))]
+    for line, row in read_rows(path):
+        if "query" not in row or "positives" not in row:
+            raise DataError(f"{path}: needs the columns 'query' and 'positives', has {', '.join(row)}")
+        query = _look_up(numbers_of_queries, row["query"], f"{path}, line {line}: query")
+        for name in filter(None, row["positives"].split("|")):
+            lists[query].append(_look_up(numbers_of_database, name, f"{path}, line {line}: positive"))
+    return Positives.of(lists)
+
+
+def _choose(root: Path, database: Records, queries: Records) -> str:
+    if (root / FILE).is_file():
+        return FILE
+    return "zone_aware" if database.has_position.any() and queries.has_position.any() else "none"
+
+
+def _by_radius(rule: str, database: Records, queries: Records, radius: float, strict: bool) -> GroundTruth:
+    for role, records in (("database", database), ("queries", queries)):
+        if not records.has_position.any():
+            raise DataError(f"ground truth by radius needs positions, but no image of the {role} in {records.root} "
+                            "has one; give a ground-truth file or frames:N")
+    if not radius > 0:
+        raise ConfigError(f"the radius must be positive metres, got {radius}")
+    words = f"within {radius:g} m, {'zones respected' if rule == 'zone_aware' else 'planar, zones ignored'}"
+    if rule == "planar":
+        return GroundTruth(rules.planar(database, queries, radius), words)
+    unreadable = rules.count_unreadable_zones(database, queries)
+    sentence = f"{unreadable} records have no readable UTM zone and are compared by their bare numbers"
+    if unreadable and strict:
+        raise DataError(f"{sentence}; mend the names, or leave out --strict")
+    return GroundTruth(rules.zone_aware(database, queries, radius), words, (sentence,) if unreadable else ())
+
+
+def _locate_file(rule: str, root: Path) -> Path:
+    for path in (Path(rule), root / rule):
+        if path.is_file():
+            return path
+    known = ("auto", "zone_aware", "planar", "frames:N", *sorted(path.name for path in root.glob("*.csv")))
+    raise ConfigError(f"ground truth '{rule}' is neither a rule nor a file here or in {root}{nearest(rule, known)}")
+
+
+def _by_name(records: Records, role: str) -> dict[str, int]:
+    """Number by name, with and without the folder of the role in front."""
+    numbers = records.names.numbered()
+    short = {name.split("/", 1)[1]: number for name, number in numbers.items() if "/" in name}
+    prefixed = {f"{role}/{name}": number for name, number in numbers.items()}
+    return {**prefixed, **short, **numbers}
+
+
+def _look_up(numbers: dict[str, int], name: str, where: str) -> int:
+    try:
+        return numbers[name.strip()]
+    except KeyError:
+        raise DataError(f"{where} '{name}' is not among the images of that role") from None
+
+
+def summary(positives: Positives) -> str:
+    """`57 queries, 1 without a positive, 1 to 12 positives each`."""
+    counts = positives.counts
+    if not len(counts):
+        return "no queries"
+    empty = int((counts == 0).sum())
+    some = counts[counts > 0]
+    spread = f", {some.min()} to {some.max()} positives each (mean {np.mean(some):.1f})" if some.size else ""
+    return f"{len(counts)} queries, {empty} without a positive{spread}"

@@ -1,0 +1,215 @@
+"""Photos to tensors: the one decode-and-resize path of the library.
+
+Published numbers depend on how a photo is resized, so `vprkit.preprocessing.Preprocessing` describes it and this file
+executes it. `load` gives what a worker thread should produce (8-bit where possible, so that little is copied), `finish`
+turns a batch of those into normalised float32 on any device; `prepare` is both for one photo.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from vprkit.errors import ImageError
+from vprkit.preprocessing import Preprocessing
+
+MAX_PIXELS = 80_000_000
+"""Larger pictures are refused before they are decoded (decompression bombs)."""
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF")
+"""Raster formats only: others that Pillow knows start external programs."""
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
+
+_FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+Photo = str | Path | Image.Image | np.ndarray
+
+
+def is_image_name(name: str) -> bool:
+    """True where the suffix is one of a picture we read."""
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def open_image(path: str | Path) -> Image.Image:
+    """Open a file without decoding it; format and size are checked.
+
+    Raises:
+        ImageError: missing, not a picture of a known format, or larger than `MAX_PIXELS`.
+    """
+    _know_formats()
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file", str(path)) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP, PPM, GIF)",
+                         str(path)) from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path}: cannot be opened as a picture ({error})", str(path)) from error
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.width}x{image.height}"
+        image.close()
+        raise ImageError(f"{path}: {size} is more than the limit of {MAX_PIXELS // 10**6} million pixels; shrink it first",
+                         str(path))
+    return image
+
+
+def decode(photo: Photo, colour: str = "rgb", exif_orientation: bool = False) -> Image.Image:
+    """A photo as an 8-bit RGB or luma picture.
+
+    Args:
+        photo: a path, a PIL image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        colour: `rgb` or `grey`.
+        exif_orientation: turn it as its EXIF block says.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    if isinstance(photo, (str, Path)):
+        with open_image(photo) as opened:
+            return _converted(opened, colour, exif_orientation, str(photo))
+    if isinstance(photo, np.ndarray):
+        photo = _from_array(photo)
+    return _converted(photo, colour, exif_orientation, getattr(photo, "filename", "") or "the image given")
+
+
+def load(photo: Photo, preprocessing: Preprocessing) -> Tensor:
+    """Decode and resize one photo: (C, H, W), uint8 for the `pil` engine, normalised float32 for the tensor engines."""
+    image = decode(photo, preprocessing.colour, preprocessing.exif_orientation)
+    target = target_size((image.height, image.width), preprocessing)
+    if preprocessing.engine == "pil":
+        if (image.height, image.width) != target:
+            image = image.resize((target[1], target[0]), _FILTERS[preprocessing.interpolation])
+        tensor = _to_tensor(image)
+        return _centre_crop(tensor, preprocessing)
+    tensor = _normalise(_to_tensor(image)[None], preprocessing)
+    return _centre_crop(_resize_float(tensor, target, preprocessing)[0], preprocessing)
+
+
+def finish(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """A (B, C, H, W) batch of `load`ed images as normalised float32, on the batch's device."""
+    return _normalise(batch, preprocessing) if batch.dtype == torch.uint8 else batch
+
+
+def prepare(photo: Photo, preprocessing: Preprocessing) -> Tensor:
+    """One photo as the network's (C, H, W) float32 input."""
+    return finish(load(photo, preprocessing)[None], preprocessing)[0]
+
+
+def target_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
+    """(height, width) that a photo of `size` is resized to, before any crop."""
+    height, width = size
+    wanted = preprocessing.size or size
+    if preprocessing.fit == "stretch":
+        return wanted
+    if preprocessing.fit == "central_crop":
+        scale = _cover_scale(size, preprocessing)
+        return max(1, int(height * scale)), max(1, int(width * scale))
+    if preprocessing.fit == "shorter":
+        side = min(wanted)
+        size = (side, int(side * width / height)) if height <= width else (int(side * height / width), side)
+    multiple = preprocessing.multiple
+    return _to_multiple(size[0], multiple), _to_multiple(size[1], multiple)
+
+
+def five_crops(image: Tensor, side: int) -> Tensor:
+    """(5, C, side, side): top-left, top-right, bottom-left, bottom-right and centre squares of a (C, H, W) image."""
+    height, width = image.shape[-2:]
+    if min(height, width) < side:
+        raise ImageError(f"five crops of {side} px need an image at least that large, got {height}x{width}")
+    bottom, right = height - side, width - side
+    middle = (round(bottom / 2), round(right / 2))
+    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle]
+    return torch.stack([image[:, top : top + side, left : left + side] for top, left in corners])
+
+
+def buckets(shapes: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:
+    """Positions of equal shape, at most `batch_size` together, in order of first appearance."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for position, shape in enumerate(shapes):
+        groups.setdefault(tuple(shape), []).append(position)
+    for group in groups.values():
+        for start in range(0, len(group), batch_size):
+            yield group[start : start + batch_size]
+
+
+@functools.cache
+def _know_formats() -> None:
+    """Pillow loads most formats only when a file fits none of the common ones; naming them needs all loaded."""
+    Image.init()
+
+
+def _converted(image: Image.Image, colour: str, exif_orientation: bool, name: str) -> Image.Image:
+    try:
+        if exif_orientation:
+            image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16"):  # 16-bit grey: keep the upper byte, a plain conversion would clip
+            image = Image.fromarray((np.asarray(image, dtype=np.uint16) >> 8).astype(np.uint8))
+        if image.mode == "P" and "transparency" in image.info:
+            image = image.convert("RGBA")
+        return image.convert("L" if colour == "grey" else "RGB")
+    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+        raise ImageError(f"{name}: cannot be decoded ({error}); the file is damaged or incomplete", name) from error
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise ImageError(f"an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+                         f"got {array.dtype} {array.shape}")
+    return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
+
+
+def _to_tensor(image: Image.Image) -> Tensor:
+    array = np.array(image)
+    tensor = torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
+    return tensor.contiguous()
+
+
+def _normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
+    mean = torch.tensor(preprocessing.mean, device=batch.device).view(1, -1, 1, 1)
+    std = torch.tensor(preprocessing.std, device=batch.device).view(1, -1, 1, 1)
+    return batch.float().div_(255).sub_(mean).div_(std)
+
+
+def _resize_float(batch: Tensor, target: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
+    if tuple(batch.shape[-2:]) == target:
+        return batch
+    if preprocessing.fit == "central_crop" and preprocessing.interpolation == "nearest":
+        # SelaVPR hands over the factor, not the size, and the factor decides which pixels are taken.
+        return F.interpolate(batch, scale_factor=_cover_scale(batch.shape[-2:], preprocessing), mode="nearest")
+    if preprocessing.interpolation == "nearest":
+        return F.interpolate(batch, target, mode="nearest")
+    return F.interpolate(batch, target, mode=preprocessing.interpolation, align_corners=False,
+                         antialias=preprocessing.engine == "tensor_antialias")
+
+
+def _cover_scale(size: Sequence[int], preprocessing: Preprocessing) -> float:
+    wanted = preprocessing.size or (size[0], size[1])
+    return max(wanted[0] / size[0], wanted[1] / size[1])
+
+
+def _centre_crop(image: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Crop to size; a side that rounding left short is padded with zeros, as the published transform does."""
+    if preprocessing.fit != "central_crop" or preprocessing.size is None:
+        return image
+    height, width = preprocessing.size
+    short_y, short_x = max(0, height - image.shape[-2]), max(0, width - image.shape[-1])
+    if short_y or short_x:
+        image = F.pad(image, (short_x // 2, (short_x + 1) // 2, short_y // 2, (short_y + 1) // 2))
+    top, left = round((image.shape[-2] - height) / 2), round((image.shape[-1] - width) / 2)
+    return image[:, top : top + height, left : left + width]
+
+
+def _to_multiple(side: int, multiple: int) -> int:
+    return max(multiple, round(side / multiple) * multiple)

@@ -1,0 +1,1 @@
+"""On-disk layouts, one file each."""

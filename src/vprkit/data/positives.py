@@ -1,0 +1,149 @@
+"""Which database images are right for each query: a ragged array, and the rules that make it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from vprkit.data import geo
+from vprkit.data.records import Records
+
+BLOCK = 4096
+"""Queries per neighbour search, so that memory follows the block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Positives:
+    """Sorted database numbers per query, as a compressed sparse row structure.
+
+    Attributes:
+        offsets: (Q + 1,) int64.
+        numbers: (total,) int64, query i owns `numbers[offsets[i]:offsets[i + 1]]`, ascending, without repeats.
+    """
+
+    offsets: np.ndarray
+    numbers: np.ndarray
+
+    @staticmethod
+    def of(lists: Sequence[Sequence[int] | np.ndarray]) -> "Positives":
+        """From one list of database numbers per query; sorted, repeats dropped."""
+        rows = [np.unique(np.asarray(row, np.int64)) for row in lists]
+        return Positives._join(rows)
+
+    @staticmethod
+    def _join(rows: Sequence[np.ndarray]) -> "Positives":
+        offsets = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        return Positives(offsets, np.concatenate(rows) if rows else np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, query: int) -> np.ndarray:
+        return self.numbers[self.offsets[query] : self.offsets[query + 1]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[query] for query in range(len(self)))
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(Q,) positives per query."""
+        return np.diff(self.offsets)
+
+
+def within_radius(database: np.ndarray, queries: np.ndarray, radius: float) -> Positives:
+    """Positives by planar Euclidean distance, radius inclusive, in float64.
+
+    Args:
+        database: (D, 2) east, north in metres; rows with NaN are never positive.
+        queries: (Q, 2); rows with NaN have no positives.
+        radius: metres.
+    """
+    rows_of_tree = np.flatnonzero(np.isfinite(database).all(1))
+    rows = [np.zeros(0, np.int64)] * len(queries)
+    if not len(rows_of_tree):
+        return Positives._join(rows)
+    tree = cKDTree(database[rows_of_tree])
+    askable = np.flatnonzero(np.isfinite(queries).all(1))
+    for start in range(0, len(askable), BLOCK):
+        block = askable[start : start + BLOCK]
+        # The tree's own comparison rounds; a slightly wider search, then the exact one, makes the radius inclusive.
+        nearby = tree.query_ball_point(queries[block], radius * (1 + 1e-9) + 1e-6, return_sorted=True)
+        for query, found in zip(block, nearby, strict=True):
+            candidates = rows_of_tree[np.asarray(found, np.int64)]
+            offset = database[candidates] - queries[query]
+            rows[query] = candidates[np.sqrt((offset * offset).sum(1)) <= radius]
+    return Positives._join(rows)
+
+
+def planar(database: Records, queries: Records, radius: float) -> Positives:
+    """Positives on the bare UTM numbers, zones ignored: what published numbers of the field use."""
+    return within_radius(_numbers(database), _numbers(queries), radius)
+
+
+def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
+    """Positives by true planar distance: per zone, with neighbours across a zone border re-projected into the zone.
+
+    Records without a readable zone take part in every zone by their bare numbers.
+    """
+    rows: list[np.ndarray] = [np.zeros(0, np.int64)] * len(queries)
+    database_degrees = database.with_latlon()
+    for zone in np.unique(queries.zone):
+        asking = np.flatnonzero(queries.zone == zone)
+        if zone == 0:
+            found = within_radius(_numbers(database), _numbers(queries.take(asking)), radius)
+        else:
+            found = _in_plane(database_degrees, queries.take(asking), int(zone), radius)
+        for query, numbers in zip(asking, found, strict=True):
+            rows[query] = numbers
+    return Positives._join(rows)
+
+
+def frame_window(database: int, queries: int, window: int) -> Positives:
+    """Positives by list position: database number within `window` of the query number, clipped to what exists."""
+    starts = np.clip(np.arange(queries) - window, 0, database)
+    stops = np.clip(np.arange(queries) + window + 1, 0, database)
+    return Positives._join([np.arange(start, stop, dtype=np.int64) for start, stop in zip(starts, stops, strict=True)])
+
+
+def count_unreadable_zones(*tables: Records) -> int:
+    """Records that have a position but no zone, where others have one (none at all is a data set without zones)."""
+    known = sum(int((table.has_position & (table.zone > 0)).sum()) for table in tables)
+    unknown = sum(int((table.has_position & (table.zone == 0)).sum()) for table in tables)
+    return unknown if known else 0
+
+
+def crosses_zones(*tables: Records) -> list[int]:
+    """The distinct zones in use."""
+    zones = np.unique(np.concatenate([table.zone[table.has_position] for table in tables]))
+    return [int(zone) for zone in zones if zone > 0]
+
+
+def _numbers(records: Records) -> np.ndarray:
+    return np.stack([records.east, records.north], 1)
+
+
+def _plane(records: Records) -> np.ndarray:
+    return np.stack([records.east, geo.plane_north(records.north, records.south)], 1)
+
+
+def _in_plane(database: Records, queries: Records, zone: int, radius: float) -> Positives:
+    """All queries lie in `zone`; database records of other zones join where they come close to its border."""
+    points = _plane(database)
+    foreign = (database.zone > 0) & (database.zone != zone)
+    points[foreign] = np.nan
+    near = np.flatnonzero(foreign & _near_zone(database, zone, radius))
+    if near.size:
+        east, north, _, south = geo.to_utm(database.latitude[near], database.longitude[near],
+                                           np.full(near.size, zone, np.int16))
+        points[near] = np.stack([east, geo.plane_north(north, south)], 1)
+    return within_radius(points, _plane(queries), radius)
+
+
+def _near_zone(records: Records, zone: int, radius: float) -> np.ndarray:
+    """Within the radius (and a kilometre) of the zone's meridians, or in a high-latitude exception zone."""
+    metres_per_degree = 111_320 * np.cos(np.radians(np.clip(np.abs(records.latitude), 0, 84)))
+    from_centre = np.abs((records.longitude - (zone * 6 - 183) + 180) % 360 - 180)
+    exceptions = (records.latitude >= 56) & (records.longitude >= 0) & (records.longitude < 42)
+    return np.asarray((from_centre <= 3 + (radius + 1000) / metres_per_degree) | (exceptions & (from_centre <= 12)))

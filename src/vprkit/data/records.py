@@ -1,0 +1,176 @@
+"""Records: images with what is known of each, held as columns so that millions fit in memory."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from vprkit.data import geo
+from vprkit.data.columns import StringColumn
+from vprkit.errors import DataError
+
+TEXT_COLUMNS = ("time", "condition", "place", "text")
+"""Optional string columns; an empty string means unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One image.
+
+    Attributes:
+        name: path relative to the data set's root, with `/`.
+        path: where the file is.
+        east, north: UTM metres, or None.
+        zone: UTM zone number, or None; `south` tells the hemisphere.
+        latitude, longitude: degrees, or None.
+        heading: degrees, as the data set defines them, or None.
+        time, condition, place, text: as written, or None.
+    """
+
+    name: str
+    path: Path
+    east: float | None = None
+    north: float | None = None
+    zone: int | None = None
+    south: bool = False
+    latitude: float | None = None
+    longitude: float | None = None
+    heading: float | None = None
+    time: str | None = None
+    condition: str | None = None
+    place: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Records(Sequence[Record]):
+    """A table of N records under one root folder.
+
+    Attributes:
+        root: folder that all names are relative to.
+        names: relative paths.
+        east, north: (N,) float64 UTM metres, NaN where unknown.
+        zone: (N,) int16 UTM zone, 0 where unknown.
+        south: (N,) bool, southern hemisphere.
+        latitude, longitude: (N,) float64 degrees, NaN where unknown.
+        heading: (N,) float32 degrees, NaN where unknown.
+        texts: optional string columns by name (`TEXT_COLUMNS`).
+        notices: what reading found odd, one sentence each.
+    """
+
+    root: Path
+    names: StringColumn
+    east: np.ndarray
+    north: np.ndarray
+    zone: np.ndarray
+    south: np.ndarray
+    latitude: np.ndarray
+    longitude: np.ndarray
+    heading: np.ndarray
+    texts: Mapping[str, StringColumn] = dataclasses.field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_rows(root: str | Path, rows: Iterable[Mapping[str, Any]], notices: Iterable[str] = ()) -> "Records":
+        """Build a table from mappings with the keys of `Record` (all but `name` optional).
+
+        UTM is computed where only latitude/longitude is given; latitude/longitude stays unknown until `with_latlon`.
+
+        Raises:
+            DataError: a name is absolute or leaves the root.
+        """
+        rows = list(rows)
+        columns = {key: np.array([_number(row.get(key)) for row in rows], np.float64)
+                   for key in ("east", "north", "latitude", "longitude", "heading")}
+        zone = np.array([row.get("zone") or 0 for row in rows], np.int16)
+        south = np.array([bool(row.get("south")) for row in rows], bool)
+        degrees_only = np.isnan(columns["east"]) & np.isfinite(columns["latitude"])
+        if degrees_only.any():
+            at = np.flatnonzero(degrees_only)
+            east, north, zones, souths = geo.to_utm(columns["latitude"][at], columns["longitude"][at])
+            columns["east"][at], columns["north"][at], zone[at], south[at] = east, north, zones, souths
+        texts = {key: StringColumn.of(str(row.get(key) or "") for row in rows)
+                 for key in TEXT_COLUMNS if any(row.get(key) for row in rows)}
+        return Records(Path(root), StringColumn.of(checked_name(str(row["name"])) for row in rows),
+                       columns["east"], columns["north"], zone, south, columns["latitude"], columns["longitude"],
+                       columns["heading"].astype(np.float32), texts, tuple(notices))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return self.take(np.arange(len(self))[row])
+        name = self.names[row]
+        texts = {key: column[row] or None for key, column in self.texts.items()}
+        return Record(name, self.root / name, _known(self.east[row]), _known(self.north[row]),
+                      int(self.zone[row]) or None, bool(self.south[row]), _known(self.latitude[row]),
+                      _known(self.longitude[row]), _known(self.heading[row]), **texts)
+
+    def __iter__(self) -> Iterator[Record]:
+        for row in range(len(self)):
+            yield self[row]
+
+    def path(self, row: int) -> Path:
+        """Where image `row` is."""
+        return self.root / self.names[row]
+
+    def text(self, column: str, row: int) -> str:
+        """One text value, empty where unknown."""
+        return self.texts[column][row] if column in self.texts else ""
+
+    @property
+    def has_position(self) -> np.ndarray:
+        """(N,) bool: UTM coordinates known."""
+        return np.asarray(np.isfinite(self.east) & np.isfinite(self.north))
+
+    def take(self, rows: np.ndarray) -> "Records":
+        """The given rows, in that order."""
+        rows = np.asarray(rows)
+        picked = {field: getattr(self, field)[rows] for field in _ARRAYS}
+        texts = {key: column.take(rows) for key, column in self.texts.items()}
+        return dataclasses.replace(self, names=self.names.take(rows), texts=texts, **picked)
+
+    def with_latlon(self) -> "Records":
+        """The same with latitude and longitude computed where only UTM was known."""
+        latitude, longitude = geo.to_latlon(self.east, self.north, self.zone, self.south)
+        missing = np.isnan(self.latitude)
+        return dataclasses.replace(self, latitude=np.where(missing, latitude, self.latitude),
+                                   longitude=np.where(missing, longitude, self.longitude))
+
+    def with_notice(self, *sentences: str) -> "Records":
+        return dataclasses.replace(self, notices=(*self.notices, *sentences))
+
+    def list_hash(self) -> str:
+        """SHA-256 of the names in order: an index number means nothing without the list it refers to."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\n")
+        return digest.hexdigest()
+
+
+_ARRAYS = ("east", "north", "zone", "south", "latitude", "longitude", "heading")
+
+
+def checked_name(name: str) -> str:
+    """A relative name with `/` that stays under its root.
+
+    Raises:
+        DataError: it is absolute or climbs out.
+    """
+    pure = PurePosixPath(name.replace("\\", "/"))
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or ":" in pure.parts[0]:
+        raise DataError(f"'{name}' does not stay inside its folder; use paths relative to the data set's root")
+    return str(pure)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _known(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)

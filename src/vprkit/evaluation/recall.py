@@ -1,0 +1,67 @@
+"""Recall@K and mean average precision from rankings, vectorised."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from vprkit.data.positives import Positives
+
+MASK_BYTES = 32 * 2**20
+"""Queries are handled in blocks whose boolean (queries, database) mask stays under this."""
+
+
+def hit_blocks(rankings: np.ndarray, positives: Positives, database: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """(rows, (B, K) bool) blocks: True where the ranked database image is a positive of its query.
+
+    Positives are written into a boolean mask and read back at the ranked numbers; clearing only what was written keeps
+    the cost proportional to the positives, not to the database.
+    """
+    queries = len(rankings)
+    block = max(1, min(queries, MASK_BYTES // max(1, database)))
+    mask = np.zeros(block * database, bool)
+    for start in range(0, queries, block):
+        rows = slice(start, min(queries, start + block))
+        first, last = positives.offsets[rows.start], positives.offsets[rows.stop]
+        local = np.repeat(np.arange(rows.stop - start), positives.counts[rows])
+        written = local * database + positives.numbers[first:last]
+        mask[written] = True
+        asked = rankings[rows] + (np.arange(rows.stop - start) * database)[:, None]
+        yield rows, mask[asked]
+        mask[written] = False
+
+
+def first_hits(rankings: np.ndarray, positives: Positives, database: int) -> np.ndarray:
+    """(Q,) rank (0-based) of the first positive per query; K where none is among the K ranked.
+
+    Args:
+        rankings: (Q, K) database numbers, best first.
+        positives: what is right per query.
+        database: number of database images.
+    """
+    ranks = np.full(len(rankings), rankings.shape[1], np.int64)
+    for rows, hits in hit_blocks(rankings, positives, database):
+        found = hits.any(1)
+        ranks[rows][found] = hits[found].argmax(1)
+    return ranks
+
+
+def recall_at(ranks: np.ndarray, k: int, counted: np.ndarray | None = None) -> float:
+    """Per cent of queries whose first positive is among the first k; NaN where no query counts.
+
+    Args:
+        ranks: (Q,) first hits as of `first_hits`.
+        counted: (Q,) bool, which queries are in the denominator (default: all).
+    """
+    chosen = ranks if counted is None else ranks[counted]
+    return float(100.0 * np.mean(chosen < k)) if chosen.size else float("nan")
+
+
+def average_precision(rankings: np.ndarray, positives: Positives, database: int, k: int) -> np.ndarray:
+    """(Q,) AP@k: sum over hits at rank i <= k of hits-so-far / i, divided by min(positives, k); 0 without positives."""
+    k = min(k, rankings.shape[1])
+    result = np.zeros(len(rankings))
+    weights = 1.0 / np.arange(1, k + 1)
+    for rows, hits in hit_blocks(rankings[:, :k], positives, database):
+        precision = np.cumsum(hits, 1) * weights
+        result[rows] = (precision * hits).sum(1) / np.clip(positives.counts[rows], 1, k)
+    return result

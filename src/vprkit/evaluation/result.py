@@ -1,0 +1,198 @@
+"""Result: rankings, recalls and timings of one evaluation, as data that prints and serialises. Drawing is `report`'s."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vprkit.data.records import Record
+from vprkit.errors import DataError
+from vprkit.files import refuse_to_overwrite, write_atomically
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where an image is: UTM metres and zone, degrees; None where unknown."""
+
+    east: float | None = None
+    north: float | None = None
+    zone: int | None = None
+    south: bool = False
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+@dataclass(frozen=True)
+class DatabaseImage:
+    """A database image that a ranking or the ground truth refers to."""
+
+    name: str
+    position: Position = Position()
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """The ranking of one query.
+
+    Attributes:
+        name: of the query image.
+        ranking: database numbers, best first.
+        scores: of these, higher is better (empty where only rankings were given).
+        first_hit: rank (1-based) of the first positive, None where none was ranked.
+        positives: how many positives it has; None where nothing says.
+        truth: number of its best-ranked positive, else of its first one; None without positives.
+        metres: distance of the first answer, None where a position is unknown.
+        condition: as the data set names it.
+    """
+
+    name: str
+    ranking: list[int]
+    scores: list[float]
+    first_hit: int | None
+    positives: int | None
+    truth: int | None = None
+    metres: float | None = None
+    condition: str | None = None
+    position: Position = Position()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Precision-recall curve of accepting top-1 answers by score; see `curves.PrecisionRecall`."""
+
+    thresholds: list[float]
+    precision: list[float]
+    recall: list[float]
+    auc: float
+    recall_at_full_precision: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One evaluation.
+
+    Attributes:
+        benchmark, rule: name of the set, how its positives were found; `protocol` names a published one, if any.
+        method: name; `identity` holds configuration, preprocessing, metric and the hash of the weights.
+        recalls: K -> per cent of all queries with a positive among the first K (the literature's denominator).
+        recalls_answerable: the same over queries that have a positive.
+        intervals: K -> 95 % bootstrap interval of `recalls`.
+        conditions: condition -> {"queries", "R@K"...}; empty where the set names none.
+        queries, database: number of images; `queries_without_positives` of them count as misses in `recalls`.
+        mean_average_precision: mAP at the largest K, per cent, over answerable queries.
+        curve: precision and recall over score thresholds, None without scores.
+        timings: stage -> items, seconds, median_ms, p95_ms.
+        notices: what a reader should know, one sentence each.
+        list_hashes: SHA-256 of the names of database and queries.
+        rankings: what was ranked, per query; `images` are the database images these refer to, by number.
+        database_root, queries_root: folders that the names are relative to.
+        environment: versions, device, precision.
+    """
+
+    benchmark: str
+    rule: str
+    method: str
+    recalls: dict[int, float]
+    recalls_answerable: dict[int, float]
+    intervals: dict[int, tuple[float, float]]
+    queries: int
+    database: int
+    queries_without_positives: int
+    mean_average_precision: float | None
+    curve: Curve | None
+    rankings: list[QueryResult]
+    images: dict[int, DatabaseImage]
+    database_root: str
+    queries_root: str
+    conditions: dict[str, dict[str, float]] = field(default_factory=dict)
+    timings: dict[str, dict[str, float]] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, Any] | None = None
+    protocol: str | None = None
+    notices: tuple[str, ...] = ()
+    list_hashes: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        """False where there was no ground truth: then there are rankings but no recalls."""
+        return bool(self.recalls)
+
+    def table(self) -> str:
+        """What the console shows."""
+        lines = [f"{self.method} on {self.benchmark}: {self.queries} queries, {self.database} database images"]
+        if self.labelled:
+            lines += self._recall_lines()
+        for name, row in self.conditions.items():
+            recalls = "  ".join(f"{key} {value:5.1f}" for key, value in row.items() if key != "queries")
+            lines.append(f"  {name:<12} {recalls}   ({int(row['queries'])} queries)")
+        for stage, row in self.timings.items():
+            lines.append(f"  {stage:<12} {row['median_ms']:9.2f} ms median, {row['p95_ms']:9.2f} ms p95, "
+                         f"{row['seconds']:.2f} s for {int(row['items'])}")
+        lines += [f"  note: {notice}" for notice in self.notices]
+        return "\n".join(lines)
+
+    def _recall_lines(self) -> list[str]:
+        lines = [f"  positives: {self.rule}; {self.queries_without_positives} queries have none"]
+        for k, recall in self.recalls.items():
+            low, high = self.intervals[k]
+            extra = f"   of answerable {self.recalls_answerable[k]:5.1f}" if self.queries_without_positives else ""
+            lines.append(f"  R@{k:<3} {recall:5.1f}   95% [{low:.1f}, {high:.1f}]{extra}")
+        if self.mean_average_precision is not None:
+            lines.append(f"  mAP   {self.mean_average_precision:5.1f}")
+        if self.curve is not None:
+            lines.append(f"  precision-recall: AUC {self.curve.auc:.3f}, recall at 100 % precision "
+                         f"{100 * self.curve.recall_at_full_precision:.1f}")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: what `save` writes. `recalls` is keyed by K, values are per cent."""
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), ensure_ascii=False, default=str, allow_nan=True)
+
+    def save(self, path: str | Path, overwrite: bool = False) -> None:
+        """Write as JSON."""
+        refuse_to_overwrite(Path(path), overwrite)
+        write_atomically(Path(path), self.to_json())
+
+    @staticmethod
+    def load(path: str | Path) -> "Result":
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: no such file, or not a result of this format.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            return Result.from_dict(data)
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: there is no such file") from error
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"{path}: not a result that `vpr evaluate --save` wrote ({error})") from error
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> "Result":
+        if data["format"] != FORMAT:
+            raise ValueError(f"result format {data['format']}, this vprkit reads {FORMAT}")
+        fields = {key: value for key, value in data.items() if key != "format"}
+        for key in ("recalls", "recalls_answerable"):
+            fields[key] = {int(k): value for k, value in fields[key].items()}
+        fields["intervals"] = {int(k): (low, high) for k, (low, high) in fields["intervals"].items()}
+        fields["curve"] = None if fields["curve"] is None else Curve(**fields["curve"])
+        fields["notices"] = tuple(fields["notices"])
+        fields["images"] = {int(number): DatabaseImage(image["name"], Position(**image["position"]))
+                            for number, image in fields["images"].items()}
+        fields["rankings"] = [QueryResult(**{**row, "position": Position(**row["position"])})
+                              for row in fields["rankings"]]
+        return Result(**fields)
+
+
+def position_of(record: Record) -> Position:
+    """Where a record is."""
+    return Position(record.east, record.north, record.zone, record.south, record.latitude, record.longitude)

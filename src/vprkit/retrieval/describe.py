@@ -1,0 +1,165 @@
+"""Streaming description: decode in threads while the network works, with memory bounded by a block."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vprkit import device as devices
+from vprkit.data import images as pictures
+from vprkit.errors import ConfigError, ImageError
+from vprkit.features import Features
+from vprkit.method import Method
+from vprkit.timing import Timings
+
+BLOCK = 256
+"""Images per block: what a kill can cost, and what memory follows."""
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """How images are read and batched; none of it changes the numbers.
+
+    Attributes:
+        batch_size: images per forward pass.
+        workers: decoding threads (None: one per core, at most 16).
+        on_error: `fail` at the first unreadable image, or `skip` it and report it.
+    """
+
+    batch_size: int = 32
+    workers: int | None = None
+    on_error: str = "fail"
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("fail", "skip"):
+            raise ConfigError(f"on_error must be 'fail' or 'skip', got '{self.on_error}'")
+        if self.batch_size < 1 or (self.workers is not None and self.workers < 1):
+            raise ConfigError("batch_size and workers must be at least 1")
+
+    @property
+    def threads(self) -> int:
+        return self.workers or min(16, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A block of described images.
+
+    Attributes:
+        rows: positions in the input list, ascending; skipped images are missing.
+        features: their features, on the CPU, in that order.
+        skipped: (position, why) of images that could not be read.
+    """
+
+    rows: list[int]
+    features: Features
+    skipped: list[tuple[int, str]]
+
+
+@dataclass
+class _Block:
+    """Features of a block while they come in, bucket by bucket."""
+
+    stop: int
+    waiting: dict[tuple[int, ...], list[tuple[int, Tensor]]] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    parts: list[Features] = field(default_factory=list)
+    skipped: list[tuple[int, str]] = field(default_factory=list)
+
+
+def describe_paths(
+    method: Method,
+    paths: Sequence[Path],
+    streaming: Streaming | None = None,
+    *,
+    timings: Timings | None = None,
+    progress: Callable[[int], None] | None = None,
+    block: int = BLOCK,
+) -> Iterator[Described]:
+    """Describe photos block by block, in input order; images of different sizes are bucketed inside a block.
+
+    Args:
+        method: what describes them.
+        paths: the photos.
+        streaming: batching and threads.
+        timings: receives `decode` (per image, in its thread) and `describe` (per image, the network alone).
+        progress: called with the number of images done since the last call.
+        block: images per block.
+
+    Raises:
+        ImageError: an image cannot be read and `on_error` is `fail`.
+    """
+    options, clock = streaming or Streaming(), timings or Timings()
+    current = _Block(min(block, len(paths)))
+    with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
+        try:
+            for row, loaded in _decoded(method, paths, options, clock, pool):
+                _take(current, row, loaded, method, options, clock)
+                if progress is not None:
+                    progress(1)
+                if row + 1 == current.stop:
+                    yield _close(current, method, clock)
+                    current = _Block(min(current.stop + block, len(paths)))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _decoded(
+    method: Method, paths: Sequence[Path], options: Streaming, clock: Timings, pool: ThreadPoolExecutor
+) -> Iterator[tuple[int, Tensor | ImageError]]:
+    """Images in order, decoded ahead by a bounded number."""
+
+    def load(path: Path) -> Tensor | ImageError:
+        start = time.perf_counter()
+        try:
+            return pictures.load(path, method.preprocessing)
+        except ImageError as error:
+            return error
+        finally:
+            clock.add("decode", time.perf_counter() - start)
+
+    ahead: deque[Future[Tensor | ImageError]] = deque()
+    upcoming = iter(paths)
+    for row in range(len(paths)):
+        while len(ahead) < 2 * options.batch_size + options.threads and (path := next(upcoming, None)) is not None:
+            ahead.append(pool.submit(load, path))
+        yield row, ahead.popleft().result()
+
+
+def _take(
+    block: _Block, row: int, loaded: Tensor | ImageError, method: Method, options: Streaming, clock: Timings
+) -> None:
+    if isinstance(loaded, ImageError):
+        if options.on_error == "fail":
+            raise loaded
+        block.skipped.append((row, str(loaded)))
+        return
+    bucket = block.waiting.setdefault(tuple(loaded.shape), [])
+    bucket.append((row, loaded))
+    if len(bucket) == options.batch_size:
+        _describe(block, block.waiting.pop(tuple(loaded.shape)), method, clock)
+
+
+def _describe(block: _Block, bucket: list[tuple[int, Tensor]], method: Method, clock: Timings) -> None:
+    with clock.measure("describe", len(bucket)):
+        batch = torch.stack([image for _, image in bucket]).to(method.device, non_blocking=True)
+        features = method.describe_batch(pictures.finish(batch, method.preprocessing))
+        devices.synchronize(method.device)
+    block.rows += [row for row, _ in bucket]
+    block.parts.append(features.cpu())
+
+
+def _close(block: _Block, method: Method, clock: Timings) -> Described:
+    for bucket in block.waiting.values():
+        _describe(block, bucket, method, clock)
+    if not block.parts:
+        return Described([], Features(torch.zeros(0, 0)), block.skipped)
+    order = sorted(range(len(block.rows)), key=block.rows.__getitem__)
+    features = Features.cat(block.parts)[order]
+    return Described([block.rows[position] for position in order], features, block.skipped)

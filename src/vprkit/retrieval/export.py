@@ -1,0 +1,89 @@
+"""Locations as CSV, JSON, GeoJSON (RFC 7946) or KML 2.2."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+from xml.sax.saxutils import escape
+
+from vprkit.retrieval.location import Hit, Location
+
+_COLUMNS = ("query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "heading")
+
+
+def to_csv(locations: Sequence[Location]) -> str:
+    """One line per hit."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for location in locations:
+        for hit in location.hits:
+            row = {"query": location.query, **hit.to_dict()}
+            writer.writerow(["" if row[key] is None else row[key] for key in _COLUMNS])
+    return file.getvalue()
+
+
+def to_json(locations: Sequence[Location]) -> str:
+    """A list with one object per query."""
+    return json.dumps([location.to_dict() for location in locations], indent=1, ensure_ascii=False) + "\n"
+
+
+def to_geojson(locations: Sequence[Location]) -> str:
+    """A feature collection: one point per hit with a position, and one per estimate."""
+    features: list[dict[str, Any]] = []
+    for location in locations:
+        if location.estimate is not None:
+            properties = {"query": location.query, "kind": "estimate", "spread_m": location.estimate.spread_m}
+            features.append(_point(location.estimate.longitude, location.estimate.latitude, properties))
+        for hit in location.hits:
+            if hit.latitude is not None and hit.longitude is not None:
+                properties = {"query": location.query, "kind": "hit", "rank": hit.rank, "name": hit.name,
+                              "score": hit.score}
+                features.append(_point(hit.longitude, hit.latitude, properties))
+    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_kml(locations: Sequence[Location]) -> str:
+    """A folder per query with a placemark per hit."""
+    folders = "".join(
+        f"<Folder><name>{escape(location.query)}</name>{''.join(map(_placemark, location.hits))}</Folder>\n"
+        for location in locations)
+    return ('<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>\n'
+            f"<name>vprkit</name>\n{folders}</Document></kml>\n")
+
+
+def to_table(locations: Sequence[Location]) -> str:
+    """What the console shows."""
+    lines = []
+    for location in locations:
+        lines.append(location.query)
+        lines += [f"  {hit.rank:>3}  {hit.score:8.4f}  {_where(hit):<24}  {hit.name}" for hit in location.hits]
+        if location.estimate is not None:
+            guess = location.estimate
+            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} from {guess.hits} hits "
+                         f"(spread {guess.spread_m:.1f} m)")
+    return "\n".join(lines) + "\n"
+
+
+FORMATS: dict[str, Callable[[Sequence[Location]], str]] = {
+    "table": to_table, "json": to_json, "csv": to_csv, "geojson": to_geojson, "kml": to_kml,
+}  # fmt: skip
+
+
+def _where(hit: Hit) -> str:
+    if hit.latitude is not None and hit.longitude is not None:
+        return f"{hit.latitude:.6f}, {hit.longitude:.6f}"
+    return "no position" if hit.east is None else f"E {hit.east:.1f} N {hit.north:.1f}"
+
+
+def _point(longitude: float, latitude: float, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": {"type": "Point", "coordinates": [longitude, latitude]},
+            "properties": properties}
+
+
+def _placemark(hit: Hit) -> str:
+    if hit.latitude is None or hit.longitude is None:
+        return ""
+    return (f"<Placemark><name>{hit.rank}. {escape(hit.name)}</name><description>score {hit.score:.4f}</description>"
+            f"<Point><coordinates>{hit.longitude:.7f},{hit.latitude:.7f}</coordinates></Point></Placemark>")

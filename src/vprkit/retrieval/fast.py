@@ -1,0 +1,121 @@
+"""Approximate search for large maps: 4-bit product quantisation scanned in registers, refined at half precision (faiss).
+
+Its recall against exact search is measured on a sample when it is built, kept beside it, and shown.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from vprkit.errors import ConfigError, StoreError
+from vprkit.files import write_json
+from vprkit.registry import Metric
+from vprkit.retrieval.index import ExactIndex, Neighbours, best_of, checked_queries, exact_scores
+
+TRAINING_ROWS = 65_536
+SAMPLE = 200
+MIN_ROWS = 1000
+REFINE = 16
+"""Candidates that are refined per neighbour asked for."""
+
+
+@dataclass(frozen=True)
+class FastReport:
+    """What building measured: rows covered, recall@10 against exact search on a sample of the rows, kind of index."""
+
+    rows: int
+    recall_at_10: float
+    kind: str
+
+
+class FastIndex:
+    """Approximate search; the final scores are exact float64 ones of the candidates it found.
+
+    Args:
+        index: a trained faiss index over the rows of `vectors`.
+        vectors: (N, D) float32, for the final scores.
+        metric: `ip` or `l2`.
+    """
+
+    def __init__(self, index: faiss.Index, vectors: np.ndarray, metric: Metric, report: FastReport) -> None:
+        self.index = index
+        self.vectors = vectors
+        self.metric = metric
+        self.report = report
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @classmethod
+    def build(cls, vectors: np.ndarray, metric: Metric, folder: Path | None = None) -> "FastIndex":
+        """Train on a sample, add all rows block by block, measure recall; written to `folder` where one is given.
+
+        Raises:
+            ConfigError: too few rows to train on; exact search is faster there anyway.
+        """
+        if len(vectors) < MIN_ROWS:
+            raise ConfigError(f"a fast index needs at least {MIN_ROWS} images, this map has {len(vectors)}; "
+                              "exact search is faster there, use --index exact")
+        kind = f"PQ{_sub_quantizers(vectors.shape[1])}x4fs,Refine(SQfp16)"
+        index = faiss.index_factory(vectors.shape[1], kind,
+                                    faiss.METRIC_INNER_PRODUCT if metric == "ip" else faiss.METRIC_L2)
+        index.k_factor = REFINE
+        rows = np.random.default_rng(0).choice(len(vectors), min(TRAINING_ROWS, len(vectors)), replace=False)
+        index.train(np.ascontiguousarray(vectors[np.sort(rows)]))
+        for start in range(0, len(vectors), TRAINING_ROWS):
+            index.add(np.ascontiguousarray(vectors[start : start + TRAINING_ROWS]))
+        fast = cls(index, vectors, metric, FastReport(len(vectors), float("nan"), kind))
+        fast.report = FastReport(len(vectors), fast.measure_recall(), kind)
+        if folder is not None:
+            fast.save(folder)
+        return fast
+
+    def save(self, folder: Path) -> None:
+        """Write `fast.faiss` and what was measured."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / ".fast.faiss.tmp"
+        faiss.write_index(self.index, str(temporary))
+        temporary.replace(folder / "fast.faiss")
+        write_json(folder / "fast.json", self.report.__dict__)
+
+    @classmethod
+    def load(cls, folder: Path, vectors: np.ndarray, metric: Metric) -> "FastIndex | None":
+        """The index in `folder`, or None where there is none or it covers other rows."""
+        if not (folder / "fast.faiss").exists() or not (folder / "fast.json").exists():
+            return None
+        try:
+            report = FastReport(**json.loads((folder / "fast.json").read_text(encoding="utf-8")))
+            if report.rows != len(vectors):
+                return None
+            index = faiss.read_index(str(folder / "fast.faiss"))
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            raise StoreError(f"{folder}: the fast index cannot be read ({error}); delete the folder and build it "
+                             "again") from error
+        if index.ntotal != len(vectors) or index.d != vectors.shape[1]:
+            return None
+        index.k_factor = REFINE
+        return cls(index, vectors, metric, report)
+
+    def search(self, queries: np.ndarray, k: int) -> Neighbours:
+        queries = checked_queries(queries, self.vectors.shape[1])
+        k = min(k, len(self))
+        _, numbers = self.index.search(queries, min(k + 4, len(self)))
+        if (numbers < 0).any():  # faiss pads where it found fewer than asked
+            return ExactIndex(self.vectors, self.metric).search(queries, k)
+        return best_of(exact_scores(queries, self.vectors, numbers, self.metric), numbers, k)
+
+    def measure_recall(self, k: int = 10) -> float:
+        """Share of the exact k nearest neighbours found, over a sample of rows (each without itself)."""
+        rows = np.random.default_rng(1).choice(len(self), min(SAMPLE, len(self)), replace=False)
+        queries = np.ascontiguousarray(self.vectors[np.sort(rows)])
+        exact = ExactIndex(self.vectors, self.metric).search(queries, k + 1).numbers[:, 1:]
+        found = self.search(queries, k + 1).numbers
+        return float(np.mean([len(np.intersect1d(wanted, got)) / k for wanted, got in zip(exact, found, strict=True)]))
+
+
+def _sub_quantizers(dimension: int) -> int:
+    """Four dimensions per 4-bit code, or the most codes that divide the dimension."""
+    return max(count for count in range(1, max(2, dimension // 4 + 1)) if dimension % count == 0)
