@@ -1,0 +1,175 @@
+"""From a name, a weights file, or both to a method ready to use."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from vprkit.errors import ConfigError, NotAvailable
+from vprkit.method import Method, WeightsSource
+from vprkit.preprocessing import Preprocessing
+from vprkit.registry import Declaration, Released, find_declaration
+from vprkit.weights.fetching import Progress, fetch, find, how_to_get
+from vprkit.weights.own import Header, save
+from vprkit.weights.reading import read, sha256_of
+from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, released_as
+
+RANDOM = "random"
+
+
+def load_method(
+    name: str | None = None,
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    resize: str | int | None = None,
+    **options: Any,
+) -> Method:
+    """A place-recognition method with its weights.
+
+    Args:
+        name: a method or variant (`vpr methods`); may be left out where the weights file tells.
+        weights: a file by path or by name in the weights folder: vprkit's own (it carries everything) or the authors'.
+            `"random"` gives initial values, with the option `seed` (default 0), for tests and benchmarks. None looks
+            for the authors' file in the weights folder.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
+        resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
+        options: the method's own, as in its configuration.
+
+    Raises:
+        ConfigError: a name, option or size is unknown, or contradicts the others.
+        NotAvailable: the weights are not here; the message says which file to put where.
+        WeightsError: the file is unsafe, damaged, of another method, or does not fit key by key.
+    """
+    if name is None and weights is None:
+        raise ConfigError("load_method needs a method's name, a weights file, or both")
+    if weights == RANDOM:
+        choice, network, source = _random(name, options)
+    elif weights is None and name is not None and not find_declaration(name).needs_weights:
+        choice = choose_by_name(name, options)
+        network, source = choice.build(), None
+    else:
+        choice, network, source = _from_file(name, weights, options)
+    return Method(
+        network,
+        _resized(choice.preprocessing, resize),
+        name=choice.name,
+        metric=choice.metric,
+        configuration=_plain(choice),
+        weights=source,
+        device=device,
+        precision=precision,
+    )
+
+
+def save_method(
+    method: Method, path: str | Path, *, overwrite: bool = False, notes: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a method's network in vprkit's own format, so that `load_method(weights=path)` gives it back.
+
+    Raises:
+        ConfigError: it is no registered method, so nothing could read the file.
+        WeightsError: the file exists and `overwrite` is not set.
+    """
+    find_declaration(method.name)
+    licence = method.weights.licence if method.weights else ""
+    header = Header(
+        method.name, method.configuration, method.preprocessing, method.metric, licence, notes=dict(notes or {})
+    )
+    return save(path, method.network.state_dict(), header, overwrite=overwrite)
+
+
+def released_files(name: str) -> tuple[Released, ...]:
+    """The authors' files of a method or variant.
+
+    Raises:
+        ConfigError: no method has this name.
+    """
+    declaration = find_declaration(name)
+    if name == declaration.name:
+        return declaration.released
+    return tuple(released for released in declaration.released if released.variant in (None, name))
+
+
+def fetch_weights(name: str, *, overwrite: bool = False, progress: Progress | None = None) -> list[Path]:
+    """Download the authors' files of a method or variant into the weights folder (those that are not there yet).
+
+    Raises:
+        NotAvailable: there are none, or they cannot be had from here; the message says which file to put where.
+    """
+    files = released_files(name)
+    if not files:
+        raise NotAvailable(f"'{name}' has no released weights; train it, or use weights='random' for a test")
+    return [fetch(released, overwrite=overwrite, progress=progress) for released in files]
+
+
+def _random(name: str | None, options: dict[str, Any]) -> tuple[Choice, nn.Module, WeightsSource]:
+    if name is None:
+        raise ConfigError("weights='random' needs the method's name")
+    seed = options.pop("seed", 0)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ConfigError(f"'seed' must be a whole number, got {seed!r}")
+    choice = choose_by_name(name, options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = choice.build()
+    return choice, network, WeightsSource(RANDOM, f"seed {seed}")
+
+
+def _from_file(
+    name: str | None, weights: str | Path | None, options: Mapping[str, Any]
+) -> tuple[Choice, nn.Module, WeightsSource]:
+    path = _released_file(name, options) if weights is None and name is not None else _given_file(weights)
+    checkpoint = read(path)
+    choice = choose_for_file(checkpoint, name, options)
+    return choice, choice.fill(checkpoint), WeightsSource(str(path), sha256_of(path), choice.licence)
+
+
+def _given_file(weights: str | Path | None) -> Path:
+    try:
+        return find(str(weights))
+    except NotAvailable as error:
+        known = released_as(Path(str(weights)).name)
+        if known is None:
+            raise
+        name, released = known
+        raise NotAvailable(f"{error}. {how_to_get(released, name)}") from error
+
+
+def _released_file(name: str, options: Mapping[str, Any]) -> Path:
+    choice = choose_by_name(name, options)
+    files = _files_of(choice.declaration, choice.name)
+    if not files:
+        raise NotAvailable(
+            f"'{choice.name}' has no released weights; give weights=FILE, or weights='random' for a test"
+        )
+    for released in files:
+        try:
+            return find(released.file)
+        except NotAvailable:
+            continue
+    raise NotAvailable(f"the weights of '{choice.name}' are not here. {how_to_get(files[0], choice.name)}")
+
+
+def _files_of(declaration: Declaration, name: str) -> list[Released]:
+    return [released for released in declaration.released if released.variant in (None, name)]
+
+
+def _resized(preprocessing: Preprocessing, resize: str | int | None) -> Preprocessing:
+    """Another size, checked before any work is done."""
+    if resize is None:
+        return preprocessing
+    asked = preprocessing.resized(str(resize))
+    sides, multiple = asked.fixed_size, asked.multiple
+    if sides and any(side % multiple for side in sides):
+        near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in sides)
+        raise ConfigError(f"resize '{resize}' must give multiples of {multiple} here; the nearest is {near}")
+    return asked
+
+
+def _plain(choice: Choice) -> dict[str, Any]:
+    return choice.header().configuration

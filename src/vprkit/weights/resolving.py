@@ -1,0 +1,184 @@
+"""Which method and which options a name, a weights file, or both stand for."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from vprkit import config, registry
+from vprkit.errors import ConfigError, WeightsError
+from vprkit.preprocessing import Preprocessing
+from vprkit.registry import Declaration, Metric, Released
+from vprkit.weights.fitting import KeyMap, fit, on_meta
+from vprkit.weights.own import Header
+from vprkit.weights.reading import Checkpoint
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method with all options settled.
+
+    Attributes:
+        declaration: its system.
+        name: the variant's name where the options are a variant's, else the system's.
+        configuration: the dataclass the network is built from.
+        preprocessing: how its images are prepared.
+        metric: of its vectors.
+        licence: of the weights, empty where unknown.
+    """
+
+    declaration: Declaration
+    name: str
+    configuration: Any
+    preprocessing: Preprocessing
+    metric: Metric
+    licence: str = ""
+
+    def build(self) -> nn.Module:
+        """The network with initial values."""
+        network: nn.Module = registry.load_attribute(self.declaration.network)(self.configuration)
+        return network
+
+    def fill(self, checkpoint: Checkpoint) -> nn.Module:
+        """The network with the numbers of a file.
+
+        Raises:
+            WeightsError: they do not fit, key by key.
+        """
+        network = on_meta(self.build)
+        key_map: KeyMap | None = None
+        if checkpoint.header is None and self.declaration.key_map:
+            key_map = registry.load_attribute(self.declaration.key_map)
+        fit(network, checkpoint.state, source=f"{checkpoint.path} does not fit {self.name}", key_map=key_map)
+        return network
+
+    def header(self, **notes: Any) -> Header:
+        """What a file with this network's weights says about itself."""
+        plain = config.to_dict(self.configuration)
+        return Header(self.name, plain, self.preprocessing, self.metric, self.licence, notes=notes)
+
+
+def choose_by_name(
+    name: str, options: Mapping[str, Any], known: Mapping[str, Any] | None = None, where: str = "the weights file"
+) -> Choice:
+    """The choice that a method or variant name and options stand for; `known` is what the file `where` says already.
+
+    Raises:
+        ConfigError: no such method or option, or two of the three contradict each other.
+    """
+    declaration = registry.find_declaration(name)
+    variant = declaration.variants.get(name)
+    asked = dict(variant.configuration) if variant else {}
+    cls = registry.load_attribute(declaration.configuration)
+    config.from_dict(cls, options, "")  # unknown names and wrong types are reported before contradictions
+    _refuse_contradiction(asked, options, f"'{name}' means", "the options say")
+    asked.update(options)
+    if known:
+        _refuse_contradiction(known, asked, f"{where} is of", "asked for was")
+    configuration = config.from_dict(cls, {**(known or {}), **asked}, "")
+    final = _canonical(declaration, configuration, name)
+    seen = declaration.for_variant(final)
+    return Choice(declaration, final, configuration, seen.preprocessing, declaration.metric)
+
+
+def choose_for_file(checkpoint: Checkpoint, name: str | None, options: Mapping[str, Any]) -> Choice:
+    """The choice that a weights file stands for, optionally with the name and options a user gave.
+
+    Raises:
+        WeightsError: no method recognises the file, several do, or it is of another method than the named one.
+        ConfigError: an option is unknown or contradicts the file.
+    """
+    if checkpoint.header is not None:
+        return _from_header(checkpoint, checkpoint.header, name, options)
+    if name is not None:
+        declaration = registry.find_declaration(name)
+        known = declaration.recognise(checkpoint.shapes) if declaration.recognise else None
+        return _licensed(choose_by_name(name, options, known, str(checkpoint.path)), checkpoint)
+    candidates = recognising(checkpoint)
+    if not candidates:
+        raise WeightsError(_nobody(checkpoint))
+    named = [(d, known) for d, known in candidates if any(r.file == checkpoint.path.name for r in d.released)]
+    chosen = named if len(candidates) > 1 and named else candidates
+    if len(chosen) > 1:
+        names = ", ".join(declaration.name for declaration, _ in chosen)
+        raise WeightsError(
+            f"{checkpoint.path} fits several methods: {names}; say which one, for example {chosen[0][0].name}"
+        )
+    declaration, known = chosen[0]
+    return _licensed(choose_by_name(declaration.name, options, known, str(checkpoint.path)), checkpoint)
+
+
+def recognising(checkpoint: Checkpoint) -> list[tuple[Declaration, dict[str, Any]]]:
+    """Every system whose `recognise` fits the file's shapes, with the options it read from them."""
+    found = []
+    for declaration in registry.declarations():
+        known = declaration.recognise(checkpoint.shapes) if declaration.recognise else None
+        if known is not None:
+            found.append((declaration, known))
+    return found
+
+
+def released_as(file: str) -> tuple[str, Released] | None:
+    """The method or variant whose authors' file has this name, and that file."""
+    return next(((r.variant or d.name, r) for d in registry.declarations() for r in d.released if r.file == file), None)
+
+
+def _from_header(checkpoint: Checkpoint, header: Header, name: str | None, options: Mapping[str, Any]) -> Choice:
+    try:
+        declaration = registry.find_declaration(header.method)
+    except ConfigError as error:
+        raise WeightsError(
+            f"{checkpoint.path} is of the method '{header.method}', which is not installed here"
+        ) from error
+    if name not in (None, header.method, declaration.name):
+        raise WeightsError(
+            f"{checkpoint.path} is of the method '{header.method}', asked for was '{name}'; leave the name out"
+        )
+    cls = registry.load_attribute(declaration.configuration)
+    configuration = config.from_dict(cls, header.configuration, f"{checkpoint.path}: configuration")
+    config.from_dict(cls, options, "")
+    _refuse_contradiction(config.to_dict(configuration), options, f"{checkpoint.path} was made with", "the options say")
+    return Choice(declaration, header.method, configuration, header.preprocessing, header.metric, header.licence)
+
+
+def _licensed(choice: Choice, checkpoint: Checkpoint) -> Choice:
+    """With the licence of the authors' file of this name, where it is one."""
+    for released in choice.declaration.released:
+        if released.file == checkpoint.path.name:
+            return dataclasses.replace(choice, licence=released.licence)
+    return choice
+
+
+def _canonical(declaration: Declaration, configuration: Any, asked: str) -> str:
+    """One name for one configuration, however it was asked for: the most specific variant that it is an example of."""
+    plain = config.to_dict(configuration)
+    fitting = [
+        name
+        for name, variant in declaration.variants.items()
+        if variant.configuration and all(plain.get(key) == value for key, value in variant.configuration.items())
+    ]
+    if asked in declaration.variants or not fitting:
+        return asked
+    return max(fitting, key=lambda name: len(declaration.variants[name].configuration))
+
+
+def _refuse_contradiction(
+    known: Mapping[str, Any], asked: Mapping[str, Any], known_words: str, asked_words: str
+) -> None:
+    for key, value in asked.items():
+        if key in known and known[key] != value:
+            raise ConfigError(
+                f"{known_words} {key}={known[key]!r}, {asked_words} {key}={value!r}; leave one of them out"
+            )
+
+
+def _nobody(checkpoint: Checkpoint) -> str:
+    names = list(checkpoint.shapes)
+    first = ", ".join(f"'{name}' {checkpoint.shapes[name]}" for name in names[:3])
+    wrapped = f", under {' > '.join(checkpoint.wrapper)}" if checkpoint.wrapper else ""
+    return (
+        f"no method recognises {checkpoint.path}: it holds {len(names)} tensors ({first}, ...){wrapped}. "
+        "If it is of a known method, name that method to see what differs; `vpr methods` lists them"
+    )
