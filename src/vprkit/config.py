@@ -186,7 +186,9 @@ def _convert_sequence(hint: Any, value: Any, where: str) -> Any:
     if get_origin(hint) is tuple and args and args[-1] is not Ellipsis:
         if len(args) != len(value):
             raise ConfigError(f"'{where}' must have {len(args)} items, got {len(value)}")
-        return tuple(_convert(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True)))
+        return tuple(
+            _convert(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True))
+        )
     inner = args[0] if args else Any
     items = [_convert(inner, item, f"{where}[{i}]") for i, item in enumerate(value)]
     return tuple(items) if get_origin(hint) is tuple else items

@@ -35,7 +35,9 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise NotAvailable(f"device '{device}' was asked for, but this machine has {torch.cuda.device_count()} GPU(s)")
     if resolved.type == "mps" and not torch.backends.mps.is_available():
-        raise NotAvailable("device 'mps' was asked for, but this torch has no Metal support here; use device=auto or cpu")
+        raise NotAvailable(
+            "device 'mps' was asked for, but this torch has no Metal support here; use device=auto or cpu"
+        )
     return resolved
 
 

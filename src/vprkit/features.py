@@ -108,8 +108,10 @@ def _cat_local(parts: Sequence[LocalFeatures]) -> LocalFeatures:
         extra = tensor.new_zeros(tensor.shape[0], length - tensor.shape[1], *tensor.shape[2:])
         return torch.cat([tensor, extra], dim=1)
 
-    padded = [dataclasses.replace(part, tokens=pad(part.tokens), positions=pad(part.positions),
-                                  saliency=pad(part.saliency)) for part in parts]
+    padded = [
+        dataclasses.replace(part, tokens=pad(part.tokens), positions=pad(part.positions), saliency=pad(part.saliency))
+        for part in parts
+    ]
     return LocalFeatures(
         torch.cat([part.tokens for part in padded]),
         torch.cat([part.counts for part in padded]),

@@ -37,5 +37,9 @@ class Timings:
         order = np.argsort(each)
         share = np.cumsum(items[order]) / items.sum()
         median, p95 = (float(each[order][np.searchsorted(share, level)]) for level in (0.5, 0.95))
-        return {"items": int(items.sum()), "seconds": float((each * items).sum()),
-                "median_ms": 1000 * median, "p95_ms": 1000 * p95}
+        return {
+            "items": int(items.sum()),
+            "seconds": float((each * items).sum()),
+            "median_ms": 1000 * median,
+            "p95_ms": 1000 * p95,
+        }

@@ -63,8 +63,10 @@ def test_one_by_one_equals_batch(engine):
 
 def test_antialiasing_differs_where_it_should():
     photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    pil, plain, smooth = (images.prepare(photo, Preprocessing(size=(16, 16), engine=engine))
-                          for engine in ("pil", "tensor", "tensor_antialias"))
+    pil, plain, smooth = (
+        images.prepare(photo, Preprocessing(size=(16, 16), engine=engine))
+        for engine in ("pil", "tensor", "tensor_antialias")
+    )
     assert (pil - smooth).abs().max() < 0.03  # one grey level
     assert (pil - plain).abs().max() > 0.5
 

@@ -81,10 +81,16 @@ def test_exif_positions(tmp_path):
 
 def test_csv_with_degrees_or_metres(tmp_path):
     path = tmp_path / "photos.csv"
-    path.write_text('path,lat,lon,heading,time,condition,place,text\na.jpg,45.0,7.5,90,2024,night,p1,"red, brick"\n'
-                    "b.jpg,,,,,,,\n")
+    path.write_text(
+        'path,lat,lon,heading,time,condition,place,text\na.jpg,45.0,7.5,90,2024,night,p1,"red, brick"\nb.jpg,,,,,,,\n'
+    )
     records = open_records(path)
-    assert (records[0].zone, records[0].heading, records[0].condition, records[0].text) == (32, 90, "night", "red, brick")
+    assert (records[0].zone, records[0].heading, records[0].condition, records[0].text) == (
+        32,
+        90,
+        "night",
+        "red, brick",
+    )
     assert records[1].east is None
     assert any("1 of 2 rows have no position" in notice for notice in records.notices)
     path.write_text("image,easting,northing,zone\nx/a.jpg,400000,6957461,56J\n")

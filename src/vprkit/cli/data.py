@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from vprkit.cli import options as shared
-from vprkit.cli.progress import bar
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a procedural city.", rich_markup_mode=None)
 
@@ -44,8 +43,16 @@ def check(
     benchmark = open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
     findings = check_benchmark(benchmark, decode, radius)
     if as_json:
-        typer.echo(json.dumps({"benchmark": benchmark.name, "passed": passed(findings, strict),
-                               "findings": [dataclasses.asdict(finding) for finding in findings]}, ensure_ascii=False))
+        typer.echo(
+            json.dumps(
+                {
+                    "benchmark": benchmark.name,
+                    "passed": passed(findings, strict),
+                    "findings": [dataclasses.asdict(finding) for finding in findings],
+                },
+                ensure_ascii=False,
+            )
+        )
     else:
         typer.echo(f"{benchmark.name}: {len(benchmark.database)} database images, {len(benchmark.queries)} queries")
         for finding in findings:

@@ -51,14 +51,22 @@ def evaluate(
         refuse_to_overwrite(target, overwrite)
     if save_predictions:
         refuse_to_overwrite(predictions, overwrite)
-    sets = [open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
-            for path in data]
+    sets = [
+        open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
+        for path in data
+    ]
     chosen = shared.load(method, weights, device, precision, resize, settings)
     results = []
     for benchmark in sets:
         with bars(quiet or as_json) as progress:
-            result = run(chosen, benchmark, ks=ks, features=features, progress=progress,
-                         streaming=shared.streaming(batch_size, workers, on_error))
+            result = run(
+                chosen,
+                benchmark,
+                ks=ks,
+                features=features,
+                progress=progress,
+                streaming=shared.streaming(batch_size, workers, on_error),
+            )
         results.append(result)
         if not as_json:
             typer.echo(result.table())
@@ -98,8 +106,15 @@ def _targets(save: Path | None, data: list[Path]) -> list[Path]:
     return [save] if len(data) == 1 else [save / f"{path.resolve().name}.json" for path in data]
 
 
-def _write(results: "list[Result]", targets: list[Path], report: Path | None, predictions: Path | None, count: int,
-           only_wrong: bool, overwrite: bool) -> None:
+def _write(
+    results: "list[Result]",
+    targets: list[Path],
+    report: Path | None,
+    predictions: Path | None,
+    count: int,
+    only_wrong: bool,
+    overwrite: bool,
+) -> None:
     for result, target in zip(results, targets, strict=False):
         target.parent.mkdir(parents=True, exist_ok=True)
         result.save(target, overwrite)

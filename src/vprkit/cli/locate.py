@@ -15,6 +15,7 @@ def locate(
     distinct: Annotated[float | None, typer.Option(help="Only hits this many metres apart: TOP places.")] = None,
     form: Annotated[str, typer.Option("--format", help="table, json, csv, geojson or kml.")] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to a file instead of standard output.")] = None,
+    weights: shared.Weights = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
     as_json: shared.Json = False,
@@ -33,12 +34,17 @@ def locate(
         raise ConfigError(f"format '{form}' is unknown{nearest(form, FORMATS)}")
     if out is not None:
         refuse_to_overwrite(out, overwrite)
-    files = [file for photo in photos for file in (
-        sorted(entry for entry in photo.iterdir() if is_image_name(entry.name)) if photo.is_dir() else [photo])]
+    files = [
+        file
+        for photo in photos
+        for file in (
+            sorted(entry for entry in photo.iterdir() if is_image_name(entry.name)) if photo.is_dir() else [photo]
+        )
+    ]
     missing = [str(file) for file in files if not file.is_file()]
     if missing or not files:
         raise DataError(f"{', '.join(missing[:3])}: there is no such file" if missing else "no photos in these folders")
-    opened = Map.open(folder, device=device, precision=precision)
+    opened = Map.open(folder, weights=weights, device=device, precision=precision)
     text = FORMATS[form](opened.locate_many(files, top, distinct))
     if out is None:
         typer.echo(text, nl=False)

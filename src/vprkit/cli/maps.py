@@ -39,8 +39,14 @@ def build(
     records = open_records(photos, root)
     chosen = shared.load(method, weights, device, precision, resize, settings)
     with bar("describing", quiet) as progress:
-        built = Map.build(records, chosen, out, index=index, progress=progress,
-                          streaming=shared.streaming(batch_size, workers, on_error))
+        built = Map.build(
+            records,
+            chosen,
+            out,
+            index=index,
+            progress=progress,
+            streaming=shared.streaming(batch_size, workers, on_error),
+        )
     _say(built.info())
 
 
@@ -49,6 +55,7 @@ def add(
     folder: shared.MapFolder,
     photos: Photos,
     root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
+    weights: shared.Weights = None,
     device: shared.Device = "auto",
     batch_size: shared.BatchSize = 32,
     workers: shared.Workers = None,
@@ -59,7 +66,7 @@ def add(
     from vprkit.data.benchmark import open_records
     from vprkit.retrieval.map import Map
 
-    opened = Map.open(folder, device=device)
+    opened = Map.open(folder, weights=weights, device=device)
     with bar("describing", quiet) as progress:
         count = opened.add(open_records(photos, root), shared.streaming(batch_size, workers, on_error), progress)
     typer.echo(f"{count} images added, {len(opened)} in the map")

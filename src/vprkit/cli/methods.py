@@ -19,8 +19,16 @@ def methods(
     for name in list_methods(pattern):
         declaration = find_declaration(name)
         files = [released.file for released in declaration.released if released.variant in (None, name)]
-        rows.append({"name": name, "summary": declaration.summary, "paper": declaration.paper,
-                     "licence": declaration.licence, "needs_weights": declaration.needs_weights, "released": files})
+        rows.append(
+            {
+                "name": name,
+                "summary": declaration.summary,
+                "paper": declaration.paper,
+                "licence": declaration.licence,
+                "needs_weights": declaration.needs_weights,
+                "released": files,
+            }
+        )
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return

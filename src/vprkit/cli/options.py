@@ -22,15 +22,19 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of the map.")]
 
 
-def load(method: str, weights: str | None, device: str, precision: str, resize: str | None,
-         settings: list[str] | None) -> "Method":
+def load(
+    method: str, weights: str | None, device: str, precision: str, resize: str | None, settings: list[str] | None
+) -> "Method":
     """The method that a command's options ask for; METHOD may also be a weights file."""
     from vprkit.loading import load_method
 
-    options = settings_of(settings)
+    name: str | None = method
     if weights is None and Path(method).is_file():
-        return load_method(weights=method, device=device, precision=precision, resize=resize, **options)
-    return load_method(method, weights=weights, device=device, precision=precision, resize=resize, **options)
+        name, weights = None, method
+    loaded = load_method(name, weights, device=device, precision=precision, resize=resize, **settings_of(settings))
+    if loaded.weights is not None and loaded.weights.licence:
+        typer.echo(f"weights {Path(loaded.weights.path).name}: licence {loaded.weights.licence}", err=True)
+    return loaded
 
 
 def settings_of(settings: list[str] | None) -> dict[str, Any]:

@@ -6,34 +6,26 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def bar(what: str, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A function to call with (done, total)."""
-    from tqdm import tqdm
-
-    with tqdm(desc=what, unit="img", disable=quiet or not sys.stderr.isatty(), leave=False) as shown:
-
-        def update(done: int, total: int) -> None:
-            shown.total = total
-            if shown.initial == 0 and shown.n == 0 and done:
-                shown.initial = done  # images kept from an earlier run must not count into the rate
-            shown.update(done - shown.n)
-
-        yield update
-
-
-@contextmanager
-def bars(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+def bars(quiet: bool = False, unit: str = "img") -> Iterator[Callable[[str, int, int | None], None]]:
     """A function to call with (what, done, total): one bar after the other."""
     from tqdm import tqdm
 
     current: dict[str, tqdm[None]] = {}
 
-    def update(what: str, done: int, total: int) -> None:
+    def update(what: str, done: int, total: int | None) -> None:
         if what not in current:
             for other in current.values():
                 other.close()
-            current[what] = tqdm(desc=what, unit="img", total=total, initial=done, leave=False,
-                                 disable=quiet or not sys.stderr.isatty())
+            # What an earlier run did must not count into the rate, so it goes into `initial`.
+            current[what] = tqdm(
+                desc=what,
+                unit=unit,
+                unit_scale=unit == "B",
+                total=total,
+                initial=done,
+                leave=False,
+                disable=quiet or not sys.stderr.isatty(),
+            )
         current[what].update(done - current[what].n)
 
     try:
@@ -41,3 +33,10 @@ def bars(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
     finally:
         for shown in current.values():
             shown.close()
+
+
+@contextmanager
+def bar(what: str, quiet: bool = False, unit: str = "img") -> Iterator[Callable[[int, int | None], None]]:
+    """A function to call with (done, total)."""
+    with bars(quiet, unit) as update:
+        yield lambda done, total: update(what, done, total)

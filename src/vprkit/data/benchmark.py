@@ -38,12 +38,15 @@ class Benchmark:
         if self.positives is None:
             return
         if len(self.positives) != len(self.queries):
-            raise DataError(f"{self.name}: ground truth for {len(self.positives)} queries, but there are "
-                            f"{len(self.queries)}")
+            raise DataError(
+                f"{self.name}: ground truth for {len(self.positives)} queries, but there are {len(self.queries)}"
+            )
         numbers = self.positives.numbers
         if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(self.database):
-            raise DataError(f"{self.name}: ground truth names database image {numbers.max()}, but there are only "
-                            f"{len(self.database)}")
+            raise DataError(
+                f"{self.name}: ground truth names database image {numbers.max()}, but there are only "
+                f"{len(self.database)}"
+            )
 
     def take_queries(self, rows: np.ndarray) -> "Benchmark":
         """The same with only these queries, in this order."""

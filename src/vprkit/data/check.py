@@ -70,8 +70,11 @@ def _files(role: str, records: Records) -> Iterator[Finding]:
     names = ", ".join(records.names[row] for row in missing[:3])
     other = [found.name for row in missing[:100] if (found := _other_suffix(records.path(row))) is not None]
     hint = f"; {len(other)} exist under another suffix, such as {other[0]}: mend the list" if other else ""
-    yield Finding("error", "files", f"{len(missing)} of {len(records)} {role} images do not exist in {records.root}, "
-                                    f"such as {names}{hint}")
+    yield Finding(
+        "error",
+        "files",
+        f"{len(missing)} of {len(records)} {role} images do not exist in {records.root}, such as {names}{hint}",
+    )
 
 
 def _other_suffix(path: Path) -> Path | None:
@@ -86,21 +89,35 @@ def _coordinates(role: str, records: Records) -> Iterator[Finding]:
         return
     if not placed.all():
         example = records.names[int(np.flatnonzero(~placed)[0])]
-        yield Finding("warning", "positions", f"{int((~placed).sum())} of {len(records)} {role} images have no position, "
-                                              f"such as {example}; they are never right answers")
+        yield Finding(
+            "warning",
+            "positions",
+            f"{int((~placed).sum())} of {len(records)} {role} images have no position, "
+            f"such as {example}; they are never right answers",
+        )
     zoned = placed & (records.zone > 0)
-    off = np.flatnonzero(zoned & ((records.east < 1e5) | (records.east > 9e5) | (records.north < -1) |
-                                  (records.north > 1.0000001e7)))
+    off = np.flatnonzero(
+        zoned & ((records.east < 1e5) | (records.east > 9e5) | (records.north < -1) | (records.north > 1.0000001e7))
+    )
     if off.size:
-        yield Finding("warning", "positions", f"{off.size} {role} positions are outside their UTM zone's range, such as "
-                                              f"{records.names[int(off[0])]}")
+        yield Finding(
+            "warning",
+            "positions",
+            f"{off.size} {role} positions are outside their UTM zone's range, such as {records.names[int(off[0])]}",
+        )
     if zoned.any() and not zoned[placed].all():
-        yield Finding("warning", "positions", f"{int((placed & ~zoned).sum())} of {int(placed.sum())} {role} positions have "
-                                              "no UTM zone while others do")
+        yield Finding(
+            "warning",
+            "positions",
+            f"{int((placed & ~zoned).sum())} of {int(placed.sum())} {role} positions have no UTM zone while others do",
+        )
     degrees = np.flatnonzero((np.abs(records.latitude) > 90) | (np.abs(records.longitude) > 180))
     if degrees.size:
-        yield Finding("error", "positions", f"{degrees.size} {role} latitudes or longitudes are out of range, such as "
-                                            f"{records.names[int(degrees[0])]}")
+        yield Finding(
+            "error",
+            "positions",
+            f"{degrees.size} {role} latitudes or longitudes are out of range, such as {records.names[int(degrees[0])]}",
+        )
 
 
 def _pictures(role: str, records: Records, how: str) -> Iterator[Finding]:
@@ -111,16 +128,24 @@ def _pictures(role: str, records: Records, how: str) -> Iterator[Finding]:
         looks = list(pool.map(lambda row: _look(records.path(int(row))), rows, chunksize=8))
     broken = [look for look in looks if isinstance(look, str)]
     if broken:
-        yield Finding("error", "images", f"{len(broken)} of {len(rows)} {role} images looked at cannot be decoded, "
-                                         f"such as {broken[0]}")
+        yield Finding(
+            "error",
+            "images",
+            f"{len(broken)} of {len(rows)} {role} images looked at cannot be decoded, such as {broken[0]}",
+        )
     seen = [look for look in looks if not isinstance(look, str)]
     sizes, modes = Counter(look[0] for look in seen), Counter(look[1] for look in seen)
     turned = sum(look[2] not in (0, 1) for look in seen)
-    yield Finding("ok", "images", f"{role}: {len(seen)} of {len(records)} decoded; sizes {_common(sizes)}; "
-                                  f"modes {_common(modes)}")
+    yield Finding(
+        "ok", "images", f"{role}: {len(seen)} of {len(records)} decoded; sizes {_common(sizes)}; modes {_common(modes)}"
+    )
     if turned:
-        yield Finding("warning", "images", f"{turned} of {len(seen)} {role} images have an EXIF orientation, which "
-                                           "published numbers ignore (exif_orientation=true turns them)")
+        yield Finding(
+            "warning",
+            "images",
+            f"{turned} of {len(seen)} {role} images have an EXIF orientation, which "
+            "published numbers ignore (exif_orientation=true turns them)",
+        )
 
 
 def _look(path: Path) -> tuple[str, str, int] | str:
@@ -149,9 +174,13 @@ def _leaks(database: Records, queries: Records) -> Iterator[Finding]:
         yield Finding("ok", "leaks", "no query is in the database")
         return
     query, match = leaks[0]
-    yield Finding("error", "leaks", f"{len(leaks)} of {len(queries)} queries are also in the database and find "
-                                    f"themselves, such as {queries.names[query]} = {database.names[match]}; "
-                                    "take them out of the database")
+    yield Finding(
+        "error",
+        "leaks",
+        f"{len(leaks)} of {len(queries)} queries are also in the database and find "
+        f"themselves, such as {queries.names[query]} = {database.names[match]}; "
+        "take them out of the database",
+    )
 
 
 def _size(path: Path) -> int:
@@ -176,8 +205,12 @@ def _truth(benchmark: Benchmark) -> Iterator[Finding]:
     summary = f"{benchmark.rule}: {truths.summary(benchmark.positives)}"
     yield Finding("ok", "ground truth", summary)
     if empty.size:
-        yield Finding("warning", "ground truth", f"{empty.size} queries have no positive and count as misses, such as "
-                                                 f"{benchmark.queries.names[int(empty[0])]}")
+        yield Finding(
+            "warning",
+            "ground truth",
+            f"{empty.size} queries have no positive and count as misses, such as "
+            f"{benchmark.queries.names[int(empty[0])]}",
+        )
 
 
 def _zones(benchmark: Benchmark, radius: float) -> Iterator[Finding]:
@@ -187,8 +220,11 @@ def _zones(benchmark: Benchmark, radius: float) -> Iterator[Finding]:
     flat = rules.planar(benchmark.database, benchmark.queries, radius)
     true = rules.zone_aware(benchmark.database, benchmark.queries, radius)
     differing = sum(not np.array_equal(a, b) for a, b in zip(flat, true, strict=True))
-    words = "planar and zone-aware positives are the same" if not differing else \
-        f"the positives of {differing} queries differ between planar and zone-aware distances"
+    words = (
+        "planar and zone-aware positives are the same"
+        if not differing
+        else f"the positives of {differing} queries differ between planar and zone-aware distances"
+    )
     yield Finding("warning" if differing else "ok", "zones", f"UTM zones {', '.join(map(str, zones))}: {words}")
 
 
@@ -202,7 +238,9 @@ def _counts(benchmark: Benchmark) -> Iterator[Finding]:
         yield Finding("ok", "counts", f"{counts[0]} database, {counts[1]} queries: as published for {fitting[0]}")
         return
     variants = "; ".join(f"{name} {database} / {queries}" for name, (database, queries) in known.items())
-    yield Finding("warning", "counts", f"{counts[0]} database, {counts[1]} queries fit no published variant ({variants})")
+    yield Finding(
+        "warning", "counts", f"{counts[0]} database, {counts[1]} queries fit no published variant ({variants})"
+    )
 
 
 def _common(counter: "Counter[str]") -> str:

@@ -48,8 +48,10 @@ def _read_list(listed: Path, folder: Path) -> list[str]:
         names = [name.removeprefix(folder.name + "/") for name in names]
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise DataError(f"{listed}: {len(missing)} of {len(names)} listed files do not exist in {folder}, "
-                        f"such as {', '.join(missing[:3])}")
+        raise DataError(
+            f"{listed}: {len(missing)} of {len(names)} listed files do not exist in {folder}, "
+            f"such as {', '.join(missing[:3])}"
+        )
     return names
 
 
@@ -64,8 +66,10 @@ def _from_at_names(root: Path, names: list[str]) -> Records | None:
         notices.append(f"{len(unreadable)} of {len(names)} names have no readable position, such as '{unreadable[0]}'")
     zones = [name for name, fields in zip(names, parsed, strict=True) if fields is not None and fields.zone_unreadable]
     if zones:
-        notices.append(f"{len(zones)} of {len(names)} names have an unreadable UTM zone, such as '{zones[0]}'; "
-                       "their distances are planar")
+        notices.append(
+            f"{len(zones)} of {len(names)} names have an unreadable UTM zone, such as '{zones[0]}'; "
+            "their distances are planar"
+        )
     rows = [{"name": name} if fields is None else fields.row(name) for name, fields in zip(names, parsed, strict=True)]
     return Records.from_rows(root, rows, notices)
 

@@ -64,7 +64,9 @@ def to_utm(latitude: np.ndarray, longitude: np.ndarray, zone: np.ndarray | None 
     return east, north, np.where(usable, zone, 0).astype(np.int16), south
 
 
-def to_latlon(east: np.ndarray, north: np.ndarray, zone: np.ndarray, south: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def to_latlon(
+    east: np.ndarray, north: np.ndarray, zone: np.ndarray, south: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """UTM to (latitude, longitude) in degrees; NaN where the position or its zone is unknown."""
     latitude, longitude = np.full(east.shape, np.nan), np.full(east.shape, np.nan)
     usable = np.isfinite(east) & np.isfinite(north) & (zone >= 1) & (zone <= 60)

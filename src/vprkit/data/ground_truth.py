@@ -80,8 +80,10 @@ def _choose(root: Path, database: Records, queries: Records) -> str:
 def _by_radius(rule: str, database: Records, queries: Records, radius: float, strict: bool) -> GroundTruth:
     for role, records in (("database", database), ("queries", queries)):
         if not records.has_position.any():
-            raise DataError(f"ground truth by radius needs positions, but no image of the {role} in {records.root} "
-                            "has one; give a ground-truth file or frames:N")
+            raise DataError(
+                f"ground truth by radius needs positions, but no image of the {role} in {records.root} "
+                "has one; give a ground-truth file or frames:N"
+            )
     if not radius > 0:
         raise ConfigError(f"the radius must be positive metres, got {radius}")
     words = f"within {radius:g} m, {'zones respected' if rule == 'zone_aware' else 'planar, zones ignored'}"

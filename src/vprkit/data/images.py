@@ -53,15 +53,17 @@ def open_image(path: str | Path) -> Image.Image:
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file", str(path)) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP, PPM, GIF)",
-                         str(path)) from error
+        raise ImageError(
+            f"{path}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP, PPM, GIF)", str(path)
+        ) from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path}: cannot be opened as a picture ({error})", str(path)) from error
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width}x{image.height}"
         image.close()
-        raise ImageError(f"{path}: {size} is more than the limit of {MAX_PIXELS // 10**6} million pixels; shrink it first",
-                         str(path))
+        raise ImageError(
+            f"{path}: {size} is more than the limit of {MAX_PIXELS // 10**6} million pixels; shrink it first", str(path)
+        )
     return image
 
 
@@ -165,8 +167,10 @@ def _converted(image: Image.Image, colour: str, exif_orientation: bool, name: st
 
 def _from_array(array: np.ndarray) -> Image.Image:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
-                         f"got {array.dtype} {array.shape}")
+        raise ImageError(
+            f"an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+            f"got {array.dtype} {array.shape}"
+        )
     return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)
 
 
@@ -190,8 +194,13 @@ def _resize_float(batch: Tensor, target: tuple[int, int], preprocessing: Preproc
         return F.interpolate(batch, scale_factor=_cover_scale(batch.shape[-2:], preprocessing), mode="nearest")
     if preprocessing.interpolation == "nearest":
         return F.interpolate(batch, target, mode="nearest")
-    return F.interpolate(batch, target, mode=preprocessing.interpolation, align_corners=False,
-                         antialias=preprocessing.engine == "tensor_antialias")
+    return F.interpolate(
+        batch,
+        target,
+        mode=preprocessing.interpolation,
+        align_corners=False,
+        antialias=preprocessing.engine == "tensor_antialias",
+    )
 
 
 def _cover_scale(size: Sequence[int], preprocessing: Preprocessing) -> float:

@@ -135,8 +135,9 @@ def _in_plane(database: Records, queries: Records, zone: int, radius: float) -> 
     points[foreign] = np.nan
     near = np.flatnonzero(foreign & _near_zone(database, zone, radius))
     if near.size:
-        east, north, _, south = geo.to_utm(database.latitude[near], database.longitude[near],
-                                           np.full(near.size, zone, np.int16))
+        east, north, _, south = geo.to_utm(
+            database.latitude[near], database.longitude[near], np.full(near.size, zone, np.int16)
+        )
         points[near] = np.stack([east, geo.plane_north(north, south)], 1)
     return within_radius(points, _plane(queries), radius)
 

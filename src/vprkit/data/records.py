@@ -84,8 +84,10 @@ class Records(Sequence[Record]):
             DataError: a name is absolute or leaves the root.
         """
         rows = list(rows)
-        columns = {key: np.array([_number(row.get(key)) for row in rows], np.float64)
-                   for key in ("east", "north", "latitude", "longitude", "heading")}
+        columns = {
+            key: np.array([_number(row.get(key)) for row in rows], np.float64)
+            for key in ("east", "north", "latitude", "longitude", "heading")
+        }
         zone = np.array([row.get("zone") or 0 for row in rows], np.int16)
         south = np.array([bool(row.get("south")) for row in rows], bool)
         degrees_only = np.isnan(columns["east"]) & np.isfinite(columns["latitude"])
@@ -93,11 +95,24 @@ class Records(Sequence[Record]):
             at = np.flatnonzero(degrees_only)
             east, north, zones, souths = geo.to_utm(columns["latitude"][at], columns["longitude"][at])
             columns["east"][at], columns["north"][at], zone[at], south[at] = east, north, zones, souths
-        texts = {key: StringColumn.of(str(row.get(key) or "") for row in rows)
-                 for key in TEXT_COLUMNS if any(row.get(key) for row in rows)}
-        return Records(Path(root), StringColumn.of(checked_name(str(row["name"])) for row in rows),
-                       columns["east"], columns["north"], zone, south, columns["latitude"], columns["longitude"],
-                       columns["heading"].astype(np.float32), texts, tuple(notices))
+        texts = {
+            key: StringColumn.of(str(row.get(key) or "") for row in rows)
+            for key in TEXT_COLUMNS
+            if any(row.get(key) for row in rows)
+        }
+        return Records(
+            Path(root),
+            StringColumn.of(checked_name(str(row["name"])) for row in rows),
+            columns["east"],
+            columns["north"],
+            zone,
+            south,
+            columns["latitude"],
+            columns["longitude"],
+            columns["heading"].astype(np.float32),
+            texts,
+            tuple(notices),
+        )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -107,9 +122,18 @@ class Records(Sequence[Record]):
             return self.take(np.arange(len(self))[row])
         name = self.names[row]
         texts = {key: column[row] or None for key, column in self.texts.items()}
-        return Record(name, self.root / name, _known(self.east[row]), _known(self.north[row]),
-                      int(self.zone[row]) or None, bool(self.south[row]), _known(self.latitude[row]),
-                      _known(self.longitude[row]), _known(self.heading[row]), **texts)
+        return Record(
+            name,
+            self.root / name,
+            _known(self.east[row]),
+            _known(self.north[row]),
+            int(self.zone[row]) or None,
+            bool(self.south[row]),
+            _known(self.latitude[row]),
+            _known(self.longitude[row]),
+            _known(self.heading[row]),
+            **texts,
+        )
 
     def __iter__(self) -> Iterator[Record]:
         for row in range(len(self)):
@@ -139,8 +163,11 @@ class Records(Sequence[Record]):
         """The same with latitude and longitude computed where only UTM was known."""
         latitude, longitude = geo.to_latlon(self.east, self.north, self.zone, self.south)
         missing = np.isnan(self.latitude)
-        return dataclasses.replace(self, latitude=np.where(missing, latitude, self.latitude),
-                                   longitude=np.where(missing, longitude, self.longitude))
+        return dataclasses.replace(
+            self,
+            latitude=np.where(missing, latitude, self.latitude),
+            longitude=np.where(missing, longitude, self.longitude),
+        )
 
     def with_notice(self, *sentences: str) -> "Records":
         return dataclasses.replace(self, notices=(*self.notices, *sentences))

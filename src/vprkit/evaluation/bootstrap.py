@@ -8,7 +8,9 @@ RESAMPLES = 2000
 LEVEL = 95.0
 
 
-def mean_interval(values: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0) -> tuple[float, float]:
+def mean_interval(
+    values: np.ndarray, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
+) -> tuple[float, float]:
     """Percentile interval of the mean of (Q,) values over resampled queries; NaN where there are none."""
     if not len(values):
         return float("nan"), float("nan")

@@ -40,8 +40,11 @@ class Comparison:
 
     def table(self) -> str:
         lines = [f"{self.second} minus {self.first}"]
-        lines += [f"  R@{d.k:<3} {d.points:+6.1f} points   95% [{d.interval[0]:+.1f}, {d.interval[1]:+.1f}]   "
-                  f"p = {d.p_value:.3g}   ({d.only_second} gained, {d.only_first} lost)" for d in self.differences]
+        lines += [
+            f"  R@{d.k:<3} {d.points:+6.1f} points   95% [{d.interval[0]:+.1f}, {d.interval[1]:+.1f}]   "
+            f"p = {d.p_value:.3g}   ({d.only_second} gained, {d.only_first} lost)"
+            for d in self.differences
+        ]
         return "\n".join(lines)
 
 
@@ -54,17 +57,23 @@ def compare(first: Result, second: Result) -> Comparison:
     if not (first.labelled and second.labelled):
         raise DataError("a comparison needs ground truth in both results")
     if first.list_hashes != second.list_hashes or first.rule != second.rule:
-        raise DataError(f"the results are not comparable: {first.benchmark} ({first.rule}) against {second.benchmark} "
-                        f"({second.rule}) have other images or another ground truth")
-    names = tuple(f"{result.method}" if first.method != second.method else f"{label} ({result.method})"
-                  for label, result in (("first", first), ("second", second)))
+        raise DataError(
+            f"the results are not comparable: {first.benchmark} ({first.rule}) against {second.benchmark} "
+            f"({second.rule}) have other images or another ground truth"
+        )
+    names = tuple(
+        f"{result.method}" if first.method != second.method else f"{label} ({result.method})"
+        for label, result in (("first", first), ("second", second))
+    )
     ks = [k for k in first.recalls if k in second.recalls]
     return Comparison(names[0], names[1], tuple(_difference(first, second, k) for k in ks))
 
 
 def _difference(first: Result, second: Result, k: int) -> Difference:
-    one, two = (np.array([row.first_hit is not None and row.first_hit <= k for row in result.rankings])
-                for result in (first, second))
+    one, two = (
+        np.array([row.first_hit is not None and row.first_hit <= k for row in result.rankings])
+        for result in (first, second)
+    )
     change = 100.0 * (two.astype(float) - one.astype(float))
     lost, gained = int((one & ~two).sum()), int((two & ~one).sum())
     p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0

@@ -40,5 +40,6 @@ def precision_recall(scores: np.ndarray, right: np.ndarray, answerable: int) -> 
     recall = rights / max(1, answerable)
     auc = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     spotless = recall[precision == 1.0]
-    return PrecisionRecall(scores[order][last_of_ties], precision, recall, auc,
-                           float(spotless.max()) if spotless.size else 0.0)
+    return PrecisionRecall(
+        scores[order][last_of_ties], precision, recall, auc, float(spotless.max()) if spotless.size else 0.0
+    )

@@ -17,7 +17,7 @@ from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.bootstrap import mean_interval
 from vprkit.evaluation.curves import precision_recall
-from vprkit.evaluation.recall import average_precision, first_hits, recall_at
+from vprkit.evaluation.recall import NO_HIT, average_precision, first_hits, recall_at
 from vprkit.evaluation.result import Curve, DatabaseImage, QueryResult, Result, position_of
 from vprkit.method import Method
 from vprkit.registry import Metric
@@ -65,31 +65,53 @@ def evaluate(
     rankings = np.full((len(benchmark.queries), numbers.shape[1]), -1, np.int64)
     all_scores = np.full(rankings.shape, -np.inf)
     rankings[asked], all_scores[asked] = kept[numbers], scores
-    notices = [f"{count} {role} images could not be read and were skipped; skipped queries count as misses"
-               for role, count in (("database", lost), ("query", unread)) if count]
+    notices = [
+        f"{count} {role} images could not be read and were skipped; skipped queries count as misses"
+        for role, count in (("database", lost), ("query", unread))
+        if count
+    ]
     return _score(benchmark, rankings, all_scores, ks, method=method.name, identity=method.identity(),
                   weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                   environment=_environment(method))  # fmt: skip
 
 
 def evaluate_descriptors(
-    queries: np.ndarray, database: np.ndarray, benchmark: Benchmark, *, ks: Sequence[int] = KS, metric: Metric = "ip",
+    queries: np.ndarray,
+    database: np.ndarray,
+    benchmark: Benchmark,
+    *,
+    ks: Sequence[int] = KS,
+    metric: Metric = "ip",
     name: str = "descriptors",
 ) -> Result:
     """Score somebody's own vectors: (Q, D) and (N, D) float arrays in the order of the benchmark's images."""
     for role, vectors, records in (("query", queries, benchmark.queries), ("database", database, benchmark.database)):
         if vectors.ndim != 2 or len(vectors) != len(records):
-            raise DataError(f"{role} descriptors have shape {vectors.shape}, the benchmark has {len(records)} "
-                            "images; give one row per image, in the order of benchmark.queries / benchmark.database")
+            raise DataError(
+                f"{role} descriptors have shape {vectors.shape}, the benchmark has {len(records)} "
+                "images; give one row per image, in the order of benchmark.queries / benchmark.database"
+            )
     ks, timings = _checked_ks(ks), Timings()
     index = ExactIndex(np.ascontiguousarray(database, np.float32), metric)
     numbers, scores = _search(index, np.asarray(queries, np.float32), min(max(ks), len(index)), timings)
-    return _score(benchmark, numbers, scores, ks, method=name, identity={"metric": metric}, timings=timings,
-                  environment=_environment(None))
+    return _score(
+        benchmark,
+        numbers,
+        scores,
+        ks,
+        method=name,
+        identity={"metric": metric},
+        timings=timings,
+        environment=_environment(None),
+    )
 
 
 def evaluate_rankings(
-    rankings: np.ndarray, benchmark: Benchmark, *, scores: np.ndarray | None = None, ks: Sequence[int] = KS,
+    rankings: np.ndarray,
+    benchmark: Benchmark,
+    *,
+    scores: np.ndarray | None = None,
+    ks: Sequence[int] = KS,
     name: str = "rankings",
 ) -> Result:
     """Score somebody's own rankings.
@@ -101,14 +123,24 @@ def evaluate_rankings(
     """
     rankings = np.asarray(rankings)
     if rankings.ndim != 2 or len(rankings) != len(benchmark.queries) or rankings.dtype.kind not in "iu":
-        raise DataError(f"rankings must be whole numbers of shape ({len(benchmark.queries)}, K), got "
-                        f"{rankings.dtype} {rankings.shape}")
+        raise DataError(
+            f"rankings must be whole numbers of shape ({len(benchmark.queries)}, K), got "
+            f"{rankings.dtype} {rankings.shape}"
+        )
     if rankings.size and not -1 <= rankings.min() <= rankings.max() < len(benchmark.database):
         raise DataError(f"rankings name database image {rankings.max()}, the benchmark has {len(benchmark.database)}")
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
-    return _score(benchmark, rankings.astype(np.int64), scores, _checked_ks(ks), method=name, identity={},
-                  timings=Timings(), environment=_environment(None))
+    return _score(
+        benchmark,
+        rankings.astype(np.int64),
+        scores,
+        _checked_ks(ks),
+        method=name,
+        identity={},
+        timings=Timings(),
+        environment=_environment(None),
+    )
 
 
 def _checked_ks(ks: Sequence[int]) -> tuple[int, ...]:
@@ -118,7 +150,12 @@ def _checked_ks(ks: Sequence[int]) -> tuple[int, ...]:
 
 
 def _describe(
-    folder: Path, role: str, method: Method, records: Records, streaming: Streaming | None, timings: Timings,
+    folder: Path,
+    role: str,
+    method: Method,
+    records: Records,
+    streaming: Streaming | None,
+    timings: Timings,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """(vectors, their numbers among the records, how many could not be read)."""
@@ -140,8 +177,16 @@ def _search(index: ExactIndex, queries: np.ndarray, k: int, timings: Timings) ->
 
 
 def _score(
-    benchmark: Benchmark, rankings: np.ndarray, scores: np.ndarray | None, ks: tuple[int, ...], *, method: str,
-    identity: dict[str, Any], timings: Timings, environment: dict[str, Any], weights: dict[str, Any] | None = None,
+    benchmark: Benchmark,
+    rankings: np.ndarray,
+    scores: np.ndarray | None,
+    ks: tuple[int, ...],
+    *,
+    method: str,
+    identity: dict[str, Any],
+    timings: Timings,
+    environment: dict[str, Any],
+    weights: dict[str, Any] | None = None,
     notices: Sequence[str] = (),
 ) -> Result:
     size, depth = len(benchmark.database), rankings.shape[1]
@@ -163,8 +208,17 @@ def _score(
     if positives is None:
         rows = _query_results(benchmark, rankings, scores, None)
         common["images"] = _images(benchmark.database, rows)
-        return Result(recalls={}, recalls_answerable={}, intervals={}, queries_without_positives=0, curve=None,
-                      mean_average_precision=None, rankings=rows, notices=tuple(notices), **common)
+        return Result(
+            recalls={},
+            recalls_answerable={},
+            intervals={},
+            queries_without_positives=0,
+            curve=None,
+            mean_average_precision=None,
+            rankings=rows,
+            notices=tuple(notices),
+            **common,
+        )
     # A padded rank can never be a hit: it points at a database image that does not exist.
     ranks = first_hits(np.where(rankings < 0, size, rankings), positives, size + 1)
     answerable = positives.counts > 0
@@ -190,8 +244,13 @@ def _score(
 
 def _curve(scores: np.ndarray, right: np.ndarray, answerable: int) -> Curve:
     curve = precision_recall(scores, right, answerable)
-    return Curve(curve.thresholds.tolist(), curve.precision.tolist(), curve.recall.tolist(), curve.auc,
-                 curve.recall_at_full_precision)
+    return Curve(
+        curve.thresholds.tolist(),
+        curve.precision.tolist(),
+        curve.recall.tolist(),
+        curve.auc,
+        curve.recall_at_full_precision,
+    )
 
 
 def _conditions(benchmark: Benchmark, ranks: np.ndarray, ks: tuple[int, ...]) -> dict[str, dict[str, float]]:
@@ -201,9 +260,13 @@ def _conditions(benchmark: Benchmark, ranks: np.ndarray, ks: tuple[int, ...]) ->
     codes, names = benchmark.queries.texts["condition"].codes()
     if len(names) < 2:
         return {}
-    return {name or "unknown": {"queries": float((codes == code).sum()),
-                                **{f"R@{k}": recall_at(ranks, k, codes == code) for k in ks}}
-            for code, name in enumerate(names)}
+    return {
+        name or "unknown": {
+            "queries": float((codes == code).sum()),
+            **{f"R@{k}": recall_at(ranks, k, codes == code) for k in ks},
+        }
+        for code, name in enumerate(names)
+    }
 
 
 def _query_results(
@@ -214,12 +277,21 @@ def _query_results(
     for number, record in enumerate(queries):
         ranking = rankings[number][rankings[number] >= 0]
         metres = geo.metres_apart(record, database[int(ranking[0])]) if len(ranking) else float("nan")
-        hit = None if ranks is None or ranks[number] >= rankings.shape[1] else int(ranks[number]) + 1
+        hit = None if ranks is None or ranks[number] == NO_HIT else int(ranks[number]) + 1
         positives = None if benchmark.positives is None else benchmark.positives[number]
-        results.append(QueryResult(
-            record.name, ranking.tolist(), [] if scores is None else scores[number, : len(ranking)].tolist(), hit,
-            None if positives is None else len(positives), _truth(ranking, hit, positives),
-            None if np.isnan(metres) else metres, record.condition, position_of(record)))
+        results.append(
+            QueryResult(
+                record.name,
+                ranking.tolist(),
+                [] if scores is None else scores[number, : len(ranking)].tolist(),
+                hit,
+                None if positives is None else len(positives),
+                _truth(ranking, hit, positives),
+                None if np.isnan(metres) else metres,
+                record.condition,
+                position_of(record),
+            )
+        )
     return results
 
 
@@ -234,13 +306,20 @@ def _images(database: Records, rows: Sequence[QueryResult]) -> dict[int, Databas
     numbers = {number for row in rows for number in row.ranking} | {row.truth for row in rows if row.truth is not None}
     ordered = np.array(sorted(numbers), np.int64)
     referred = database.take(ordered).with_latlon()
-    return {int(number): DatabaseImage(record.name, position_of(record))
-            for number, record in zip(ordered, referred, strict=True)}
+    return {
+        int(number): DatabaseImage(record.name, position_of(record))
+        for number, record in zip(ordered, referred, strict=True)
+    }
 
 
 def _environment(method: Method | None) -> dict[str, Any]:
-    versions = {"vprkit": vprkit.__version__, "python": platform.python_version(), "torch": torch.__version__,
-                "numpy": np.__version__, "faiss": faiss.__version__}
+    versions = {
+        "vprkit": vprkit.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "faiss": faiss.__version__,
+    }
     if method is None:
         return versions
     return {**versions, "device": method.device.type, "precision": method.precision, "threads": torch.get_num_threads()}

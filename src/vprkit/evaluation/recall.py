@@ -10,6 +10,10 @@ MASK_BYTES = 32 * 2**20
 """Queries are handled in blocks whose boolean (queries, database) mask stays under this."""
 
 
+NO_HIT = np.iinfo(np.int64).max
+"""First hit of a query whose ranking holds no positive: beyond every K."""
+
+
 def hit_blocks(rankings: np.ndarray, positives: Positives, database: int) -> Iterator[tuple[slice, np.ndarray]]:
     """(rows, (B, K) bool) blocks: True where the ranked database image is a positive of its query.
 
@@ -31,14 +35,14 @@ def hit_blocks(rankings: np.ndarray, positives: Positives, database: int) -> Ite
 
 
 def first_hits(rankings: np.ndarray, positives: Positives, database: int) -> np.ndarray:
-    """(Q,) rank (0-based) of the first positive per query; K where none is among the K ranked.
+    """(Q,) rank (0-based) of the first positive per query; `NO_HIT` where none is among the K ranked.
 
     Args:
         rankings: (Q, K) database numbers, best first.
         positives: what is right per query.
         database: number of database images.
     """
-    ranks = np.full(len(rankings), rankings.shape[1], np.int64)
+    ranks = np.full(len(rankings), NO_HIT, np.int64)
     for rows, hits in hit_blocks(rankings, positives, database):
         found = hits.any(1)
         ranks[rows][found] = hits[found].argmax(1)

@@ -131,8 +131,10 @@ class Result:
             recalls = "  ".join(f"{key} {value:5.1f}" for key, value in row.items() if key != "queries")
             lines.append(f"  {name:<12} {recalls}   ({int(row['queries'])} queries)")
         for stage, row in self.timings.items():
-            lines.append(f"  {stage:<12} {row['median_ms']:9.2f} ms median, {row['p95_ms']:9.2f} ms p95, "
-                         f"{row['seconds']:.2f} s for {int(row['items'])}")
+            lines.append(
+                f"  {stage:<12} {row['median_ms']:9.2f} ms median, {row['p95_ms']:9.2f} ms p95, "
+                f"{row['seconds']:.2f} s for {int(row['items'])}"
+            )
         lines += [f"  note: {notice}" for notice in self.notices]
         return "\n".join(lines)
 
@@ -145,8 +147,10 @@ class Result:
         if self.mean_average_precision is not None:
             lines.append(f"  mAP   {self.mean_average_precision:5.1f}")
         if self.curve is not None:
-            lines.append(f"  precision-recall: AUC {self.curve.auc:.3f}, recall at 100 % precision "
-                         f"{100 * self.curve.recall_at_full_precision:.1f}")
+            lines.append(
+                f"  precision-recall: AUC {self.curve.auc:.3f}, recall at 100 % precision "
+                f"{100 * self.curve.recall_at_full_precision:.1f}"
+            )
         return lines
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,10 +190,13 @@ class Result:
         fields["intervals"] = {int(k): (low, high) for k, (low, high) in fields["intervals"].items()}
         fields["curve"] = None if fields["curve"] is None else Curve(**fields["curve"])
         fields["notices"] = tuple(fields["notices"])
-        fields["images"] = {int(number): DatabaseImage(image["name"], Position(**image["position"]))
-                            for number, image in fields["images"].items()}
-        fields["rankings"] = [QueryResult(**{**row, "position": Position(**row["position"])})
-                              for row in fields["rankings"]]
+        fields["images"] = {
+            int(number): DatabaseImage(image["name"], Position(**image["position"]))
+            for number, image in fields["images"].items()
+        }
+        fields["rankings"] = [
+            QueryResult(**{**row, "position": Position(**row["position"])}) for row in fields["rankings"]
+        ]
         return Result(**fields)
 
 

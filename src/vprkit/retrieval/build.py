@@ -55,13 +55,16 @@ def describe_into(
             if progress is not None:
                 progress(done, len(records))
 
-        blocks = describe_paths(method, [records.path(int(row)) for row in rows], streaming,
-                                timings=timings, progress=count, block=block)
+        blocks = describe_paths(
+            method, [records.path(int(row)) for row in rows], streaming, timings=timings, progress=count, block=block
+        )
         closing.callback(blocks.close)  # type: ignore[attr-defined]
         for described in blocks:
             store = _commit(store, folder, method, records, rows, sizes, described)
         if store is None:
-            raise StoreError(f"none of the {len(records)} images could be read, so there is nothing to store in {folder}")
+            raise StoreError(
+                f"none of the {len(records)} images could be read, so there is nothing to store in {folder}"
+            )
     return store
 
 
@@ -88,7 +91,12 @@ def rows_in(store: FeatureStore, records: Records, sizes: np.ndarray) -> np.ndar
 
 
 def _commit(
-    store: FeatureStore | None, folder: Path, method: Method, records: Records, rows: np.ndarray, sizes: np.ndarray,
+    store: FeatureStore | None,
+    folder: Path,
+    method: Method,
+    records: Records,
+    rows: np.ndarray,
+    sizes: np.ndarray,
     described: Described,
 ) -> FeatureStore | None:
     skipped = [(records.names[int(rows[row])], why) for row, why in described.skipped]
@@ -100,8 +108,14 @@ def _commit(
     vectors = method.index_vectors(described.features).numpy()
     if store is None:
         weights = None if method.weights is None else {"path": method.weights.path, "sha256": method.weights.sha256}
-        store = FeatureStore.create(folder, method.identity(), vectors.shape[1], weights=weights,
-                                    precision=method.precision, device=method.device.type)
+        store = FeatureStore.create(
+            folder,
+            method.identity(),
+            vectors.shape[1],
+            weights=weights,
+            precision=method.precision,
+            device=method.device.type,
+        )
     kept = rows[described.rows]
     store.append(records.take(kept), vectors, sizes[kept], skipped)
     return store

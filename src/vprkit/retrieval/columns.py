@@ -59,8 +59,10 @@ def append(folder: Path, file: str, data: bytes, start: int) -> Appended:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error}); what was committed before is intact, "
-                         "run the same command again to go on") from error
+        raise StoreError(
+            f"{path}: cannot be written ({error.strerror or error}); what was committed before is intact, "
+            "run the same command again to go on"
+        ) from error
     return Appended(file, start, len(data), zlib.crc32(data))
 
 

@@ -38,8 +38,13 @@ def to_geojson(locations: Sequence[Location]) -> str:
             features.append(_point(location.estimate.longitude, location.estimate.latitude, properties))
         for hit in location.hits:
             if hit.latitude is not None and hit.longitude is not None:
-                properties = {"query": location.query, "kind": "hit", "rank": hit.rank, "name": hit.name,
-                              "score": hit.score}
+                properties = {
+                    "query": location.query,
+                    "kind": "hit",
+                    "rank": hit.rank,
+                    "name": hit.name,
+                    "score": hit.score,
+                }
                 features.append(_point(hit.longitude, hit.latitude, properties))
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1, ensure_ascii=False) + "\n"
 
@@ -48,9 +53,12 @@ def to_kml(locations: Sequence[Location]) -> str:
     """A folder per query with a placemark per hit."""
     folders = "".join(
         f"<Folder><name>{escape(location.query)}</name>{''.join(map(_placemark, location.hits))}</Folder>\n"
-        for location in locations)
-    return ('<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>\n'
-            f"<name>vprkit</name>\n{folders}</Document></kml>\n")
+        for location in locations
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>\n'
+        f"<name>vprkit</name>\n{folders}</Document></kml>\n"
+    )
 
 
 def to_table(locations: Sequence[Location]) -> str:
@@ -61,8 +69,10 @@ def to_table(locations: Sequence[Location]) -> str:
         lines += [f"  {hit.rank:>3}  {hit.score:8.4f}  {_where(hit):<24}  {hit.name}" for hit in location.hits]
         if location.estimate is not None:
             guess = location.estimate
-            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} from {guess.hits} hits "
-                         f"(spread {guess.spread_m:.1f} m)")
+            lines.append(
+                f"  position {guess.latitude:.6f}, {guess.longitude:.6f} from {guess.hits} hits "
+                f"(spread {guess.spread_m:.1f} m)"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -78,12 +88,17 @@ def _where(hit: Hit) -> str:
 
 
 def _point(longitude: float, latitude: float, properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "Feature", "geometry": {"type": "Point", "coordinates": [longitude, latitude]},
-            "properties": properties}
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Point", "coordinates": [longitude, latitude]},
+        "properties": properties,
+    }
 
 
 def _placemark(hit: Hit) -> str:
     if hit.latitude is None or hit.longitude is None:
         return ""
-    return (f"<Placemark><name>{hit.rank}. {escape(hit.name)}</name><description>score {hit.score:.4f}</description>"
-            f"<Point><coordinates>{hit.longitude:.7f},{hit.latitude:.7f}</coordinates></Point></Placemark>")
+    return (
+        f"<Placemark><name>{hit.rank}. {escape(hit.name)}</name><description>score {hit.score:.4f}</description>"
+        f"<Point><coordinates>{hit.longitude:.7f},{hit.latitude:.7f}</coordinates></Point></Placemark>"
+    )

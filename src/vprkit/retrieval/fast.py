@@ -57,11 +57,14 @@ class FastIndex:
             ConfigError: too few rows to train on; exact search is faster there anyway.
         """
         if len(vectors) < MIN_ROWS:
-            raise ConfigError(f"a fast index needs at least {MIN_ROWS} images, this map has {len(vectors)}; "
-                              "exact search is faster there, use --index exact")
+            raise ConfigError(
+                f"a fast index needs at least {MIN_ROWS} images, this map has {len(vectors)}; "
+                "exact search is faster there, use --index exact"
+            )
         kind = f"PQ{_sub_quantizers(vectors.shape[1])}x4fs,Refine(SQfp16)"
-        index = faiss.index_factory(vectors.shape[1], kind,
-                                    faiss.METRIC_INNER_PRODUCT if metric == "ip" else faiss.METRIC_L2)
+        index = faiss.index_factory(
+            vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT if metric == "ip" else faiss.METRIC_L2
+        )
         index.k_factor = REFINE
         rows = np.random.default_rng(0).choice(len(vectors), min(TRAINING_ROWS, len(vectors)), replace=False)
         index.train(np.ascontiguousarray(vectors[np.sort(rows)]))
@@ -92,8 +95,9 @@ class FastIndex:
                 return None
             index = faiss.read_index(str(folder / "fast.faiss"))
         except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise StoreError(f"{folder}: the fast index cannot be read ({error}); delete the folder and build it "
-                             "again") from error
+            raise StoreError(
+                f"{folder}: the fast index cannot be read ({error}); delete the folder and build it again"
+            ) from error
         if index.ntotal != len(vectors) or index.d != vectors.shape[1]:
             return None
         index.k_factor = REFINE

@@ -93,8 +93,9 @@ class ExactIndex:
         if k < 1 or not len(queries):
             return Neighbours(np.zeros((len(queries), max(k, 0)), np.int64), np.zeros((len(queries), max(k, 0))))
         parts = [self._search(queries[start : start + QUERIES], k) for start in range(0, len(queries), QUERIES)]
-        return Neighbours(np.concatenate([part.numbers for part in parts]),
-                          np.concatenate([part.scores for part in parts]))
+        return Neighbours(
+            np.concatenate([part.numbers for part in parts]), np.concatenate([part.scores for part in parts])
+        )
 
     def _search(self, queries: np.ndarray, k: int) -> Neighbours:
         wanted = min(k + SPARE, len(self))
@@ -221,7 +222,9 @@ def _merge(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.ndarr
     return np.take_along_axis(scores, keep, 1), np.take_along_axis(rows, keep, 1)
 
 
-def _with_numpy(queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _with_numpy(
+    queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     scores = queries @ rows.T if len(queries) > 1 else (rows @ queries[0])[None]
     if shift is not None:
         scores -= shift
@@ -231,7 +234,9 @@ def _with_numpy(queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None,
     return np.take_along_axis(scores, best, 1), best
 
 
-def _with_torch(queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _with_torch(
+    queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     scores = torch.from_numpy(queries) @ _tensor(rows).T
     if shift is not None:
         scores -= torch.from_numpy(shift)
@@ -239,7 +244,9 @@ def _with_torch(queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None,
     return values.numpy(), best.numpy()
 
 
-def _with_faiss(queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _with_faiss(
+    queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     if shift is not None:  # faiss has no shifted inner product; one more column carries it
         queries = np.concatenate([queries, np.full((len(queries), 1), -1, np.float32)], 1)
         rows = np.concatenate([rows, shift[:, None]], 1)

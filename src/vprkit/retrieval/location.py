@@ -77,8 +77,11 @@ class Location(Sequence[Hit]):
         return self.hits[rank]
 
     def to_dict(self) -> dict[str, Any]:
-        return {"query": self.query, "estimate": None if self.estimate is None else dataclasses.asdict(self.estimate),
-                "hits": [hit.to_dict() for hit in self.hits]}
+        return {
+            "query": self.query,
+            "estimate": None if self.estimate is None else dataclasses.asdict(self.estimate),
+            "hits": [hit.to_dict() for hit in self.hits],
+        }
 
 
 def estimate_position(hits: Sequence[Hit], metric: Metric) -> Estimate | None:
@@ -98,8 +101,9 @@ def estimate_position(hits: Sequence[Hit], metric: Metric) -> Estimate | None:
     centre = weights @ points
     spread = math.sqrt(float(weights @ ((points - centre) ** 2).sum(1)))
     true_north = centre[1] + (geo.FALSE_NORTHING if south else 0.0)
-    latitude, longitude = geo.to_latlon(np.array([centre[0]]), np.array([true_north]), np.array([zone]),
-                                        np.array([south]))
+    latitude, longitude = geo.to_latlon(
+        np.array([centre[0]]), np.array([true_north]), np.array([zone]), np.array([south])
+    )
     return Estimate(float(latitude[0]), float(longitude[0]), spread, len(near))
 
 

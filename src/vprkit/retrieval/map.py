@@ -20,6 +20,7 @@ from vprkit.errors import ConfigError, StoreError, VprError
 from vprkit.files import exclusive, write_json
 from vprkit.loading import load_method
 from vprkit.method import Method, Photo
+from vprkit.preprocessing import Preprocessing
 from vprkit.retrieval.build import Progress, describe_into, file_sizes
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex
@@ -74,19 +75,30 @@ class Map:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / "map.json", _settings(method, index))
-        store = describe_into(folder / "store", method, records, streaming or Streaming(on_error="skip"),
-                              progress=progress)
+        store = describe_into(
+            folder / "store", method, records, streaming or Streaming(on_error="skip"), progress=progress
+        )
         built = cls(folder, _read_settings(folder), store, method)
         built.build_index()
         return built
 
     @classmethod
-    def open(cls, path: str | Path, *, method: Method | None = None, device: str = "auto", precision: str = "auto") -> "Map":
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        method: Method | None = None,
+        weights: str | Path | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> "Map":
         """Open a map, with the method that made it.
 
         Args:
             path: its folder.
             method: needed for a method that was made from a module; others load themselves.
+            weights: where the weights file is now, if it is neither where it was nor in the weights folder.
+            device, precision: of the method; a map made on a GPU opens on a CPU.
 
         Raises:
             StoreError: no map there, damaged, or `method` is another than the one that made it.
@@ -99,17 +111,21 @@ class Map:
             store = FeatureStore(folder / "store", {"identity": method.identity(), "dimension": 0}, [])
         else:
             raise StoreError(f"{folder}: building this map was interrupted before its first photos; run build again")
-        method = method or _load(settings["method"], folder, device, precision)
+        method = method or _load(settings["method"], folder, weights, device, precision)
         store.check_identity(method.identity())
         return cls(folder, settings, store, method)
 
-    def add(self, photos: str | Path | Records, streaming: Streaming | None = None,
-            progress: Progress | None = None) -> int:
+    def add(
+        self, photos: str | Path | Records, streaming: Streaming | None = None, progress: Progress | None = None
+    ) -> int:
         """Describe further photos; returns how many were new or changed."""
         before = len(self.store)
         records = photos if isinstance(photos, Records) else open_records(photos)
-        self._refresh(describe_into(self.folder / "store", self.method, records,
-                                    streaming or Streaming(on_error="skip"), progress=progress))
+        self._refresh(
+            describe_into(
+                self.folder / "store", self.method, records, streaming or Streaming(on_error="skip"), progress=progress
+            )
+        )
         self.build_index()
         return len(self.store) - before
 
@@ -186,7 +202,9 @@ class Map:
         """
         return self.locate_many([photo], top, distinct_metres)[0]
 
-    def locate_many(self, photos: Sequence[Photo], top: int = 5, distinct_metres: float | None = None) -> list[Location]:
+    def locate_many(
+        self, photos: Sequence[Photo], top: int = 5, distinct_metres: float | None = None
+    ) -> list[Location]:
         """`locate` for several photos at once."""
         if top < 1:
             raise ConfigError(f"top must be at least 1, got {top}")
@@ -196,11 +214,20 @@ class Map:
         names = [str(photo) if isinstance(photo, (str, Path)) else f"image {i}" for i, photo in enumerate(photos)]
         wide = max(top, 10) if distinct_metres is None else max(16 * top, 100)
         found = self.search(vectors, wide)
-        return [self._answer(name, vectors[i : i + 1], numbers, scores, top, distinct_metres)
-                for i, (name, numbers, scores) in enumerate(zip(names, found.numbers, found.scores, strict=True))]
+        return [
+            self._answer(name, vectors[i : i + 1], numbers, scores, top, distinct_metres)
+            for i, (name, numbers, scores) in enumerate(zip(names, found.numbers, found.scores, strict=True))
+        ]
 
-    def _answer(self, name: str, vector: np.ndarray, numbers: np.ndarray, scores: np.ndarray, top: int,
-                distinct_metres: float | None) -> Location:
+    def _answer(
+        self,
+        name: str,
+        vector: np.ndarray,
+        numbers: np.ndarray,
+        scores: np.ndarray,
+        top: int,
+        distinct_metres: float | None,
+    ) -> Location:
         hits = self._hits(numbers, scores)
         estimate = estimate_position(hits[:10], self.method.metric)
         if distinct_metres is None:
@@ -213,8 +240,10 @@ class Map:
         return Location(name, tuple(chosen), estimate)
 
     def _hits(self, numbers: np.ndarray, scores: np.ndarray) -> list[Hit]:
-        return [_hit(rank, int(row), self.records[int(row)], float(score))
-                for rank, (row, score) in enumerate(zip(numbers, scores, strict=True), 1)]
+        return [
+            _hit(rank, int(row), self.records[int(row)], float(score))
+            for rank, (row, score) in enumerate(zip(numbers, scores, strict=True), 1)
+        ]
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""
@@ -266,11 +295,25 @@ class Map:
 
 
 def _hit(rank: int, row: int, record: Record, score: float) -> Hit:
-    return Hit(rank, record.name, record.path, score, record.latitude, record.longitude, record.east, record.north,
-               record.zone, record.south, record.heading, row, record.text)
+    return Hit(
+        rank,
+        record.name,
+        record.path,
+        score,
+        record.latitude,
+        record.longitude,
+        record.east,
+        record.north,
+        record.zone,
+        record.south,
+        record.heading,
+        row,
+        record.text,
+    )
 
 
 def _settings(method: Method, index: str) -> dict[str, Any]:
+    weights = method.weights
     return {
         "format": FORMAT, "vprkit": vprkit.__version__, "index": index,
         "method": {"name": method.name, "configuration": method.configuration,
@@ -282,7 +325,7 @@ def _settings(method: Method, index: str) -> dict[str, Any]:
 def _read_settings(folder: Path) -> dict[str, Any]:
     try:
         settings: dict[str, Any] = json.loads((folder / "map.json").read_text(encoding="utf-8"))
-        settings["method"]["name"], settings["index"]  # noqa: B018  (both must be there)
+        settings["method"]["name"], settings["index"]
     except FileNotFoundError:
         raise StoreError(f"{folder}: there is no map here (no map.json); make one with `vpr map build`") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -292,10 +335,21 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _load(described: dict[str, Any], folder: Path, device: str, precision: str) -> Method:
+def _load(described: dict[str, Any], folder: Path, weights: str | Path | None, device: str, precision: str) -> Method:
+    file = weights or described["weights"]
+    if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
+        file = Path(file).name  # the map came from elsewhere: the weights folder may have it
     try:
-        return load_method(described["name"], weights=described["weights"], device=device, precision=precision,
-                           preprocessing=described["preprocessing"], **described["configuration"])
+        return load_method(
+            described["name"],
+            weights=file,
+            device=device,
+            precision=precision,
+            preprocessing=Preprocessing.from_dict(described["preprocessing"]),
+            **described["configuration"],
+        )
     except ConfigError as error:
-        raise StoreError(f"{folder} was made with the method '{described['name']}', which cannot be loaded by name "
-                         f"({error}). Pass it: Map.open(path, method=...)") from error
+        raise StoreError(
+            f"{folder} was made with the method '{described['name']}', which cannot be loaded by name "
+            f"({error}). Pass it: Map.open(path, method=...)"
+        ) from error

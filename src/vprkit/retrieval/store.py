@@ -70,8 +70,13 @@ class FeatureStore:
         if (folder / "manifest.json").exists():
             raise StoreError(f"{folder} already holds a feature store; open it, or choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = {"format": FORMAT, "vprkit": vprkit.__version__, "identity": dict(identity), "dimension": dimension,
-                    **details}
+        manifest = {
+            "format": FORMAT,
+            "vprkit": vprkit.__version__,
+            "identity": dict(identity),
+            "dimension": dimension,
+            **details,
+        }
         write_json(folder / "manifest.json", manifest)
         return cls(folder, manifest, [])
 
@@ -93,8 +98,10 @@ class FeatureStore:
         if missing:
             raise StoreError(f"{folder}/manifest.json has no '{missing[0]}': not a feature store")
         if manifest["format"] != FORMAT:
-            raise StoreError(f"{folder} has store format {manifest['format']}, this vprkit reads {FORMAT}; "
-                             "use the version that wrote it, or describe again")
+            raise StoreError(
+                f"{folder} has store format {manifest['format']}, this vprkit reads {FORMAT}; "
+                "use the version that wrote it, or describe again"
+            )
         store = cls(folder, manifest, _read_journal(folder))
         store._check_sizes()
         return store
@@ -129,16 +136,20 @@ class FeatureStore:
     @cached_property
     def keys(self) -> dict[str, int]:
         """`folder/name` -> the last row that describes it."""
-        return {f"{block.folder}/{self.names[row]}": row
-                for block in self.blocks for row in range(block.start, block.stop)}
+        return {
+            f"{block.folder}/{self.names[row]}": row for block in self.blocks for row in range(block.start, block.stop)
+        }
 
     def records(self) -> Records:
         """All records; names are complete paths where blocks came from different folders."""
         folders = {block.folder for block in self.blocks}
         names: StringColumn = self.names
         if len(folders) > 1:
-            names = StringColumn.of(str(Path(block.folder) / self.names[row]).lstrip("/")
-                                    for block in self.blocks for row in range(block.start, block.stop))
+            names = StringColumn.of(
+                str(Path(block.folder) / self.names[row]).lstrip("/")
+                for block in self.blocks
+                for row in range(block.start, block.stop)
+            )
         root = Path(folders.pop()) if len(folders) == 1 else Path("/")
         texts = {name: columns.read_strings(self.folder, name, len(self)) for name in TEXT_COLUMNS}
         numbers = {column.name: column.read(self.folder, len(self)) for column in _RECORD_COLUMNS}
@@ -148,14 +159,20 @@ class FeatureStore:
         """Raise where these are features of another method, naming what differs."""
         mine = self.manifest["identity"]
         wanted = json.loads(json.dumps(identity))
-        differing = [f"{key}: {_short(mine.get(key))} here, {_short(wanted.get(key))} asked"
-                     for key in sorted({*mine, *wanted}) if mine.get(key) != wanted.get(key)]
+        differing = [
+            f"{key}: {_short(mine.get(key))} here, {_short(wanted.get(key))} asked"
+            for key in sorted({*mine, *wanted})
+            if mine.get(key) != wanted.get(key)
+        ]
         if differing:
-            raise StoreError(f"{self.folder} holds features of another method ({'; '.join(differing)}). "
-                             "Use another folder, or the method it was made with")
+            raise StoreError(
+                f"{self.folder} holds features of another method ({'; '.join(differing)}). "
+                "Use another folder, or the method it was made with"
+            )
 
-    def append(self, records: Records, vectors: np.ndarray, sizes: np.ndarray,
-               skipped: Sequence[tuple[str, str]] = ()) -> None:
+    def append(
+        self, records: Records, vectors: np.ndarray, sizes: np.ndarray, skipped: Sequence[tuple[str, str]] = ()
+    ) -> None:
         """Commit a block; the caller holds the lock (`vprkit.files.exclusive`). On return it is on disk.
 
         Args:
@@ -168,12 +185,16 @@ class FeatureStore:
             raise StoreError(f"{len(records)} records but {len(vectors)} vectors and {len(sizes)} sizes")
         if not np.isfinite(vectors).all():
             bad = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
-            raise StoreError(f"the features of '{records.names[bad]}' are not finite; are the weights damaged, or is the "
-                             "precision too low for them?")
+            raise StoreError(
+                f"the features of '{records.names[bad]}' are not finite; are the weights damaged, or is the "
+                "precision too low for them?"
+            )
         self._check_space(vectors)
         ends = {part.file: part.start + part.size for part in (self.blocks[-1].parts if self.blocks else ())}
-        parts = tuple(columns.append(self.folder, file, data, ends.get(file, 0))
-                      for file, data in self._encoded(records, vectors, sizes))
+        parts = tuple(
+            columns.append(self.folder, file, data, ends.get(file, 0))
+            for file, data in self._encoded(records, vectors, sizes)
+        )
         start = len(self)
         block = Block(start, start + len(records), str(records.root.absolute()), parts, tuple(skipped))
         line = _journal_line(block)
@@ -212,16 +233,20 @@ class FeatureStore:
     def _check_space(self, vectors: np.ndarray) -> None:
         free = shutil.disk_usage(self.folder).free
         if vectors.nbytes * 2 > free:
-            raise StoreError(f"{self.folder}: only {free / 1e6:.0f} MB of disk are left; free some and run the same "
-                             "command again, nothing committed is lost")
+            raise StoreError(
+                f"{self.folder}: only {free / 1e6:.0f} MB of disk are left; free some and run the same "
+                "command again, nothing committed is lost"
+            )
 
     def _check_sizes(self) -> None:
         for part in self.blocks[-1].parts if self.blocks else ():
             path = self.folder / part.file
             have = path.stat().st_size if path.exists() else 0
             if have < part.start + part.size:
-                raise StoreError(f"{path} is {have} bytes, its journal says {part.start + part.size}: the store is "
-                                 "damaged; restore it from a copy, or delete the folder and describe again")
+                raise StoreError(
+                    f"{path} is {have} bytes, its journal says {part.start + part.size}: the store is "
+                    "damaged; restore it from a copy, or delete the folder and describe again"
+                )
 
 
 def _journal_line(block: Block) -> bytes:
@@ -240,8 +265,9 @@ def _read_journal(folder: Path) -> list[Block]:
             raise StoreError(f"{path}, line {number}: damaged; restore it from a copy, or describe again")
         raw = json.loads(data)
         parts = tuple(Appended(**part) for part in raw["parts"])
-        blocks.append(Block(raw["start"], raw["stop"], raw["folder"], parts,
-                            tuple((name, why) for name, why in raw["skipped"])))
+        blocks.append(
+            Block(raw["start"], raw["stop"], raw["folder"], parts, tuple((name, why) for name, why in raw["skipped"]))
+        )
     return blocks
 
 

@@ -12,7 +12,27 @@ FULL = 15
 """Fields of a full name before the extension, counting the empty one in front."""
 
 CONDITIONS = frozenset(
-    "day night dusk dawn rain rainy snow snowy sun sunny overcast cloudy fog foggy summer winter spring autumn blur".split()
+    [
+        "day",
+        "night",
+        "dusk",
+        "dawn",
+        "rain",
+        "rainy",
+        "snow",
+        "snowy",
+        "sun",
+        "sunny",
+        "overcast",
+        "cloudy",
+        "fog",
+        "foggy",
+        "summer",
+        "winter",
+        "spring",
+        "autumn",
+        "blur",
+    ]
 )
 
 _TIME = re.compile(r"\d{4}(\d{2}(\d{2}(_\d{2}(\d{2}(\d{2})?)?)?)?)?")
@@ -58,8 +78,18 @@ def parse_name(path: str) -> AtName | None:
         return _short(east, north, fields[3:-1])
     zone, south, unreadable = _zone(fields[3], fields[4])
     latitude, longitude = _float(fields[5]), _float(fields[6])
-    return AtName(east, north, zone, south, unreadable, latitude, longitude, _float(fields[9]),
-                  fields[13] or None, fields[14] or None)
+    return AtName(
+        east,
+        north,
+        zone,
+        south,
+        unreadable,
+        latitude,
+        longitude,
+        _float(fields[9]),
+        fields[13] or None,
+        fields[14] or None,
+    )
 
 
 def condition_of(note: str | None) -> str | None:

@@ -14,8 +14,11 @@ def read(path: Path, split: str, queries: str | None) -> Roles | None:
         database_folder = _first(root, DATABASE)
         query_folder = _first(root, (queries,) if queries else QUERIES)
         if database_folder and query_folder:
-            usual = [name for name, folder in (("database", database_folder), ("queries", query_folder))
-                     if folder.name != name]
+            usual = [
+                name
+                for name, folder in (("database", database_folder), ("queries", query_folder))
+                if folder.name != name
+            ]
             notices = tuple(f"the {name} are read from {_first(root, _aliases(name, queries))}" for name in usual)
             return Roles(root, read_folder(database_folder, root), read_folder(query_folder, root), notices)
     return None

@@ -38,8 +38,9 @@ class Layout:
 def layouts() -> list[Layout]:
     """Every layout: each module of this package that has a `LAYOUT`."""
     package = importlib.import_module("vprkit.data.layouts")
-    modules = (importlib.import_module(f"vprkit.data.layouts.{info.name}")
-               for info in pkgutil.iter_modules(package.__path__))
+    modules = (
+        importlib.import_module(f"vprkit.data.layouts.{info.name}") for info in pkgutil.iter_modules(package.__path__)
+    )
     found = [module.LAYOUT for module in modules if hasattr(module, "LAYOUT")]
     return sorted(found, key=lambda layout: (layout.order, layout.name))
 

@@ -36,8 +36,10 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 if not fields:
                     continue
                 if len(fields) != len(header):
-                    raise DataError(f"{path}, line {reader.line_num}: {len(fields)} fields where the header names "
-                                    f"{len(header)}; put texts with commas in double quotes")
+                    raise DataError(
+                        f"{path}, line {reader.line_num}: {len(fields)} fields where the header names "
+                        f"{len(header)}; put texts with commas in double quotes"
+                    )
                 yield reader.line_num, dict(zip(header, fields, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error})") from error
@@ -76,8 +78,10 @@ def _fields(raw: Mapping[str, str], path: Path, line: int, root: Path) -> dict[s
         try:
             row["name"] = Path(row["name"]).relative_to(root.absolute()).as_posix()
         except ValueError:
-            raise DataError(f"{path}, line {line}: '{row['name']}' lies outside {root.absolute()}; "
-                            "give the folder that holds the images as root") from None
+            raise DataError(
+                f"{path}, line {line}: '{row['name']}' lies outside {root.absolute()}; "
+                "give the folder that holds the images as root"
+            ) from None
     for one, other in (("latitude", "longitude"), ("east", "north")):
         if (one in row) != (other in row):
             raise DataError(f"{path}, line {line}: {one} and {other} must be given together")

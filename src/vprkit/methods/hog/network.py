@@ -14,7 +14,9 @@ from vprkit.config import option
 class HogConfig:
     """Options of the HOG descriptor."""
 
-    cells: tuple[int, ...] = option((3, 5, 8), "grids of n x n cells, side by side: coarse ones forgive a changed viewpoint")
+    cells: tuple[int, ...] = option(
+        (3, 5, 8), "grids of n x n cells, side by side: coarse ones forgive a changed viewpoint"
+    )
     bins: int = option(8, "orientation bins over half a turn: the sign of an edge is ignored, night and day swap it")
     power: float = option(1.0, "exponent on gradient magnitudes: below 1, strong edges weigh less")
     clip: float = option(0.2, "largest value of a block after normalising (L2-hys)")
