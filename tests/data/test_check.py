@@ -1,0 +1,75 @@
+import shutil
+
+import numpy as np
+from PIL import Image
+
+from tests.conftest import at_name, picture
+from vprkit.data.benchmark import open_benchmark
+from vprkit.data.check import check_benchmark, passed
+
+
+def findings(folder, **options):
+    return check_benchmark(open_benchmark(folder, **options))
+
+
+def messages(found, check):
+    return " ".join(f"{finding.level}: {finding.message}" for finding in found if finding.check == check)
+
+
+def test_a_sound_set_passes(shared_set):
+    found = findings(shared_set)
+    assert passed(found)
+    assert "all 8 database images exist" in messages(found, "files")
+    assert "16 queries, 0 without a positive" in messages(found, "ground truth")
+
+
+def test_a_query_in_the_database_is_a_leak(photo_set):
+    source = sorted((photo_set / "queries").iterdir())[0]
+    shutil.copy(source, photo_set / "database" / at_name(400_000, 5e6, name="copy"))
+    found = findings(photo_set)
+    assert not passed(found)
+    assert "error: 1 of 16 queries are also in the database" in messages(found, "leaks")
+
+
+def test_the_same_name_with_other_bytes_is_legal(photo_set):
+    name = sorted(path.name for path in (photo_set / "queries").iterdir())[0]
+    Image.fromarray(picture(77)).save(photo_set / "database" / name)
+    assert passed(findings(photo_set))
+
+
+def test_broken_and_missing_images_are_errors(photo_set):
+    first = sorted((photo_set / "database").iterdir())[0]
+    first.write_bytes(first.read_bytes()[:300])
+    found = findings(photo_set)
+    assert "cannot be decoded" in messages(found, "images") and not passed(found)
+    benchmark = open_benchmark(photo_set)
+    first.rename(first.with_suffix(".JPG"))
+    found = check_benchmark(benchmark)
+    assert "1 of 8 database images do not exist" in messages(found, "files")
+    assert "under another suffix" in messages(found, "files")
+
+
+def test_zones_and_positions_are_reported(photo_set):
+    Image.fromarray(picture(5)).save(photo_set / "database" / at_name(400_000, 5e6, zone="33@T", name="other"))
+    Image.fromarray(picture(6)).save(photo_set / "database" / at_name(5, 5e6, name="off"))
+    found = findings(photo_set)
+    assert "UTM zones 32, 33: the positives of 2 queries differ" in messages(found, "zones")
+    assert "outside their UTM zone's range" in messages(found, "positions")
+    assert passed(found) and not passed(found, strict=True)
+
+
+def test_queries_without_positive_are_counted(photo_set):
+    Image.fromarray(picture(50)).save(photo_set / "queries" / at_name(500_000, 5e6))
+    assert "1 queries have no positive" in messages(findings(photo_set), "ground truth")
+
+
+def test_counts_against_published_ones(photo_set):
+    renamed = photo_set.rename(photo_set.with_name("st_lucia"))
+    assert "fit no published variant" in messages(findings(renamed), "counts")
+
+
+def test_exif_orientation_is_reported(photo_set):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.asarray(picture(4))).save(photo_set / "queries" / at_name(400_100, 5e6, name="t"), exif=exif)
+    assert "1 of 17 queries images have an EXIF orientation" in messages(findings(photo_set), "images")

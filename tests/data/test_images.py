@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import picture
+from vprkit.data import images
+from vprkit.errors import ConfigError, ImageError
+from vprkit.preprocessing import Preprocessing
+
+
+def test_modes_become_rgb(tmp_path):
+    rgb = Image.fromarray(picture(1))
+    for mode in ("L", "RGBA", "P", "1", "CMYK", "LA"):
+        path = tmp_path / f"{mode}.{'jpg' if mode == 'CMYK' else 'png'}"
+        rgb.convert(mode).save(path)
+        assert images.prepare(path, Preprocessing(size=(8, 8))).shape == (3, 8, 8)
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
+    values = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    pixels = np.asarray(images.decode(tmp_path / "deep.png", "grey"))
+    assert np.array_equal(pixels, (values >> 8).astype(np.uint8))
+
+
+def test_exif_orientation_is_an_option(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture(1, (10, 20))).save(tmp_path / "turned.jpg", exif=exif)
+    assert images.decode(tmp_path / "turned.jpg").size == (20, 10)
+    assert images.decode(tmp_path / "turned.jpg", exif_orientation=True).size == (10, 20)
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(picture(1, (200, 300))).save(whole)
+    (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:2000])
+    (tmp_path / "text.jpg").write_text("<html>")
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "script.eps").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    for name in ("cut.jpg", "text.jpg", "empty.png", "script.eps", "gone.jpg"):
+        with pytest.raises(ImageError, match=name) as caught:
+            images.prepare(tmp_path / name, Preprocessing())
+        assert caught.value.path.endswith(name)
+
+
+def test_decompression_bombs_are_refused_before_decoding(tmp_path, monkeypatch):
+    Image.new("RGB", (300, 300)).save(tmp_path / "large.png")
+    monkeypatch.setattr(images, "MAX_PIXELS", 300 * 299)
+    with pytest.raises(ImageError, match="300x300 is more than the limit"):
+        images.decode(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("engine", ["pil", "tensor", "tensor_antialias"])
+def test_one_by_one_equals_batch(engine):
+    preprocessing = Preprocessing(size=(20, 30), engine=engine)
+    photos = [picture(seed, (40 + seed, 50)) for seed in range(4)]
+    batch = images.finish(torch.stack([images.load(photo, preprocessing) for photo in photos]), preprocessing)
+    for one, photo in zip(batch, photos, strict=True):
+        assert torch.equal(one, images.prepare(photo, preprocessing))
+
+
+def test_antialiasing_differs_where_it_should():
+    photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    pil, plain, smooth = (images.prepare(photo, Preprocessing(size=(16, 16), engine=engine))
+                          for engine in ("pil", "tensor", "tensor_antialias"))
+    assert (pil - smooth).abs().max() < 0.03  # one grey level
+    assert (pil - plain).abs().max() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("fit", "size", "given", "expected"),
+    [
+        ("stretch", (30, 40), (100, 200), (30, 40)),
+        ("shorter", (30, 40), (100, 250), (30, 75)),
+        ("shorter", (30, 30), (250, 100), (75, 30)),
+        ("none", None, (100, 250), (100, 250)),
+        ("central_crop", (30, 40), (100, 200), (30, 40)),
+    ],
+)
+def test_sizes(fit, size, given, expected):
+    assert images.prepare(picture(0, given), Preprocessing(size=size, fit=fit)).shape[1:] == expected
+
+
+def test_multiples_of_a_patch():
+    preprocessing = Preprocessing(size=None, fit="none", multiple=14)
+    assert images.prepare(picture(0, (100, 250)), preprocessing).shape[1:] == (98, 252)
+
+
+def test_central_crop_pads_the_line_that_rounding_lost():
+    preprocessing = Preprocessing(size=(224, 224), fit="central_crop", engine="tensor", interpolation="nearest")
+    for height in (107, 110, 142):
+        assert images.prepare(picture(0, (height, height)), preprocessing).shape == (3, 224, 224)
+
+
+def test_resize_requests():
+    base = Preprocessing()
+    assert base.resized("322").size == (322, 322)
+    assert base.resized("480x640").size == (480, 640)
+    assert (base.resized("shorter:480").fit, base.resized("shorter:480").size) == ("shorter", (480, 480))
+    assert base.resized("none").fit == "none"
+    for bad in ("big", "0", "10x", "1x2x3", "wide:3"):
+        with pytest.raises(ConfigError, match="not readable"):
+            base.resized(bad)
+
+
+def test_preprocessing_travels():
+    changed = Preprocessing(size=(10, 20), engine="tensor", exif_orientation=True)
+    assert Preprocessing.from_dict(changed.to_dict()) == changed
+    assert changed.fingerprint() != Preprocessing().fingerprint()
+    with pytest.raises(ConfigError, match="unknown key 'preprocessing.sice'.*did you mean 'size'"):
+        Preprocessing.from_dict({"sice": [1, 2]})
+
+
+def test_buckets():
+    shapes = [(3, 8, 8), (3, 9, 8), (3, 8, 8), (3, 8, 8)]
+    assert list(images.buckets(shapes, 2)) == [[0, 2], [3], [1]]
+
+
+def test_arrays_are_checked():
+    for array in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8)):
+        with pytest.raises(ImageError, match="an array must be uint8"):
+            images.decode(array)
