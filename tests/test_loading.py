@@ -50,7 +50,7 @@ def test_random_weights_depend_on_the_seed_only() -> None:
     assert torch.equal(before, torch.get_rng_state())
     assert first.tensors_sha256 == random_method().tensors_sha256
     assert first.tensors_sha256 != random_method(seed=1).tensors_sha256
-    assert first.weights is not None and (first.weights.path, first.weights.sha256) == ("random", "seed 0")
+    assert first.weights is not None and (first.weights.path, first.weights.sha256) == ("random:0", "seed 0")
 
 
 def test_a_name_says_everything() -> None:
@@ -204,14 +204,14 @@ def test_another_systems_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"name": "dinov2-vitb14"}, "size='S'.*asked for was size='B'"),
-        ({"name": "dinov2-vits14-reg4"}, "registers=0.*asked for was registers=4"),
-        ({"registers": 4}, "registers=0.*asked for was registers=4"),
-        ({"name": "dinov2-vits14", "size": "L"}, "'dinov2-vits14' means size='S', the options say size='L'"),
+        ({"name": "dinov2-vitb14"}, "x.pth is of size='S', 'dinov2-vitb14' means size='B'"),
+        ({"name": "dinov2-vits14-reg4"}, "registers=0, 'dinov2-vits14-reg4' means registers=4"),
+        ({"registers": 4}, "registers=0, the options say registers=4"),
+        ({"name": "dinov2-vits14", "depth": 7}, "depth=1, the options say depth=7"),
         ({"pooling": "gme"}, "'pooling' must be one of 'cls', 'gem', got 'gme'"),
         ({"poolign": "gem"}, "unknown key 'poolign'.*did you mean 'pooling'"),
         ({"seed": 3}, "unknown key 'seed'"),
-        ({"resize": 100}, "multiples of 14.*98x98"),
+        ({"resize": 100}, "images of 100x100 were asked for, this method needs multiples of 14: take 98x98"),
         ({"name": "dinov3"}, "no method 'dinov3'.*did you mean 'dinov2"),
     ],
 )
@@ -238,13 +238,48 @@ def test_missing_weights_say_what_to_put_where(folder: Path) -> None:
         load_method(weights="none.pth")
 
 
+def test_options_that_contradict_the_name() -> None:
+    with pytest.raises(ConfigError, match="'dinov2-vits14' means size='S', the options say size='L'"):
+        load_method("dinov2-vits14", "random", size="L")
+
+
+def test_a_described_method_can_be_made_again(tmp_path: Path) -> None:
+    """What maps do: name, path of the weights, preprocessing and the whole configuration, as plain data."""
+    torch.save(released_state(random_method()), tmp_path / "x.pth")
+    for method in (
+        load_method("dinov2", "x.pth", resize="28x42", pooling="gem", **CPU),
+        random_method(seed=7),
+        load_method("thumbnail", **CPU),
+    ):
+        again = load_method(
+            method.name,
+            None if method.weights is None else method.weights.path,
+            preprocessing=method.preprocessing.to_dict(),
+            **CPU,
+            **method.configuration,
+        )
+        assert again.identity() == method.identity() and again.weights == method.weights
+
+
+def test_preprocessing_may_be_given_whole() -> None:
+    asked = Preprocessing(size=(28, 56), fit="central_crop", multiple=14)
+    assert random_method(preprocessing=asked).preprocessing == asked
+    with pytest.raises(ConfigError, match="multiples of 14"):
+        random_method(preprocessing=dataclasses.replace(asked, size=(30, 56)))
+    with pytest.raises(ConfigError, match=r"preprocessing\.sise"):
+        random_method(preprocessing={"sise": 3})
+
+
 def test_nothing_asked_for() -> None:
     with pytest.raises(ConfigError, match="a method's name, a weights file, or both"):
         load_method()
     with pytest.raises(ConfigError, match="needs the method's name"):
         load_method(weights="random")
-    with pytest.raises(ConfigError, match="'seed' must be a whole number"):
-        random_method(seed="one")
+    for options in ({"seed": "one"}, {"weights": "random:one"}):
+        with pytest.raises(ConfigError, match="seed of random weights must be a whole number"):
+            load_method("dinov2-vits14", **{"weights": "random", **options})
+    with pytest.raises(ConfigError, match="unknown key 'seed'"):
+        load_method("dinov2-vits14", "random:3", seed=4)
 
 
 @pytest.fixture

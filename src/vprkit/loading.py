@@ -26,6 +26,7 @@ def load_method(
     device: str | torch.device = "auto",
     precision: str = "auto",
     resize: str | int | None = None,
+    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Method:
     """A place-recognition method with its weights.
@@ -33,11 +34,12 @@ def load_method(
     Args:
         name: a method or variant (`vpr methods`); may be left out where the weights file tells.
         weights: a file by path or by name in the weights folder: vprkit's own (it carries everything) or the authors'.
-            `"random"` gives initial values, with the option `seed` (default 0), for tests and benchmarks. None looks
-            for the authors' file in the weights folder.
+            `"random"` gives initial values, for tests and benchmarks, with the option `seed` (default 0) or written
+            `"random:3"`. None looks for the authors' file in the weights folder.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
         resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
+        preprocessing: the whole description, instead of the method's.
         options: the method's own, as in its configuration.
 
     Raises:
@@ -47,8 +49,8 @@ def load_method(
     """
     if name is None and weights is None:
         raise ConfigError("load_method needs a method's name, a weights file, or both")
-    if weights == RANDOM:
-        choice, network, source = _random(name, options)
+    if isinstance(weights, str) and weights.partition(":")[0] == RANDOM:
+        choice, network, source = _random(name, weights, options)
     elif weights is None and name is not None and not find_declaration(name).needs_weights:
         choice = choose_by_name(name, options)
         network, source = choice.build(), None
@@ -56,7 +58,7 @@ def load_method(
         choice, network, source = _from_file(name, weights, options)
     return Method(
         network,
-        _resized(choice.preprocessing, resize),
+        _prepared(choice.preprocessing, preprocessing, resize),
         name=choice.name,
         metric=choice.metric,
         configuration=_plain(choice),
@@ -107,17 +109,18 @@ def fetch_weights(name: str, *, overwrite: bool = False, progress: Progress | No
     return [fetch(released, overwrite=overwrite, progress=progress) for released in files]
 
 
-def _random(name: str | None, options: dict[str, Any]) -> tuple[Choice, nn.Module, WeightsSource]:
+def _random(name: str | None, weights: str, options: dict[str, Any]) -> tuple[Choice, nn.Module, WeightsSource]:
     if name is None:
         raise ConfigError("weights='random' needs the method's name")
-    seed = options.pop("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise ConfigError(f"'seed' must be a whole number, got {seed!r}")
+    written = weights.partition(":")[2]
+    seed = written or options.pop("seed", 0)
+    if isinstance(seed, bool) or not str(seed).isdigit():
+        raise ConfigError(f"the seed of random weights must be a whole number, got {seed!r}")
     choice = choose_by_name(name, options)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(int(seed))
         network = choice.build()
-    return choice, network, WeightsSource(RANDOM, f"seed {seed}")
+    return choice, network, WeightsSource(f"{RANDOM}:{seed}", f"seed {seed}")
 
 
 def _from_file(
@@ -126,7 +129,7 @@ def _from_file(
     path = _released_file(name, options) if weights is None and name is not None else _given_file(weights)
     checkpoint = read(path)
     choice = choose_for_file(checkpoint, name, options)
-    return choice, choice.fill(checkpoint), WeightsSource(str(path), sha256_of(path), choice.licence)
+    return choice, choice.fill(checkpoint), WeightsSource(str(path.absolute()), sha256_of(path), choice.licence)
 
 
 def _given_file(weights: str | Path | None) -> Path:
@@ -159,16 +162,21 @@ def _files_of(declaration: Declaration, name: str) -> list[Released]:
     return [released for released in declaration.released if released.variant in (None, name)]
 
 
-def _resized(preprocessing: Preprocessing, resize: str | int | None) -> Preprocessing:
-    """Another size, checked before any work is done."""
-    if resize is None:
-        return preprocessing
-    asked = preprocessing.resized(str(resize))
-    sides, multiple = asked.fixed_size, asked.multiple
+def _prepared(
+    own: Preprocessing, asked: Preprocessing | Mapping[str, Any] | None, resize: str | int | None
+) -> Preprocessing:
+    """The preprocessing asked for, its size checked before any work is done."""
+    if isinstance(asked, Mapping):
+        asked = Preprocessing.from_dict(dict(asked))
+    chosen = own if asked is None else asked
+    if resize is not None:
+        chosen = chosen.resized(str(resize))
+    sides, multiple = chosen.fixed_size, own.multiple
     if sides and any(side % multiple for side in sides):
         near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in sides)
-        raise ConfigError(f"resize '{resize}' must give multiples of {multiple} here; the nearest is {near}")
-    return asked
+        found = "x".join(map(str, sides))
+        raise ConfigError(f"images of {found} were asked for, this method needs multiples of {multiple}: take {near}")
+    return chosen
 
 
 def _plain(choice: Choice) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vprkit.errors import NotAvailable, VprError, WeightsError
+from vprkit.files import sync_folder
 from vprkit.registry import Released
 from vprkit.weights.reading import sha256_of
 from vprkit.weights.sniffing import sniff
@@ -93,6 +94,7 @@ def fetch(
         _check_sum(target, found, released)
         sniff(temporary)
         temporary.replace(target)
+        sync_folder(target.parent)
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise NotAvailable(f"{released.url} cannot be reached ({_reason(error)}); {how_to_get(released)}") from error
     except OSError as error:

@@ -1,7 +1,6 @@
 """vprkit's own weights files: safetensors, with a JSON header that says which method they are and how to use it."""
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import uuid
@@ -13,20 +12,13 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from vprkit import config
+from vprkit import __version__, config
 from vprkit.errors import ConfigError, WeightsError
+from vprkit.files import sync_folder
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
 
 _KEY = "vprkit"
-
-
-def version() -> str:
-    """The installed version of vprkit."""
-    try:
-        return importlib.metadata.version("vprkit")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,7 @@ class Header:
     preprocessing: Preprocessing
     metric: Metric
     licence: str = ""
-    version: str = field(default_factory=version)
+    version: str = __version__
     notes: dict[str, Any] = field(default_factory=dict)
 
     def to_metadata(self) -> dict[str, str]:
@@ -69,7 +61,7 @@ class Header:
             return config.from_dict(Header, json.loads(text), "header")
         except (ValueError, ConfigError) as error:
             raise WeightsError(
-                f"{path} has a vprkit header that this version ({version()}) cannot read: {error}"
+                f"{path} has a vprkit header that this version ({__version__}) cannot read: {error}"
             ) from error
 
 
@@ -90,6 +82,7 @@ def save(path: str | Path, state: Mapping[str, Tensor], header: Header, *, overw
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
+        sync_folder(target.parent)
     except OSError as error:
         raise WeightsError(f"{target} cannot be written: {error}") from error
     finally:

@@ -1,7 +1,7 @@
 """Which method and which options a name, a weights file, or both stand for."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,14 +70,12 @@ def choose_by_name(
     """
     declaration = registry.find_declaration(name)
     variant = declaration.variants.get(name)
-    asked = dict(variant.configuration) if variant else {}
-    cls = registry.load_attribute(declaration.configuration)
-    config.from_dict(cls, options, "")  # unknown names and wrong types are reported before contradictions
-    _refuse_contradiction(asked, options, f"'{name}' means", "the options say")
-    asked.update(options)
-    if known:
-        _refuse_contradiction(known, asked, f"{where} is of", "asked for was")
-    configuration = config.from_dict(cls, {**(known or {}), **asked}, "")
+    layers = [
+        (f"{where} is of", known or {}),
+        (f"'{name}' means", variant.configuration if variant else {}),
+        ("the options say", options),
+    ]
+    configuration = _agreed(registry.load_attribute(declaration.configuration), layers)
     final = _canonical(declaration, configuration, name)
     seen = declaration.for_variant(final)
     return Choice(declaration, final, configuration, seen.preprocessing, declaration.metric)
@@ -137,9 +135,8 @@ def _from_header(checkpoint: Checkpoint, header: Header, name: str | None, optio
             f"{checkpoint.path} is of the method '{header.method}', asked for was '{name}'; leave the name out"
         )
     cls = registry.load_attribute(declaration.configuration)
-    configuration = config.from_dict(cls, header.configuration, f"{checkpoint.path}: configuration")
-    config.from_dict(cls, options, "")
-    _refuse_contradiction(config.to_dict(configuration), options, f"{checkpoint.path} was made with", "the options say")
+    layers = [(f"{checkpoint.path} was made with", header.configuration), ("the options say", options)]
+    configuration = _agreed(cls, layers)
     return Choice(declaration, header.method, configuration, header.preprocessing, header.metric, header.licence)
 
 
@@ -153,25 +150,39 @@ def _licensed(choice: Choice, checkpoint: Checkpoint) -> Choice:
 
 def _canonical(declaration: Declaration, configuration: Any, asked: str) -> str:
     """One name for one configuration, however it was asked for: the most specific variant that it is an example of."""
-    plain = config.to_dict(configuration)
+    plain, cls = config.to_dict(configuration), type(configuration)
     fitting = [
         name
         for name, variant in declaration.variants.items()
-        if variant.configuration and all(plain.get(key) == value for key, value in variant.configuration.items())
+        if variant.configuration and config.to_dict(config.from_dict(cls, {**plain, **variant.configuration})) == plain
     ]
     if asked in declaration.variants or not fitting:
         return asked
     return max(fitting, key=lambda name: len(declaration.variants[name].configuration))
 
 
-def _refuse_contradiction(
-    known: Mapping[str, Any], asked: Mapping[str, Any], known_words: str, asked_words: str
-) -> None:
-    for key, value in asked.items():
-        if key in known and known[key] != value:
-            raise ConfigError(
-                f"{known_words} {key}={known[key]!r}, {asked_words} {key}={value!r}; leave one of them out"
-            )
+def _agreed(cls: Any, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
+    """The configuration that several sources agree on.
+
+    Args:
+        cls: the configuration's dataclass.
+        layers: (words, settings) of each source; the words introduce it in the error message.
+
+    Raises:
+        ConfigError: a setting is unknown, or two sources differ.
+    """
+    everything = {key: value for _, layer in layers for key, value in layer.items()}
+    merged: dict[str, Any] = {}
+    said: dict[str, str] = {}
+    for words, layer in layers:
+        plain = config.to_dict(config.from_dict(cls, {**everything, **layer}))
+        for key in layer:
+            if key in merged and merged[key] != plain[key]:
+                raise ConfigError(
+                    f"{said[key]} {key}={merged[key]!r}, {words} {key}={plain[key]!r}; leave one of them out"
+                )
+            merged[key], said[key] = plain[key], words
+    return config.from_dict(cls, merged)
 
 
 def _nobody(checkpoint: Checkpoint) -> str:
