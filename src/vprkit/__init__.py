@@ -13,9 +13,9 @@ _PUBLIC = {
     "Comparison": "vprkit.evaluation.comparison",
     "Features": "vprkit.features",
     "FeatureStore": "vprkit.retrieval.store",
-    "Hit": "vprkit.retrieval.map",
+    "Hit": "vprkit.retrieval.location",
     "LocalFeatures": "vprkit.features",
-    "Location": "vprkit.retrieval.map",
+    "Location": "vprkit.retrieval.location",
     "Map": "vprkit.retrieval.map",
     "Method": "vprkit.method",
     "Preprocessing": "vprkit.preprocessing",
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from vprkit.preprocessing import Preprocessing
     from vprkit.registry import list_methods
     from vprkit.report.html import write_report
-    from vprkit.retrieval.map import Hit, Location, Map
+    from vprkit.retrieval.location import Hit, Location
+    from vprkit.retrieval.map import Map
     from vprkit.retrieval.store import FeatureStore
 
 __all__ = [

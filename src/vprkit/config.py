@@ -1,7 +1,7 @@
 """Typed configuration: dataclasses <-> plain data <-> YAML <-> `key=value`.
 
-A configuration is a (nested) dataclass whose fields are made with `option(default, help)`. Reading is strict: an unknown
-key names its nearest neighbour, a value of the wrong type names the key, the type wanted and the value found.
+A configuration is a (nested) dataclass whose fields are made with `option(default, help)`. Reading is strict: an
+unknown key names its nearest neighbour, a value of the wrong type names the key, the type wanted and the value found.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -35,9 +35,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise NotAvailable(f"device '{device}' was asked for, but this machine has {torch.cuda.device_count()} GPU(s)")
     if resolved.type == "mps" and not torch.backends.mps.is_available():
-        raise NotAvailable(
-            "device 'mps' was asked for, but this torch has no Metal support here; use device=auto or cpu"
-        )
+        raise NotAvailable("device 'mps' was asked for, but torch has no Metal here; use device=auto or cpu")
     return resolved
 
 
@@ -79,7 +77,7 @@ def enable_fast_fp32() -> bool:
     to oneDNN also allows bf16 rounding on processors with AMX, so a 256x256 product is compared with float64 first.
     """
     try:
-        matmul = torch.backends.mkldnn.matmul
+        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         before = matmul.fp32_precision
     except AttributeError:
         return False

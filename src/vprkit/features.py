@@ -1,6 +1,5 @@
-"""What a method says about a batch of images: global vectors and, where it has them, local features and text vectors."""
+"""What a method says about a batch of images: global vectors and, where it has them, local features and texts."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -102,20 +101,16 @@ def _cat_local(parts: Sequence[LocalFeatures]) -> LocalFeatures:
     length = max(part.tokens.shape[1] for part in parts)
     grids = {part.grid for part in parts}
 
-    def pad(tensor: Tensor | None) -> Tensor | None:
-        if tensor is None or tensor.shape[1] == length:
+    def pad(tensor: Tensor) -> Tensor:
+        if tensor.shape[1] == length:
             return tensor
         extra = tensor.new_zeros(tensor.shape[0], length - tensor.shape[1], *tensor.shape[2:])
         return torch.cat([tensor, extra], dim=1)
 
-    padded = [
-        dataclasses.replace(part, tokens=pad(part.tokens), positions=pad(part.positions), saliency=pad(part.saliency))
-        for part in parts
-    ]
     return LocalFeatures(
-        torch.cat([part.tokens for part in padded]),
-        torch.cat([part.counts for part in padded]),
+        torch.cat([pad(part.tokens) for part in parts]),
+        torch.cat([part.counts for part in parts]),
         grids.pop() if len(grids) == 1 else None,
-        _cat_optional([part.positions for part in padded]),
-        _cat_optional([part.saliency for part in padded]),
+        _cat_optional([_maybe(pad, part.positions) for part in parts]),
+        _cat_optional([_maybe(pad, part.saliency) for part in parts]),
     )

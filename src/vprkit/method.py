@@ -96,7 +96,7 @@ class Method:
         which photos are described together (to rounding).
         """
         if isinstance(images, Tensor):
-            return Features.cat([self.describe_batch(part) for part in images.split(batch_size)])
+            return Features.cat([self.describe_batch(part) for part in torch.split(images, batch_size)])
         photos = [images] if isinstance(images, (str, Path, Image.Image, np.ndarray)) else list(images)
         if not photos:
             raise VprError("describe was given no images")

@@ -1,4 +1,4 @@
-"""Which methods exist: one declaration per system, found by folder name or entry point, read without importing torch."""
+"""Which methods exist: one declaration per system, found by folder or entry point, read without importing torch."""
 
 import dataclasses
 import functools
@@ -56,7 +56,7 @@ class Declaration:
         needs_weights: False for training-free methods.
         released: the authors' files.
         recognise: shapes of a foreign checkpoint -> options of this method, or None where it is not one of ours.
-        key_map: a callable `(name) -> name | None` from a foreign checkpoint's keys to the network's; None drops the key.
+        key_map: a callable `(name) -> name | None` from a foreign checkpoint's key to the network's; None drops it.
     """
 
     name: str

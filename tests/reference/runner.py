@@ -1,7 +1,7 @@
 """Finds reference cases and hands each to the function that knows its name.
 
-A case is `<root>/<system>/cases/<case>.json` with an optional `.safetensors` beside it, known as `system/case`. All sizes,
-seeds, options and tolerances come from the files: other cases of the same names must pass too.
+A case is `<root>/<system>/cases/<case>.json` with an optional `.safetensors` beside it, known as `system/case`. All
+sizes, seeds, options and tolerances come from the files: other cases of the same names must pass too.
 """
 
 import fnmatch

@@ -46,6 +46,7 @@ def evaluate(
     from vprkit.files import refuse_to_overwrite
 
     ks = _whole_numbers(recall)
+    shared.check_method(method)
     targets = _targets(save, data)
     for target in [*targets, *([report] if report else [])]:
         refuse_to_overwrite(target, overwrite)

@@ -36,6 +36,7 @@ def build(
     from vprkit.data.benchmark import open_records
     from vprkit.retrieval.map import Map
 
+    shared.check_method(method)
     records = open_records(photos, root)
     chosen = shared.load(method, weights, device, precision, resize, settings)
     with bar("describing", quiet) as progress:

@@ -37,6 +37,14 @@ def load(
     return loaded
 
 
+def check_method(method: str) -> None:
+    """Refuse an unknown method before anything slow; a weights file is looked at when it is loaded."""
+    from vprkit.registry import find_declaration
+
+    if not Path(method).is_file():
+        find_declaration(method)
+
+
 def settings_of(settings: list[str] | None) -> dict[str, Any]:
     """`key=value` settings as keyword arguments."""
     from vprkit.config import parse_value

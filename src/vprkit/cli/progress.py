@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -10,7 +11,7 @@ def bars(quiet: bool = False, unit: str = "img") -> Iterator[Callable[[str, int,
     """A function to call with (what, done, total): one bar after the other."""
     from tqdm import tqdm
 
-    current: dict[str, tqdm[None]] = {}
+    current: dict[str, Any] = {}
 
     def update(what: str, done: int, total: int | None) -> None:
         if what not in current:

@@ -15,7 +15,9 @@ def report(
 ) -> None:
     """Write one self-contained HTML file: recalls, curves, failures, map."""
     from vprkit.evaluation.result import Result
+
+    results = [Result.load(run) for run in runs]
     from vprkit.report.html import write_report
 
-    write_report([Result.load(run) for run in runs], out, overwrite=overwrite)
+    write_report(results, out, overwrite=overwrite)
     typer.echo(str(out))

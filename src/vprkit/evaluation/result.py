@@ -1,4 +1,4 @@
-"""Result: rankings, recalls and timings of one evaluation, as data that prints and serialises. Drawing is `report`'s."""
+"""Result: rankings, recalls and timings of one evaluation, as data that prints and serialises."""
 
 import dataclasses
 import json

@@ -1,5 +1,6 @@
 """From records to a store: describe what is not there yet, block by block."""
 
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,9 @@ from vprkit.method import Method
 from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths
 from vprkit.retrieval.store import FeatureStore
 from vprkit.timing import Timings
+
+RECORD_BYTES = 300
+"""About what a record takes beside its vector."""
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -90,6 +94,17 @@ def rows_in(store: FeatureStore, records: Records, sizes: np.ndarray) -> np.ndar
     return np.where(changed, -1, rows)
 
 
+def _check_room(folder: Path, images: int, dimension: int) -> None:
+    """Refuse, after the first block has told the dimension, what the disk cannot hold."""
+    needed = images * (4 * dimension + RECORD_BYTES)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"describing {images} images of {dimension} numbers needs about {needed / 1e9:.1f} GB in "
+            f"{folder}, {free / 1e9:.1f} GB are free; free some, or choose another disk"
+        )
+
+
 def _commit(
     store: FeatureStore | None,
     folder: Path,
@@ -107,6 +122,7 @@ def _commit(
         return store
     vectors = method.index_vectors(described.features).numpy()
     if store is None:
+        _check_room(folder, len(rows), vectors.shape[1])
         weights = None if method.weights is None else {"path": method.weights.path, "sha256": method.weights.sha256}
         store = FeatureStore.create(
             folder,

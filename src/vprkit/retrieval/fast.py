@@ -1,4 +1,4 @@
-"""Approximate search for large maps: 4-bit product quantisation scanned in registers, refined at half precision (faiss).
+"""Approximate search for large maps: 4-bit product quantisation, refined at half precision (faiss PQ fast-scan).
 
 Its recall against exact search is measured on a sample when it is built, kept beside it, and shown.
 """
@@ -65,7 +65,7 @@ class FastIndex:
         index = faiss.index_factory(
             vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT if metric == "ip" else faiss.METRIC_L2
         )
-        index.k_factor = REFINE
+        index.k_factor = REFINE  # type: ignore[attr-defined]
         rows = np.random.default_rng(0).choice(len(vectors), min(TRAINING_ROWS, len(vectors)), replace=False)
         index.train(np.ascontiguousarray(vectors[np.sort(rows)]))
         for start in range(0, len(vectors), TRAINING_ROWS):
@@ -100,7 +100,7 @@ class FastIndex:
             ) from error
         if index.ntotal != len(vectors) or index.d != vectors.shape[1]:
             return None
-        index.k_factor = REFINE
+        index.k_factor = REFINE  # type: ignore[attr-defined]
         return cls(index, vectors, metric, report)
 
     def search(self, queries: np.ndarray, k: int) -> Neighbours:

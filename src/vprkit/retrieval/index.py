@@ -1,8 +1,8 @@
 """Exact nearest-neighbour search over index vectors, in memory or memory-mapped.
 
-A fast float32 engine proposes a few more candidates than asked for; their scores are then computed again in float64, one
-row at a time in a fixed order, so that equal vectors get equal scores, ties go to the lower number, and the answer does
-not depend on the engine, the block size or which queries are asked together.
+A fast float32 engine proposes a few more candidates than asked for; their scores are then computed again in float64,
+one row at a time in a fixed order, so that equal vectors get equal scores, ties go to the lower number, and the answer
+does not depend on the engine, the block size or which queries are asked together.
 """
 
 import functools
@@ -61,7 +61,7 @@ MERGE_AFTER = 64
 """Blocks of rows whose candidates are kept before they are merged."""
 
 Engine = Callable[[np.ndarray, np.ndarray, np.ndarray | None, int], tuple[np.ndarray, np.ndarray]]
-"""(queries (Q, D), rows (N, D), shift (N,) or None, k) -> the k best `q.x - shift` per query and their rows, unordered."""
+"""(queries (Q, D), rows (N, D), shift (N,) or None, k) -> the k best `q.x - shift` per query, their rows; unordered."""
 
 
 class ExactIndex:
@@ -105,7 +105,7 @@ class ExactIndex:
             return found
         doubtful = proposed.min(1) + self._slack(queries) >= self._as_proposed(found.scores[:, -1], queries)
         for query in np.flatnonzero(doubtful):
-            self._settle(found, query, queries[query : query + 1])
+            self._settle(found, int(query), queries[query : query + 1])
         return found
 
     def _propose(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +142,7 @@ class ExactIndex:
         return np.asarray((scores + (queries.astype(np.float64) ** 2).sum(1)) / 2)
 
     def _settle(self, found: Neighbours, query: int, vector: np.ndarray) -> None:
-        """Rank one query beyond doubt: every row whose float32 score could still reach the k-th place is scored exactly."""
+        """Rank one query beyond doubt: every row whose float32 score could reach the k-th place is scored exactly."""
         k = found.numbers.shape[1]
         threshold = self._as_proposed(found.scores[query, -1:], vector)[0] - self._slack(vector)[0]
         numbers = []
@@ -277,7 +277,7 @@ ENGINES: dict[str, Engine] = {"numpy": _with_numpy, "torch": _with_torch, "faiss
 
 @functools.cache
 def fastest_engine(dimension: int, queries: int) -> str:
-    """The engine that answers this kind of question fastest here, measured once per process (a fraction of a second)."""
+    """The engine that answers this kind of question fastest here, measured once per process (well under a second)."""
     generator = np.random.default_rng(0)
     rows = generator.standard_normal((2 * ROWS, dimension), np.float32)
     asked = generator.standard_normal((queries, dimension), np.float32)

@@ -13,22 +13,19 @@ from typing import Any
 
 import numpy as np
 
-import vprkit
 from vprkit.data.benchmark import open_records
 from vprkit.data.records import Record, Records
 from vprkit.errors import ConfigError, StoreError, VprError
 from vprkit.files import exclusive, write_json
-from vprkit.loading import load_method
 from vprkit.method import Method, Photo
-from vprkit.preprocessing import Preprocessing
 from vprkit.retrieval.build import Progress, describe_into, file_sizes
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex
 from vprkit.retrieval.index import ExactIndex, Index, Neighbours
 from vprkit.retrieval.location import Hit, Location, distinct, estimate_position
+from vprkit.retrieval.map_settings import load_described, read_settings, settings_of
 from vprkit.retrieval.store import FeatureStore
 
-FORMAT = 1
 INDEXES = ("exact", "fast")
 
 
@@ -74,11 +71,11 @@ class Map:
             write_json(folder / "map.json", existing.settings)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "map.json", _settings(method, index))
+            write_json(folder / "map.json", settings_of(method, index))
         store = describe_into(
             folder / "store", method, records, streaming or Streaming(on_error="skip"), progress=progress
         )
-        built = cls(folder, _read_settings(folder), store, method)
+        built = cls(folder, read_settings(folder), store, method)
         built.build_index()
         return built
 
@@ -104,14 +101,14 @@ class Map:
             StoreError: no map there, damaged, or `method` is another than the one that made it.
         """
         folder = Path(path)
-        settings = _read_settings(folder)
+        settings = read_settings(folder)
         if (folder / "store" / "manifest.json").exists():
             store = FeatureStore.open(folder / "store")
         elif method is not None:  # a build that was killed before its first block
             store = FeatureStore(folder / "store", {"identity": method.identity(), "dimension": 0}, [])
         else:
             raise StoreError(f"{folder}: building this map was interrupted before its first photos; run build again")
-        method = method or _load(settings["method"], folder, weights, device, precision)
+        method = method or load_described(settings["method"], folder, weights, device, precision)
         store.check_identity(method.identity())
         return cls(folder, settings, store, method)
 
@@ -136,7 +133,7 @@ class Map:
             VprError: a name fits no image of the map.
         """
         removed = set(self._removed)
-        live = [(row, self.records.names[row]) for row in np.flatnonzero(self.live)]
+        live = [(row, self.records.names[int(row)]) for row in np.flatnonzero(self.live)]
         for name in names:
             fitting = [row for row, known in live if known == name or fnmatchcase(known, name)]
             if not fitting:
@@ -310,46 +307,3 @@ def _hit(rank: int, row: int, record: Record, score: float) -> Hit:
         row,
         record.text,
     )
-
-
-def _settings(method: Method, index: str) -> dict[str, Any]:
-    weights = method.weights
-    return {
-        "format": FORMAT, "vprkit": vprkit.__version__, "index": index,
-        "method": {"name": method.name, "configuration": method.configuration,
-                   "preprocessing": method.preprocessing.to_dict(),
-                   "weights": None if method.weights is None else method.weights.path},
-    }  # fmt: skip
-
-
-def _read_settings(folder: Path) -> dict[str, Any]:
-    try:
-        settings: dict[str, Any] = json.loads((folder / "map.json").read_text(encoding="utf-8"))
-        settings["method"]["name"], settings["index"]
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: there is no map here (no map.json); make one with `vpr map build`") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{folder}/map.json cannot be read ({error})") from error
-    if settings.get("format") != FORMAT:
-        raise StoreError(f"{folder} has map format {settings.get('format')}, this vprkit reads {FORMAT}")
-    return settings
-
-
-def _load(described: dict[str, Any], folder: Path, weights: str | Path | None, device: str, precision: str) -> Method:
-    file = weights or described["weights"]
-    if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
-        file = Path(file).name  # the map came from elsewhere: the weights folder may have it
-    try:
-        return load_method(
-            described["name"],
-            weights=file,
-            device=device,
-            precision=precision,
-            preprocessing=Preprocessing.from_dict(described["preprocessing"]),
-            **described["configuration"],
-        )
-    except ConfigError as error:
-        raise StoreError(
-            f"{folder} was made with the method '{described['name']}', which cannot be loaded by name "
-            f"({error}). Pass it: Map.open(path, method=...)"
-        ) from error

@@ -1,7 +1,7 @@
 """FeatureStore: features and records on disk, append-only, memory-mapped, resumable after a kill at any moment.
 
-A folder with `manifest.json` (whose features these are), `journal.jsonl` (one line per committed block) and one file per
-column. A block counts once its journal line is complete; whatever a killed writer left beyond that is cut off by the next.
+A folder with `manifest.json` (whose features these are), `journal.jsonl` (one line per committed block) and one file
+per column. A block counts once its journal line is complete; what a killed writer left beyond that, the next cuts off.
 """
 
 import dataclasses
@@ -152,8 +152,8 @@ class FeatureStore:
             )
         root = Path(folders.pop()) if len(folders) == 1 else Path("/")
         texts = {name: columns.read_strings(self.folder, name, len(self)) for name in TEXT_COLUMNS}
-        numbers = {column.name: column.read(self.folder, len(self)) for column in _RECORD_COLUMNS}
-        return Records(root, names, texts={key: column for key, column in texts.items() if len(column.data)}, **numbers)
+        present = {key: column for key, column in texts.items() if len(column.data)}
+        return Records(root, names, *(column.read(self.folder, len(self)) for column in _RECORD_COLUMNS), texts=present)
 
     def check_identity(self, identity: Mapping[str, Any]) -> None:
         """Raise where these are features of another method, naming what differs."""

@@ -1,4 +1,4 @@
-"""Records from a CSV file: `path` with `lat,lon` or `east,north[,zone]`, optional heading, time, condition, place, text."""
+"""Records from a CSV file: `path`, `lat,lon` or `east,north[,zone]`; heading, time, condition, place, text optional."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -52,7 +52,8 @@ def read_records(path: Path, root: Path | None = None) -> Records:
         DataError: no column for the path, a value that is no number, a repeated or escaping path; the line is named.
     """
     root = root or path.parent
-    rows, lines = [], {}
+    rows: list[dict[str, Any]] = []
+    lines: dict[str, int] = {}
     for line, raw in read_rows(path):
         row = _fields(raw, path, line, root)
         if row["name"] in lines:

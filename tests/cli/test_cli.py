@@ -1,0 +1,153 @@
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import picture, real_set
+from vprkit.cli import main
+
+
+def vpr(*arguments) -> subprocess.CompletedProcess:
+    """Run the command line in this process: importing torch anew for every command would take most of the time."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["vpr", *map(str, arguments)])
+        patch.setenv("VPRKIT_DEBUG", "")
+        try:
+            main()
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+def ok(*arguments):
+    done = vpr(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(*arguments):
+    done = vpr(*arguments)
+    assert done.returncode not in (0, 130) and "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_the_installed_command_fails_with_one_sentence():
+    program = [sys.executable, "-c", "from vprkit.cli import main; main()", "evaluate", "hogg", "."]
+    environment = {**os.environ, "PYTHONPATH": str(Path("src").absolute())}
+    done = subprocess.run(program, capture_output=True, text=True, env=environment)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "error: there is no method 'hogg' (did you mean 'hog'?); `vpr methods` lists them\n"
+
+
+def test_evaluate_prints_a_table_and_writes_results(shared_set, tmp_path):
+    out = ok(
+        "evaluate",
+        "hog",
+        shared_set,
+        "--save",
+        tmp_path / "run.json",
+        "--report",
+        tmp_path / "run.html",
+        "--save-predictions",
+        3,
+        "--predictions",
+        tmp_path / "sheets",
+        "--features",
+        tmp_path / "kept",
+    )
+    assert "R@1" in out and "hog on set" in out
+    assert json.loads((tmp_path / "run.json").read_text())["recalls"]["1"] > 50
+    assert "<svg" in (tmp_path / "run.html").read_text()
+    assert len(list((tmp_path / "sheets").iterdir())) == 16
+    assert "run.json exists already" in refused("evaluate", "hog", shared_set, "--save", tmp_path / "run.json")
+    ok("evaluate", "thumbnail", shared_set, "--save", tmp_path / "other.json")
+    assert "R@1" in ok("compare", tmp_path / "run.json", tmp_path / "other.json")
+    ok("report", tmp_path / "run.json", tmp_path / "other.json", "--out", tmp_path / "both.html")
+    assert "thumbnail" in (tmp_path / "both.html").read_text()
+
+
+def test_json_is_all_there_is_on_standard_output(shared_set):
+    data = json.loads(ok("evaluate", "thumbnail", shared_set, "--json", "--recall", "1,3"))
+    assert set(data["recalls"]) == {"1", "3"} and data["method"] == "thumbnail"
+    both = json.loads(ok("evaluate", "hog", shared_set, shared_set, "--json"))
+    assert [row["benchmark"] for row in both] == ["set", "set"]
+
+
+def test_ground_truth_is_chosen(tmp_path):
+    folder = real_set("msls-weather-blur-a")
+    hits = {}
+    for truth in ("ground_truth.csv", "ground_truth_same_image.csv", "planar"):
+        data = json.loads(ok("evaluate", "thumbnail", folder, "--ground-truth", truth, "--json"))
+        hits[truth] = round(data["recalls"]["10"] * data["queries"] / 100)
+    assert hits == {"ground_truth.csv": 47, "ground_truth_same_image.csv": 46, "planar": 47}
+
+
+def test_map_and_locate(photo_set, tmp_path):
+    place = tmp_path / "city.map"
+    assert "images         8" in ok("map", "build", photo_set / "database", "--out", place)
+    query = sorted((photo_set / "queries").iterdir())[0]
+    assert "@d0@" in ok("locate", place, query, "--top", 2)
+    assert json.loads(ok("locate", place, query, "--json"))[0]["hits"][0]["rank"] == 1
+    ok("locate", place, photo_set / "queries", "--format", "geojson", "--out", tmp_path / "hits.geojson")
+    assert len(json.loads((tmp_path / "hits.geojson").read_text())["features"]) == 16 * 6
+    Image.fromarray(picture(70)).save(photo_set / "database" / "extra.jpg")
+    assert "1 images added, 9 in the map" in ok("map", "add", place, photo_set / "database")
+    assert "1 images removed, 8 left" in ok("map", "remove", place, "extra.jpg")
+    info = json.loads(ok("map", "info", place, "--json", "--list"))
+    assert info["images"] == 8 and len(info["names"]) == 8
+    assert "nothing is wrong" in ok("map", "check", place)
+    (photo_set / "database" / info["names"][0]).unlink()
+    assert vpr("map", "check", place).returncode == 1
+
+
+def test_data_commands(photo_set):
+    assert "database/ and queries/" in ok("data", "list")
+    report = json.loads(ok("data", "check", photo_set, "--json"))
+    assert report["passed"] and {f["check"] for f in report["findings"]} >= {"files", "leaks", "ground truth", "images"}
+    sorted((photo_set / "queries").iterdir())[0].write_bytes(b"x")
+    assert vpr("data", "check", photo_set).returncode == 1
+
+
+def test_methods_and_weights(tmp_path):
+    assert "hog" in ok("methods") and "dinov2-vitl14-reg4" in ok("methods", "dinov2-*")
+    assert json.loads(ok("methods", "hog", "--json"))[0]["needs_weights"] is False
+    assert "dinov2_vits14_pretrain.pth" in ok("weights", "list")
+    (tmp_path / "page.pth").write_text("<!DOCTYPE html><html>Sign in</html>")
+    assert "page.pth" in refused("weights", "inspect", tmp_path / "page.pth")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "hogg", "."), "there is no method 'hogg' (did you mean 'hog'?)"),
+        (("evaluate", "hog", "nowhere"), "nowhere: there is no such folder"),
+        (("evaluate", "hog", "SET", "--resize", "wide"), "resize 'wide' is not readable"),
+        (("evaluate", "hog", "SET", "--set", "cels=[4]"), "did you mean 'cells'"),
+        (("evaluate", "hog", "SET", "--device", "tpu7"), "'tpu7' is no device"),
+        (("evaluate", "hog", "SET", "--recall", "1,x"), "--recall '1,x'"),
+        (("evaluate", "hog", "SET", "--on-error", "ignore"), "on_error must be"),
+        (("evaluate", "dinov2-vits14", "SET"), "vpr weights fetch dinov2-vits14"),
+        (("locate", "nowhere.map", "x.jpg"), "there is no such file"),
+        (("report", "none.json"), "none.json: there is no such file"),
+    ],
+)
+def test_mistakes_get_one_sentence(shared_set, arguments, message):
+    assert message in refused(*[str(shared_set) if part == "SET" else part for part in arguments])
+
+
+def test_debug_shows_the_traceback():
+    assert "Traceback" in vpr("--debug", "evaluate", "hogg", ".").stderr
+
+
+def test_the_demo_runs(tmp_path):
+    out = ok("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6)
+    assert "R@1" in out and (tmp_path / "demo" / "report.html").is_file()
+    assert "exists already" in refused("demo", "--out", tmp_path / "demo")
