@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from vprkit.errors import ConfigError, DataError
+from vprkit.retrieval import engines
 from vprkit.retrieval import index as module
+from vprkit.retrieval.engines import ENGINES
 from vprkit.retrieval.fast import FastIndex
-from vprkit.retrieval.index import ENGINES, ExactIndex
+from vprkit.retrieval.index import ExactIndex
 
 
 def unit(rng, rows, dimension):
@@ -36,7 +38,7 @@ def test_engines_equal_the_definition(metric, engine, count):
 
 @pytest.mark.parametrize("engine", list(ENGINES))
 def test_many_blocks_and_merges(engine, monkeypatch):
-    monkeypatch.setattr(module, "ROWS", 64)
+    monkeypatch.setattr(engines.Engine, "rows", lambda *_: 64)
     monkeypatch.setattr(module, "MERGE_AFTER", 3)
     monkeypatch.setattr(module, "QUERIES", 5)
     rng = np.random.default_rng(2)
@@ -49,6 +51,7 @@ def test_many_blocks_and_merges(engine, monkeypatch):
 @pytest.mark.parametrize("engine", list(ENGINES))
 def test_ties_go_to_the_lower_number_wherever_they_lie(metric, engine, monkeypatch):
     """More equal vectors than any shortlist holds: only the exact second pass can rank them."""
+    monkeypatch.setattr(engines.Engine, "rows", lambda *_: 50)
     monkeypatch.setattr(module, "ROWS", 50)
     rng = np.random.default_rng(3)
     vectors = unit(rng, 300, 8)

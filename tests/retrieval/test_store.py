@@ -104,7 +104,8 @@ def test_killed_for_real_it_goes_on(tmp_path):
         "from vprkit.loading import load_method\n"
         "from vprkit.retrieval.build import describe_into\n"
         "def slow(done, total): time.sleep(float(sys.argv[3]))\n"
-        "describe_into(sys.argv[1], load_method('hog', device='cpu'), open_records(sys.argv[2]), progress=slow, block=4)\n"
+        "hog, photos = load_method('hog', device='cpu'), open_records(sys.argv[2])\n"
+        "describe_into(sys.argv[1], hog, photos, progress=slow, block=4)\n"
     )
 
     def start(store: Path, pause: float) -> subprocess.Popen:

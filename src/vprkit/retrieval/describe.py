@@ -1,10 +1,11 @@
 """Streaming description: decode in threads while the network works, with memory bounded by a block."""
 
+import itertools
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,11 +125,17 @@ def _decoded(
         finally:
             clock.add("decode", time.perf_counter() - start)
 
+    # Beside a GPU, decoding goes on while the network works. On a CPU both want the same cores, and threads that wait
+    # for each other inside the network's products cost more than taking turns: decode a stretch, then describe it.
+    take_turns = method.device.type == "cpu"
+    window = 2 * options.batch_size + options.threads
     ahead: deque[Future[Tensor | ImageError]] = deque()
     upcoming = iter(paths)
     for row in range(len(paths)):
-        while len(ahead) < 2 * options.batch_size + options.threads and (path := next(upcoming, None)) is not None:
-            ahead.append(pool.submit(load, path))
+        if not (take_turns and ahead):
+            ahead.extend(pool.submit(load, path) for path in itertools.islice(upcoming, window - len(ahead)))
+            if take_turns:
+                wait(ahead)
         yield row, ahead.popleft().result()
 
 

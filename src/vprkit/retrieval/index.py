@@ -6,29 +6,23 @@ does not depend on the engine, the block size or which queries are asked togethe
 """
 
 import functools
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import faiss
 import numpy as np
-import torch
 
 from vprkit.errors import ConfigError, DataError
 from vprkit.registry import Metric
+from vprkit.retrieval.engines import ENGINES, choose
 
 SPARE = 8
 """Candidates beyond k that the engine proposes, for the exact scores to choose from."""
 
-ROWS, QUERIES = 8192, 512
-"""Rows and queries per block: one block of scores is 16 MB."""
+ROWS, QUERIES = 8192, 1024
+"""Rows and queries per block: one block of scores is 32 MB."""
 
-FEW = 1
-"""Up to this many queries NumPy's matrix-vector product is fastest: it reads the vectors at the speed of the memory."""
-
-WORTH_MEASURING = 5 * 10**9
-"""Multiplications from which a search is long enough to measure the engines first."""
+MERGE_AFTER = 64
+"""Blocks of rows whose candidates are kept before they are merged."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +46,6 @@ class Index(Protocol):
     def search(self, queries: np.ndarray, k: int) -> Neighbours:
         """The k best rows for each of (Q, D) queries; k is clipped to the number of rows."""
         ...
-
-
-GROUP = 32
-"""Neighbouring scores whose maximum is taken before the best are picked."""
-
-MERGE_AFTER = 64
-"""Blocks of rows whose candidates are kept before they are merged."""
-
-Engine = Callable[[np.ndarray, np.ndarray, np.ndarray | None, int], tuple[np.ndarray, np.ndarray]]
-"""(queries (Q, D), rows (N, D), shift (N,) or None, k) -> the k best `q.x - shift` per query, their rows; unordered."""
 
 
 class ExactIndex:
@@ -110,25 +94,18 @@ class ExactIndex:
 
     def _propose(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k best rows by float32 scores: inner products, or `q.x - |x|^2 / 2`, which ranks like -|q - x|^2."""
-        engine = ENGINES[self._choose_engine(len(queries))]
+        dimension = self.vectors.shape[1]
+        engine = ENGINES[choose(len(queries), self.vectors.size, dimension) if self.engine == "auto" else self.engine]
         parts: list[tuple[np.ndarray, np.ndarray]] = []
-        for start in range(0, len(self), ROWS):
-            block = self.vectors[start : start + ROWS]
-            shift = None if self.metric == "ip" else self._half_squares[start : start + ROWS]
-            scores, rows = engine(queries, block, shift, min(k, len(block)))
+        step = engine.rows(dimension)
+        for start in range(0, len(self), step):
+            block = self.vectors[start : start + step]
+            shift = None if self.metric == "ip" else self._half_squares[start : start + step]
+            scores, rows = engine.best(queries, block, shift, min(k, len(block)))
             parts.append((scores, rows + start))
             if len(parts) == MERGE_AFTER:
                 parts = [_merge(parts, k)]
         return _merge(parts, k)
-
-    def _choose_engine(self, queries: int) -> str:
-        if self.engine != "auto":
-            return self.engine
-        if queries <= FEW:
-            return "numpy"
-        if queries * self.vectors.size < WORTH_MEASURING:
-            return "torch"
-        return fastest_engine(self.vectors.shape[1], min(QUERIES, 1 << (queries - 1).bit_length()))
 
     def _slack(self, queries: np.ndarray) -> np.ndarray:
         """(Q,) bound on the error of a proposed score."""
@@ -220,74 +197,3 @@ def _merge(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.ndarr
         return scores, rows
     keep = np.argpartition(scores, -k, axis=1)[:, -k:]
     return np.take_along_axis(scores, keep, 1), np.take_along_axis(rows, keep, 1)
-
-
-def _with_numpy(
-    queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    scores = queries @ rows.T if len(queries) > 1 else (rows @ queries[0])[None]
-    if shift is not None:
-        scores -= shift
-    if scores.shape[1] == k:
-        return scores, np.broadcast_to(np.arange(k), scores.shape)
-    best = np.argpartition(scores, -k, axis=1)[:, -k:]
-    return np.take_along_axis(scores, best, 1), best
-
-
-def _with_torch(
-    queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    scores = torch.from_numpy(queries) @ _tensor(rows).T
-    if shift is not None:
-        scores -= torch.from_numpy(shift)
-    values, best = _top(scores, k)
-    return values.numpy(), best.numpy()
-
-
-def _with_faiss(
-    queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    if shift is not None:  # faiss has no shifted inner product; one more column carries it
-        queries = np.concatenate([queries, np.full((len(queries), 1), -1, np.float32)], 1)
-        rows = np.concatenate([rows, shift[:, None]], 1)
-    scores, best = faiss.knn(queries, np.ascontiguousarray(rows), k, metric=faiss.METRIC_INNER_PRODUCT)
-    return scores, best
-
-
-def _top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k best per row, unordered. The k best lie in the k groups with the best maxima, and maxima are cheap."""
-    groups = scores.shape[1] // GROUP
-    if groups <= k or scores.shape[1] % GROUP:
-        best = torch.topk(scores, k, dim=1, sorted=False)
-        return best.values, best.indices
-    grouped = scores.view(len(scores), groups, GROUP)
-    chosen = torch.topk(grouped.amax(2), k, dim=1, sorted=False).indices
-    inside = grouped.gather(1, chosen[:, :, None].expand(-1, -1, GROUP)).flatten(1)
-    best = torch.topk(inside, k, dim=1, sorted=False)
-    return best.values, chosen.gather(1, best.indices // GROUP) * GROUP + best.indices % GROUP
-
-
-def _tensor(rows: np.ndarray) -> torch.Tensor:
-    """Rows as a tensor, without a copy where torch may be promised that nobody else minds writing."""
-    return torch.from_numpy(rows if rows.flags.writeable else rows.copy())
-
-
-ENGINES: dict[str, Engine] = {"numpy": _with_numpy, "torch": _with_torch, "faiss": _with_faiss}
-
-
-@functools.cache
-def fastest_engine(dimension: int, queries: int) -> str:
-    """The engine that answers this kind of question fastest here, measured once per process (well under a second)."""
-    generator = np.random.default_rng(0)
-    rows = generator.standard_normal((2 * ROWS, dimension), np.float32)
-    asked = generator.standard_normal((queries, dimension), np.float32)
-    best, least = "numpy", float("inf")
-    for _ in range(3):
-        for name, engine in ENGINES.items():
-            start = time.perf_counter()
-            for block in (rows[:ROWS], rows[ROWS:]):
-                engine(asked, block, None, 28)
-            seconds = time.perf_counter() - start
-            if seconds < least:
-                best, least = name, seconds
-    return best

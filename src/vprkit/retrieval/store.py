@@ -152,8 +152,11 @@ class FeatureStore:
             )
         root = Path(folders.pop()) if len(folders) == 1 else Path("/")
         texts = {name: columns.read_strings(self.folder, name, len(self)) for name in TEXT_COLUMNS}
+        east, north, zone, south, latitude, longitude, heading = (
+            column.read(self.folder, len(self)) for column in _RECORD_COLUMNS
+        )
         present = {key: column for key, column in texts.items() if len(column.data)}
-        return Records(root, names, *(column.read(self.folder, len(self)) for column in _RECORD_COLUMNS), texts=present)
+        return Records(root, names, east, north, zone, south, latitude, longitude, heading, present)
 
     def check_identity(self, identity: Mapping[str, Any]) -> None:
         """Raise where these are features of another method, naming what differs."""
