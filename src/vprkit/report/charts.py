@@ -35,7 +35,8 @@ def _recall_chart(runs: Sequence[tuple[str, Result]]) -> Html:
     if len(ks) < 2 or not known:
         return Html("")
     lows = [low for one in series for _, low, _ in one.band if math.isfinite(low)]
-    floor = max(0.0, 10 * math.floor(min(known + lows) / 10) - 10)
+    floor = 10.0 * math.floor(min(known + lows) / 10 - 1)
+    floor = floor if floor > 20 else 0.0
     x = Axis("K: images looked at", ks[0], ks[-1], _apart(ks, log=ks[-1] >= 50), log=ks[-1] >= 50)
     note = "Bands are the 95 % intervals." if lows else ""
     drawn = line_chart(series, x, _per_cent("recall, per cent", floor), "Recall@K of each run")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from vprkit.data import geo
 from vprkit.evaluation.result import QueryResult, Result
@@ -61,7 +61,7 @@ def _of_run(result: Result, count: int) -> Html:
 
 def _card(row: QueryResult, result: Result, shown: Sequence[Html]) -> Html:
     query = _photo(Path(result.queries_root) / row.name, row.name, "Query", "plain", row.condition or "")
-    header = element("header", name(row.name, 70), element("span", _outcome(row, result.labelled), class_="muted"))
+    header = element("header", name(row.name, 56), element("span", _outcome(row, result.labelled), class_="muted"))
     return element("article", header, element("div", query, *shown, class_="photos"), class_="card")
 
 
@@ -109,7 +109,7 @@ def _photo(path: Path, whole_name: str, title: str, kind: str, note: str) -> Htm
     else:
         shown = element("img", src=data_uri(image), alt=f"{title}: {whole_name}", width=image.width,
                         height=image.height, loading="lazy")
-    written = name(whole_name, 44)
+    written = name(whole_name, 30, short=PurePath(whole_name).name)
     caption = element("figcaption", element("b", title), text(" " + note) if note else "", element("br"), written)
     return element("figure", shown, caption, class_=kind)
 

@@ -55,10 +55,9 @@ def table(caption: object, header: Sequence[object], rows: Iterable[Sequence[obj
     return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label="table")
 
 
-def name(value: object, limit: int | None = None) -> Html:
-    """A file name; where it is cut, the whole one shows on hovering."""
-    whole = str(value)
-    return element("bdi", whole if limit is None else shorten(whole, limit), class_="name", title=whole)
+def name(whole: str, limit: int, short: str | None = None) -> Html:
+    """A file name (or a `short` form of it) cut to a length; the whole one shows on hovering."""
+    return element("bdi", shorten(short or whole, limit), class_="name", title=whole)
 
 
 def details(summary: object, *children: object, opened: bool = False) -> Html:

@@ -29,7 +29,7 @@ def overview(group: Group) -> Html:
         ("Methods" if len(group.labels) > 1 else "Method", ", ".join(group.labels)),
         ("Queries", _queries(first)),
         ("Database", words.plural(first.database, "image")),
-        ("Right is", first.rule if first.labelled else "not known: there is no ground truth, so no recalls"),
+        ("Positives", first.rule if first.labelled else "not known: there is no ground truth, so no recalls"),
         ("Protocol", ", ".join(_distinct(result.protocol for result in group.results))),
         ("Computed on", ", ".join(_distinct(_machine(result) for result in group.results))),
     ]
@@ -84,8 +84,8 @@ def timings(group: Group) -> Html:
             for label, result in zip(group.labels, group.results, strict=True) for stage, row in result.timings.items()]
     if not rows:
         return Html("")
-    header = ["Run", "Stage", "Images", "Median ms", "95 % under, ms", "Total s"]
-    note = "Milliseconds per image. Where several threads work, their seconds add up to more than the clock's."
+    header = ["Run", "Stage", "Items", "Median ms", "p95 ms", "Total s"]
+    note = "Milliseconds per image or query. Where several threads work, their seconds add up to more than the clock's."
     return section("Time", table("Time per stage", header, rows, left=2), element("p", note, class_="note"))
 
 
@@ -112,7 +112,7 @@ def comparisons(group: Group) -> Html:
 def origin(group: Group) -> Html:
     """Configuration, identity, weights, versions, lists of images and notices of every run, to unfold."""
     parts = [_origin_of(label, result) for label, result in zip(group.labels, group.results, strict=True)]
-    return section("How it was made", *parts)
+    return section("How it was made", element("div", *parts, class_="origin"))
 
 
 def _origin_of(label: str, result: Result) -> Html:

@@ -1,9 +1,9 @@
-"""Prediction sheets: one JPEG per query with the query, its first predictions, and the truth where the answer is wrong."""
+"""Prediction sheets: one JPEG per query with it, its first predictions, and the truth where the answer is wrong."""
 
 import functools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,8 +77,8 @@ def save_predictions(result: Result, folder: str | Path, count: int, *, only_wro
 
 
 def safe_stem(name: str) -> str:
-    """The stem of a file name with only letters, digits, dots, dashes and underscores, shortened."""
-    stem = re.sub(r"[^\w.-]+", "_", re.split(r"[/\\]", name)[-1].rsplit(".", 1)[0]).strip("._") or "query"
+    """The stem of a file name with only letters, digits, dots, dashes, underscores and @, shortened."""
+    stem = re.sub(r"[^\w.@-]+", "_", re.split(r"[/\\]", name)[-1].rsplit(".", 1)[0]).strip("._") or "query"
     return stem.encode("utf-8", "ignore")[:NAME_BYTES].decode("utf-8", "ignore")
 
 
@@ -123,7 +123,7 @@ def _heading(row: QueryResult) -> str:
     return re.split(r"[/\\]", row.name)[-1]
 
 
-def _sheet(heading: str, shown: Sequence[Tile], small: "functools._lru_cache_wrapper[Image.Image | None]") -> Image.Image:
+def _sheet(heading: str, shown: Sequence[Tile], small: Callable[[Path], Image.Image | None]) -> Image.Image:
     width, height = BOX[0] + 2 * FRAME, BOX[1] + 2 * FRAME
     sheet = Image.new("RGB", (GAP + len(shown) * (width + GAP), HEADER + height + CAPTION + GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -146,7 +146,7 @@ def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int,
         _write(draw, (left + 80, top + BOX[1] // 2), "picture not readable", BOX[0] - 80, 17, MUTED)
     if tile.kind in ("right", "wrong"):
         _seal(draw, right - FRAME - 24, top + FRAME + 24, tile.kind, colour)
-    _write(draw, (left, bottom + 6), tile.title, BOX[0], 19, colour)
+    _write(draw, (left, bottom + 6), tile.title, BOX[0], 19, INK if tile.kind == "unknown" else colour)
     _write(draw, (left, bottom + 29), tile.note, BOX[0] + 2 * FRAME, 17, MUTED)
 
 

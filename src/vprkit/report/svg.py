@@ -209,7 +209,7 @@ def _answer(mark: Mark, to: Point, plane: _Plane) -> Html:
     (x1, y1), (x2, y2) = plane.at((mark.x, mark.y)), plane.at(to)
     colour = "var(--wrong,#d55e00)"
     line = element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=1.2, stroke_opacity=0.55)
-    box = element("rect", x=x2 - 3, y=y2 - 3, width=6, height=6, fill="none", stroke=colour, stroke_width=1.4)
+    box = element("rect", x=x2 - 5.5, y=y2 - 5.5, width=11, height=11, fill="none", stroke=colour, stroke_width=1.4)
     return element("g", line, box)
 
 

@@ -28,7 +28,9 @@ def metres(value: float | None) -> str:
 
 def score(value: float | None) -> str:
     """A score with four significant digits: cosines and counts of matches both read well."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.4g}"
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:#.4g}" if abs(value) < 100 else f"{value:,.1f}"
 
 
 def plural(amount: int, word: str, many: str | None = None) -> str:
