@@ -95,17 +95,14 @@ def comparisons(group: Group) -> Html:
     pairs = list(itertools.combinations(runs, 2))
     if len(pairs) > PAIRS:
         pairs = [(runs[0], other) for other in runs[1:]]
-    rows = []
-    for (name, one), (other_name, other) in pairs:
-        comparison = _compared(one, other)
-        rows += [] if comparison is None else _difference_rows(f"{other_name} against {name}", comparison)
-    if not rows:
+    found = [(f"{other_name} against {name}", comparison) for (name, one), (other_name, other) in pairs
+             if (comparison := _compared(one, other)) is not None]
+    if not found:
         return Html("")
     note = ("The difference is in percentage points, first named minus second, with its 95 % interval over queries "
             "resampled in pairs. Gained and lost are queries that only the first, or only the second named answers. "
             "p is that of an exact McNemar test: how often chance would part two equally good methods so far.")
-    header = ["Runs", "K", "Difference", "95 % interval", "Gained", "Lost", "p"]
-    return section("Comparison", table("Paired comparison on the same queries", header, rows),
+    return section("Comparison", *(_comparison_table(title, comparison) for title, comparison in found),
                    element("p", note, class_="note"))
 
 
@@ -182,11 +179,13 @@ def _compared(one: Result, other: Result) -> Comparison | None:
         return None
 
 
-def _difference_rows(pair: str, comparison: Comparison) -> list[list[object]]:
-    return [[pair, d.k, words.number(d.points, sign=True),
+def _comparison_table(title: str, comparison: Comparison) -> Html:
+    rows = [[f"R@{d.k}", words.number(d.points, sign=True),
              f"{words.number(d.interval[0], sign=True)} to {words.number(d.interval[1], sign=True)}",
              d.only_second, d.only_first, "< 0.001" if d.p_value < 0.001 else words.number(d.p_value, 3)]
             for d in comparison.differences]
+    header = ["", "Difference", "95 % interval", "Gained", "Lost", "p"]
+    return join([element("h4", title), table(f"Paired comparison, {title}", header, rows)])
 
 
 def _distinct(values: Iterable[str | None]) -> list[str]:

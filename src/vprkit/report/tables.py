@@ -10,7 +10,8 @@ from vprkit.report import words
 from vprkit.report.groups import grouped
 
 _LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+          "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+          "|": r"\textbar{}", "–": "--"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def latex_table(results: Sequence[Result]) -> str:
     blocks = _blocks(results)
     titles = " & ".join(f"\\multicolumn{{{len(block.ks)}}}{{c}}{{{_latex(block.title)}}}" for block in blocks)
     columns = " & ".join(f"R@{k}" for block in blocks for k in block.ks)
-    rows = [" & ".join([_latex(name), *_cells(blocks, name, r"\textbf{{{}}}".format)]) for name in _names(blocks)]
+    rows = [" & ".join([_latex(name), *_latex_cells(blocks, name)]) for name in _names(blocks)]
     return "\n".join([
         rf"\begin{{tabular}}{{l{'r' * sum(len(block.ks) for block in blocks)}}}", r"\toprule", rf"& {titles} \\",
         _rules(blocks), rf"Method & {columns} \\", r"\midrule", *(rf"{row} \\" for row in rows), r"\bottomrule",
@@ -76,6 +77,10 @@ def _cells(blocks: Sequence[_Block], name: str, bold: Callable[[str], str]) -> l
             is_best = len(column) > 1 and shown != words.UNKNOWN and float(shown) == best
             cells.append(bold(shown) if is_best else shown)
     return cells
+
+
+def _latex_cells(blocks: Sequence[_Block], name: str) -> list[str]:
+    return [cell.replace(words.UNKNOWN, "--") for cell in _cells(blocks, name, r"\textbf{{{}}}".format)]
 
 
 def _rules(blocks: Sequence[_Block]) -> str:
