@@ -53,3 +53,8 @@ def test_scores(value: float | None, shown: str) -> None:
 
 def test_shortening_keeps_both_ends() -> None:
     assert words.shorten("abcdefghij", 10) == "abcdefghij" and words.shorten("abcdefghij", 5) == "ab…ij"
+
+
+def test_numbers_have_no_minus_zero() -> None:
+    shown = [words.number(value, sign=True) for value in (-0.04, 0.0, 0.06, -1234.56)]
+    assert shown == ["0.0", "0.0", "+0.1", "-1,234.6"]

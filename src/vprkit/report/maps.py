@@ -11,7 +11,7 @@ from vprkit.data import geo
 from vprkit.evaluation.result import Position, QueryResult, Result
 from vprkit.report import words
 from vprkit.report.groups import Group
-from vprkit.report.markup import Html, element, join, section
+from vprkit.report.markup import Html, details, element, join, section
 from vprkit.report.svg import Mark, place_map
 
 QUERIES = 2000
@@ -19,6 +19,9 @@ QUERIES = 2000
 
 PLACES = 4000
 """And at most so many database images."""
+
+OPEN = 2
+"""The maps of so many runs are unfolded."""
 
 AREAS = 6
 """The areas with the most queries are drawn."""
@@ -46,12 +49,12 @@ def maps(group: Group) -> Html:
     """The maps of each run that has positions."""
     drawn = [(label, _maps_of(label, result)) for label, result in zip(group.labels, group.results, strict=True)]
     shown = [(label, figures) for label, figures in drawn if figures]
-    parts = [join([element("h4", label) if len(group.results) > 1 else "", element("div", figures, class_="maps")])
-             for label, figures in shown]
-    if not parts:
+    if not shown:
         return Html("")
+    grids = [(label, element("div", figures, class_="maps")) for label, figures in shown]
+    parts = [details(label, grid, opened=i < OPEN) for i, (label, grid) in enumerate(grids)]
     labelled = any(result.labelled for result in group.results)
-    return section("Map", _legend(labelled), *parts)
+    return section("Map", _legend(labelled), *(parts if len(group.results) > 1 else [grids[0][1]]))
 
 
 def _maps_of(label: str, result: Result) -> Html:

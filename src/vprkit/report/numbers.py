@@ -69,31 +69,35 @@ def conditions(group: Group) -> Html:
         for label, result in zip(group.labels, group.results, strict=True):
             row = result.conditions.get(condition)
             if row is not None:
-                rows.append([condition, label, words.count(row.get("queries")),
+                rows.append([condition, *_only_if(group, label), words.count(row.get("queries")),
                              *(words.number(row.get(key)) for key in keys)])
     if not rows:
         return Html("")
-    return section("By condition", table("Recall@K in per cent, by condition of the queries",
-                                         ["Condition", "Run", "Queries", *keys], rows, left=2))
+    header = ["Condition", *_only_if(group, "Run"), "Queries", *keys]
+    return section("By condition", table("Recall@K in per cent, by condition of the queries", header, rows,
+                                         left=1 + len(_only_if(group, "Run"))))
 
 
 def timings(group: Group) -> Html:
     """What each stage cost."""
-    rows = [[label, stage, words.count(row.get("items")), words.number(row.get("median_ms"), 2),
+    runs = list(zip(group.labels, group.results, strict=True))
+    rows = [[stage, *_only_if(group, label), words.count(row.get("items")), words.number(row.get("median_ms"), 2),
              words.number(row.get("p95_ms"), 2), words.number(row.get("seconds"), 2)]
-            for label, result in zip(group.labels, group.results, strict=True) for stage, row in result.timings.items()]
+            for stage in dict.fromkeys(stage for result in group.results for stage in result.timings)
+            for label, result in runs if (row := result.timings.get(stage)) is not None]
     if not rows:
         return Html("")
-    header = ["Run", "Stage", "Items", "Median ms", "p95 ms", "Total s"]
+    header = ["Stage", *_only_if(group, "Run"), "Items", "Median ms", "p95 ms", "Total s"]
     note = "Milliseconds per image or query. Where several threads work, their seconds add up to more than the clock's."
-    return section("Time", table("Time per stage", header, rows, left=2), element("p", note, class_="note"))
+    return section("Time", table("Time per stage", header, rows, left=len(header) - 4), element("p", note, class_="note"))
 
 
 def comparisons(group: Group) -> Html:
     """Runs compared query by query, where they saw the same images."""
     runs = list(zip(group.labels, group.results, strict=True))
     pairs = list(itertools.combinations(runs, 2))
-    if len(pairs) > PAIRS:
+    too_many = len(pairs) > PAIRS
+    if too_many:
         pairs = [(runs[0], other) for other in runs[1:]]
     found = [(f"{other_name} against {name}", comparison) for (name, one), (other_name, other) in pairs
              if (comparison := _compared(one, other)) is not None]
@@ -102,6 +106,7 @@ def comparisons(group: Group) -> Html:
     note = ("The difference is in percentage points, first named minus second, with its 95 % interval over queries "
             "resampled in pairs. Gained and lost are queries that only the first, or only the second named answers. "
             "p is that of an exact McNemar test: how often chance would part two equally good methods so far.")
+    note += " Of so many runs each is compared with the first." if too_many else ""
     return section("Comparison", *(_comparison_table(title, comparison) for title, comparison in found),
                    element("p", note, class_="note"))
 
@@ -126,6 +131,11 @@ def _origin_of(label: str, result: Result) -> Html:
     return details(f"{label}: configuration, weights, versions, notices",
                    table("Origin", ["What", "Value"], facts, left=2), element("h4", "Identity"), identity,
                    element("h4", "Notices"), notices)
+
+
+def _only_if(group: Group, cell: str) -> list[str]:
+    """A cell that names the run, where there are several."""
+    return [cell] if len(group.results) > 1 else []
 
 
 def _queries(result: Result) -> str:
@@ -160,13 +170,14 @@ def _recall_cell(result: Result, k: int, best: float | None) -> Html:
     value = result.recalls.get(k)
     low, high = result.intervals.get(k, (math.nan, math.nan))
     interval = element("small", f"{words.number(low)} – {words.number(high)}") if math.isfinite(low) else ""
-    shown = element("strong", words.number(value)) if value is not None and value == best else text(words.number(value))
+    is_best = best is not None and value is not None and round(value, 1) == best
+    shown = element("strong", words.number(value)) if is_best else text(words.number(value))
     return join([shown, interval])
 
 
 def _best(values: Sequence[float | None]) -> float | None:
-    """The highest of several, None where there is nothing to choose from."""
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    """The highest of several as printed, None where there is nothing to choose from."""
+    known = [round(value, 1) for value in values if value is not None and math.isfinite(value)]
     return max(known) if len(values) > 1 and known else None
 
 

@@ -11,6 +11,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#3aa5d8")
 """Told apart by colour-blind readers too (Okabe and Ito); dashes and markers differ besides."""
 DASHES = (None, "7 4", "2 3", "10 3 2 3", "12 4", "4 4")
 
+CROWD = 250
+"""A map of more marks draws them smaller and their lines fainter."""
+
 Point = tuple[float, float]
 
 _CORNERS: tuple[tuple[Point, ...], ...] = (
@@ -95,9 +98,11 @@ def place_map(marks: Sequence[Mark], background: Sequence[Point], title: str) ->
     dots = "".join("M{:.1f} {:.1f}h0".format(*plane.at(point)) for point in background)
     order = {"plain": 0, "right": 1, "wrong": 2}
     drawn = sorted(marks, key=lambda mark: order.get(mark.kind, 0))
+    size = min(1.0, max(0.4, (CROWD / max(1, len(marks))) ** 0.5))
     return element(
         "svg", element("title", title), element("path", d=dots or "M0 0", class_="places", **_dots("#9aa0a6")),
-        *(_answer(mark, mark.to, plane) for mark in drawn if mark.to), *(_mark(mark, plane) for mark in drawn),
+        *(_answer(mark, mark.to, plane, size) for mark in drawn if mark.to),
+        *(_mark(mark, plane, size) for mark in drawn),
         *_scale_bar(plane), *_north(), viewBox=f"0 0 {_Plane.WIDTH} {plane.height:.0f}", class_="map", role="img",
         aria_label=title)
 
@@ -205,24 +210,31 @@ class _Plane:
         return (point[0] - self.left) * self.scale, (self.top - point[1]) * self.scale
 
 
-def _answer(mark: Mark, to: Point, plane: _Plane) -> Html:
+def _answer(mark: Mark, to: Point, plane: _Plane, size: float) -> Html:
     (x1, y1), (x2, y2) = plane.at((mark.x, mark.y)), plane.at(to)
     colour = "var(--wrong,#d55e00)"
-    line = element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=1.2, stroke_opacity=0.55)
-    box = element("rect", x=x2 - 5.5, y=y2 - 5.5, width=11, height=11, fill="none", stroke=colour, stroke_width=1.4)
+    line = element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=1.2 * size,
+                   stroke_opacity=0.55 * size * size)
+    half = 5.5 * size
+    box = element("rect", x=x2 - half, y=y2 - half, width=2 * half, height=2 * half, fill="none", stroke=colour,
+                  stroke_width=1.4 * size, stroke_opacity=size)
     return element("g", line, box)
 
 
-def _mark(mark: Mark, plane: _Plane) -> Html:
+def _mark(mark: Mark, plane: _Plane, size: float) -> Html:
     """A disc for right, a cross for wrong, a ring where nobody knows."""
     x, y = plane.at((mark.x, mark.y))
     title = element("title", mark.title)
     if mark.kind == "wrong":
-        return element("path", title, d=f"M{x - 4.5:.1f} {y - 4.5:.1f}l9 9m0 -9l-9 9", fill="none",
-                       stroke="var(--wrong,#d55e00)", stroke_width=2.6, stroke_linecap="round")
+        arm = 4.5 * size
+        far = f"{2 * arm:.1f}"
+        cross = f"M{x - arm:.1f} {y - arm:.1f}l{far} {far}m0 -{far}l-{far} {far}"
+        return element("path", title, d=cross, fill="none", stroke="var(--wrong,#d55e00)", stroke_width=2.6 * size,
+                       stroke_linecap="round")
     if mark.kind == "right":
-        return element("circle", title, cx=x, cy=y, r=4.5, fill="var(--right,#00805d)", fill_opacity=0.85)
-    return element("circle", title, cx=x, cy=y, r=4, fill="none", stroke="var(--s0,#0072b2)", stroke_width=2)
+        return element("circle", title, cx=x, cy=y, r=4.5 * size, fill="var(--right,#00805d)", fill_opacity=0.85)
+    return element("circle", title, cx=x, cy=y, r=4 * size, fill="none", stroke="var(--s0,#0072b2)",
+                   stroke_width=2 * size)
 
 
 def _scale_bar(plane: _Plane) -> list[Html]:

@@ -9,7 +9,8 @@ def number(value: float | None, digits: int = 1, *, sign: bool = False) -> str:
     """`value` with `digits` decimals; a dash for None, NaN and infinity."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    return f"{value:{'+' if sign else ''},.{digits}f}"
+    value = round(value, digits) + 0.0  # no "-0.0"
+    return f"{value:{'+' if sign and value else ''},.{digits}f}"
 
 
 def count(value: float | None) -> str:
