@@ -88,7 +88,7 @@ def timings(group: Group) -> Html:
     if not rows:
         return Html("")
     header = ["Stage", *_only_if(group, "Run"), "Items", "Median ms", "p95 ms", "Total s"]
-    note = "Milliseconds per image or query. Where several threads work, their seconds add up to more than the clock's."
+    note = "Milliseconds per image or query. Seconds of threads that work side by side are added up."
     return section("Time", table("Time per stage", header, rows, left=len(header) - 4), element("p", note, class_="note"))
 
 
