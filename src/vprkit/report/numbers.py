@@ -89,7 +89,8 @@ def timings(group: Group) -> Html:
         return Html("")
     header = ["Stage", *_only_if(group, "Run"), "Items", "Median ms", "p95 ms", "Total s"]
     note = "Milliseconds per image or query. Seconds of threads that work side by side are added up."
-    return section("Time", table("Time per stage", header, rows, left=len(header) - 4), element("p", note, class_="note"))
+    costs = table("Time per stage", header, rows, left=len(header) - 4)
+    return section("Time", costs, element("p", note, class_="note"))
 
 
 def comparisons(group: Group) -> Html:
