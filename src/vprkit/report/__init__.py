@@ -1,0 +1,1 @@
+"""Results drawn: HTML reports, prediction sheets, tables for papers."""
