@@ -1,4 +1,4 @@
-"""The README and the docs do what they say: their Python and `vpr` blocks run, in order, in a folder with a small city."""
+"""The README and the docs do what they say: their Python and `vpr` blocks run, in order, beside a small city."""
 
 import contextlib
 import io
@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from vprkit.data.city import make_city
 
 from vprkit.cli import main
-from vprkit.data.city import make_city
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -112,10 +112,22 @@ def test_runs_of_one_method_have_different_names(tmp_path: Path) -> None:
 def test_strings_are_escaped(tmp_path: Path, evil: str) -> None:
     images = {number: DatabaseImage(evil, at(0.0)) for number in range(3)}
     row = {"name": evil, "condition": evil}
-    everywhere = result(tmp_path, method=evil, benchmark=evil, rule=evil, notices=(evil,), protocol=evil, images=images,
-                        conditions={evil: {"queries": 1, evil: 2.0}}, identity={evil: evil}, weights={evil: evil},
-                        timings={evil: {"items": 1, "seconds": math.nan}}, list_hashes={evil: evil},
-                        environment={evil: evil, "device": evil}, queries_root=evil)
+    everywhere = result(
+        tmp_path,
+        method=evil,
+        benchmark=evil,
+        rule=evil,
+        notices=(evil,),
+        protocol=evil,
+        images=images,
+        conditions={evil: {"queries": 1, evil: 2.0}},
+        identity={evil: evil},
+        weights={evil: evil},
+        timings={evil: {"items": 1, "seconds": math.nan}},
+        list_hashes={evil: evil},
+        environment={evil: evil, "device": evil},
+        queries_root=evil,
+    )
     hostile = without(everywhere, **row)
     found = page(tmp_path, hostile, hostile)
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
@@ -146,7 +158,7 @@ def test_survives_what_a_result_may_lack(tmp_path: Path) -> None:
         without(result(tmp_path, curve=None, mean_average_precision=None), scores=[], metres=None),
         without(result(tmp_path, images=bare, conditions={}, timings={}), position=Position(), condition=None),
         result(tmp_path, images={}),
-        without(whole, ranking=[], scores=[], first_hit=None, metres=None),
+        without(whole, ranking=[], scores=[], right=[], first_hit=None, metres=None),
         without(whole, scores=[nan, nan, -math.inf], metres=nan, position=at(nan)),
         without(whole, first_hit=None, truth=None, positives=0),
         result(tmp_path, recalls={1: nan}, recalls_answerable={1: nan}, intervals={1: (nan, nan)}, rankings=[]),

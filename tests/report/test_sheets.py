@@ -45,7 +45,11 @@ def test_without_ground_truth_frames_are_neutral(tmp_path: Path) -> None:
 
 def test_missing_pictures_scores_and_answers_are_no_error(tmp_path: Path) -> None:
     bare = result(tmp_path, images={})
-    for odd in (bare, without(bare, ranking=[], scores=[], first_hit=None), without(result(tmp_path), scores=[])):
+    for odd in (
+        bare,
+        without(bare, ranking=[], scores=[], right=[], first_hit=None),
+        without(result(tmp_path), scores=[]),
+    ):
         assert save_predictions(odd, tmp_path / "sheets", 20) == 4
 
 
@@ -66,10 +70,8 @@ def test_tiles_say_rank_score_and_metres(tmp_path: Path) -> None:
 
 
 def test_what_is_known_of_each_rank(tmp_path: Path) -> None:
-    row = dataclasses.replace(result(tmp_path).rankings[0], first_hit=2, positives=1)
-    assert [prediction_kind(row, rank, True) for rank in (1, 2, 3)] == ["wrong", "right", "wrong"]
-    several = dataclasses.replace(row, positives=2)
-    assert [prediction_kind(several, rank, True) for rank in (1, 2, 3)] == ["wrong", "right", "unknown"]
+    row = dataclasses.replace(result(tmp_path).rankings[0], right=[False, True, True])
+    assert [prediction_kind(row, rank, True) for rank in (1, 2, 3)] == ["wrong", "right", "right"]
     assert prediction_kind(row, 1, False) == "plain"
 
 

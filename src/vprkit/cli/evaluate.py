@@ -73,7 +73,16 @@ def evaluate(
             typer.echo(result.table())
     if as_json:
         typer.echo(results[0].to_json() if len(results) == 1 else "[" + ",".join(r.to_json() for r in results) + "]")
-    _write(results, targets, report, predictions if save_predictions else None, save_predictions, only_wrong, overwrite)
+    _write(
+        results,
+        _names(data),
+        targets,
+        report,
+        predictions if save_predictions else None,
+        save_predictions,
+        only_wrong,
+        overwrite,
+    )
 
 
 def compare(
@@ -104,11 +113,18 @@ def _targets(save: Path | None, data: list[Path]) -> list[Path]:
     """Where each result goes: the file itself for one set, files named after the sets in a folder for several."""
     if save is None:
         return []
-    return [save] if len(data) == 1 else [save / f"{path.resolve().name}.json" for path in data]
+    return [save] if len(data) == 1 else [save / f"{name}.json" for name in _names(data)]
+
+
+def _names(data: list[Path]) -> list[str]:
+    """The folders' names, numbered where two sets share one."""
+    names = [path.resolve().name for path in data]
+    return [name if names.count(name) == 1 else f"{name}-{place}" for place, name in enumerate(names, 1)]
 
 
 def _write(
     results: "list[Result]",
+    names: list[str],
     targets: list[Path],
     report: Path | None,
     predictions: Path | None,
@@ -127,7 +143,7 @@ def _write(
     if predictions is not None:
         from vprkit.report.sheets import save_predictions
 
-        for result in results:
-            folder = predictions if len(results) == 1 else predictions / result.benchmark
+        for result, name in zip(results, names, strict=True):
+            folder = predictions if len(results) == 1 else predictions / name
             drawn = save_predictions(result, folder, count, only_wrong=only_wrong)
             typer.echo(f"{drawn} predictions: {folder}", err=True)

@@ -34,6 +34,14 @@ def hit_blocks(rankings: np.ndarray, positives: Positives, database: int) -> Ite
         mask[written] = False
 
 
+def right_answers(rankings: np.ndarray, positives: Positives, database: int) -> np.ndarray:
+    """(Q, K) bool: which ranked images are positives of their query. Arguments as of `first_hits`."""
+    right = np.zeros(rankings.shape, bool)
+    for rows, hits in hit_blocks(rankings, positives, database):
+        right[rows] = hits
+    return right
+
+
 def first_hits(rankings: np.ndarray, positives: Positives, database: int) -> np.ndarray:
     """(Q,) rank (0-based) of the first positive per query; `NO_HIT` where none is among the K ranked.
 

@@ -42,6 +42,7 @@ class QueryResult:
         name: of the query image.
         ranking: database numbers, best first.
         scores: of these, higher is better (empty where only rankings were given).
+        right: which of these are positives; None where nothing says.
         first_hit: rank (1-based) of the first positive, None where none was ranked.
         positives: how many positives it has; None where nothing says.
         truth: number of its best-ranked positive, else of its first one; None without positives.
@@ -52,6 +53,7 @@ class QueryResult:
     name: str
     ranking: list[int]
     scores: list[float]
+    right: list[bool] | None
     first_hit: int | None
     positives: int | None
     truth: int | None = None
@@ -91,6 +93,7 @@ class Result:
         rankings: what was ranked, per query; `images` are the database images these refer to, by number.
         database_root, queries_root: folders that the names are relative to.
         environment: versions, device, precision.
+        created: when, ISO 8601 in UTC.
     """
 
     benchmark: str
@@ -116,6 +119,7 @@ class Result:
     notices: tuple[str, ...] = ()
     list_hashes: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    created: str = ""
 
     @property
     def labelled(self) -> bool:
@@ -158,7 +162,7 @@ class Result:
         return {"format": FORMAT, **dataclasses.asdict(self)}
 
     def to_json(self) -> str:
-        return json.dumps(self.to_dict(), ensure_ascii=False, default=str, allow_nan=True)
+        return json.dumps(self.to_dict(), default=str)
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write as JSON."""

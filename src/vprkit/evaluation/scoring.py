@@ -1,16 +1,18 @@
 """Rankings against ground truth: every number of a `Result`."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from vprkit.data import geo
 from vprkit.data.benchmark import Benchmark
+from vprkit.data.positives import Positives
 from vprkit.data.records import Records
 from vprkit.evaluation.bootstrap import mean_interval
 from vprkit.evaluation.curves import precision_recall
-from vprkit.evaluation.recall import NO_HIT, average_precision, first_hits, recall_at
+from vprkit.evaluation.recall import average_precision, first_hits, recall_at, right_answers
 from vprkit.evaluation.result import Curve, DatabaseImage, QueryResult, Result, position_of
 from vprkit.timing import Timings
 
@@ -28,45 +30,53 @@ def score(
     weights: dict[str, Any] | None = None,
     notices: Sequence[str] = (),
 ) -> Result:
-    size, depth = len(benchmark.database), rankings.shape[1]
-    notices = [*benchmark.notices, *notices]
-    beyond = [f"R@{k}" for k in ks if k > depth]
-    if beyond and depth == size:
-        notices.append(f"only {size} database images: {', '.join(beyond)} is R@{size}")
-    elif beyond:
-        ks = tuple(k for k in ks if k <= depth)
-        notices.append(f"only {depth} ranked images per query: {', '.join(beyond)} cannot be told")
-    positives = benchmark.positives
+    ks, notices = _askable(ks, rankings.shape[1], len(benchmark.database), [*benchmark.notices, *notices])
     common: dict[str, Any] = {
         "benchmark": benchmark.name, "rule": benchmark.rule, "method": method, "queries": len(benchmark.queries),
-        "database": size, "identity": identity, "weights": weights, "environment": environment,
+        "database": len(benchmark.database), "identity": identity, "weights": weights, "environment": environment,
         "database_root": str(benchmark.database.root.absolute()),
         "queries_root": str(benchmark.queries.root.absolute()), "timings": timings.summary(),
         "list_hashes": {"database": benchmark.database.list_hash(), "queries": benchmark.queries.list_hash()},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
-    if positives is None:
+    if benchmark.positives is None:
         rows = _query_results(benchmark, rankings, scores, None)
-        common["images"] = _images(benchmark.database, rows)
-        return Result(
-            recalls={},
-            recalls_answerable={},
-            intervals={},
-            queries_without_positives=0,
-            curve=None,
-            mean_average_precision=None,
-            rankings=rows,
-            notices=tuple(notices),
-            **common,
-        )
-    # A padded rank can never be a hit: it points at a database image that does not exist.
-    ranks = first_hits(np.where(rankings < 0, size, rankings), positives, size + 1)
+        return Result(recalls={}, recalls_answerable={}, intervals={}, queries_without_positives=0, curve=None,
+                      mean_average_precision=None, rankings=rows, images=_images(benchmark.database, rows),
+                      notices=tuple(notices), **common)  # fmt: skip
+    return _labelled(benchmark, benchmark.positives, rankings, scores, ks, notices, common)
+
+
+def _askable(ks: tuple[int, ...], depth: int, size: int, notices: list[str]) -> tuple[tuple[int, ...], list[str]]:
+    """The K that a ranking of this depth can answer, and what to say about the others."""
+    beyond = [f"R@{k}" for k in ks if k > depth]
+    if beyond and depth == size:
+        return ks, [*notices, f"only {size} database images: {', '.join(beyond)} is R@{size}"]
+    if beyond:
+        sentence = f"only {depth} ranked images per query: {', '.join(beyond)} cannot be told"
+        return tuple(k for k in ks if k <= depth), [*notices, sentence]
+    return ks, notices
+
+
+def _labelled(
+    benchmark: Benchmark,
+    positives: Positives,
+    rankings: np.ndarray,
+    scores: np.ndarray | None,
+    ks: tuple[int, ...],
+    notices: list[str],
+    common: dict[str, Any],
+) -> Result:
+    size = len(benchmark.database)
+    # A padded rank can never be right: it points at a database image that does not exist.
+    existing = np.where(rankings < 0, size, rankings)
+    ranks = first_hits(existing, positives, size + 1)
+    precision = average_precision(existing, positives, size + 1, max(ks, default=1))
+    rows = _query_results(benchmark, rankings, scores, right_answers(existing, positives, size + 1))
     answerable = positives.counts > 0
     empty = int((~answerable).sum())
     if empty:
-        notices.append(f"{empty} of {len(ranks)} queries have no positive and count as misses in R@K")
-    rows = _query_results(benchmark, rankings, scores, ranks)
-    common["images"] = _images(benchmark.database, rows)
-    precision = average_precision(np.where(rankings < 0, size, rankings), positives, size + 1, max(ks, default=1))
+        notices = [*notices, f"{empty} of {len(ranks)} queries have no positive and count as misses in R@K"]
     return Result(
         recalls={k: recall_at(ranks, k) for k in ks},
         recalls_answerable={k: recall_at(ranks, k, answerable) for k in ks},
@@ -75,6 +85,7 @@ def score(
         mean_average_precision=float(100 * precision[answerable].mean()) if answerable.any() else None,
         curve=None if scores is None or not len(ranks) else _curve(scores[:, 0], ranks == 0, int(answerable.sum())),
         rankings=rows,
+        images=_images(benchmark.database, rows),
         conditions=_conditions(benchmark, ranks, ks),
         notices=tuple(notices),
         **common,
@@ -109,34 +120,36 @@ def _conditions(benchmark: Benchmark, ranks: np.ndarray, ks: tuple[int, ...]) ->
 
 
 def _query_results(
-    benchmark: Benchmark, rankings: np.ndarray, scores: np.ndarray | None, ranks: np.ndarray | None
+    benchmark: Benchmark, rankings: np.ndarray, scores: np.ndarray | None, right: np.ndarray | None
 ) -> list[QueryResult]:
-    queries, database = benchmark.queries.with_latlon(), benchmark.database
     results = []
-    for number, record in enumerate(queries):
-        ranking = rankings[number][rankings[number] >= 0]
-        metres = geo.metres_apart(record, database[int(ranking[0])]) if len(ranking) else float("nan")
-        hit = None if ranks is None or ranks[number] == NO_HIT else int(ranks[number]) + 1
+    for number, record in enumerate(benchmark.queries.with_latlon()):
+        valid = rankings[number] >= 0
+        ranking = rankings[number][valid]
+        hits = None if right is None else right[number][valid]
         positives = None if benchmark.positives is None else benchmark.positives[number]
+        first = int(hits.argmax()) + 1 if hits is not None and hits.any() else None
+        metres = geo.metres_apart(record, benchmark.database[int(ranking[0])]) if len(ranking) else float("nan")
         results.append(
             QueryResult(
-                record.name,
-                ranking.tolist(),
-                [] if scores is None else scores[number, : len(ranking)].tolist(),
-                hit,
-                None if positives is None else len(positives),
-                _truth(ranking, hit, positives),
-                None if np.isnan(metres) else metres,
-                record.condition,
-                position_of(record),
+                name=record.name,
+                ranking=ranking.tolist(),
+                scores=[] if scores is None else scores[number][valid].tolist(),
+                right=None if hits is None else hits.tolist(),
+                first_hit=first,
+                positives=None if positives is None else len(positives),
+                truth=_truth(ranking, first, positives),
+                metres=None if np.isnan(metres) else metres,
+                condition=record.condition,
+                position=position_of(record),
             )
         )
     return results
 
 
-def _truth(ranking: np.ndarray, hit: int | None, positives: np.ndarray | None) -> int | None:
-    if hit is not None:
-        return int(ranking[hit - 1])
+def _truth(ranking: np.ndarray, first: int | None, positives: np.ndarray | None) -> int | None:
+    if first is not None:
+        return int(ranking[first - 1])
     return None if positives is None or not len(positives) else int(positives[0])
 
 

@@ -28,8 +28,10 @@ def curves(group: Group) -> Html:
 
 
 def _recall_chart(runs: Sequence[tuple[str, Result]]) -> Html:
-    series = [Series(label, sorted(result.recalls.items()), _band(result) if len(runs) <= BANDS else (), markers=True)
-              for label, result in runs]
+    series = [
+        Series(label, sorted(result.recalls.items()), _band(result) if len(runs) <= BANDS else (), markers=True)
+        for label, result in runs
+    ]
     ks = sorted({k for _, result in runs for k in result.recalls})
     known = [value for one in series for _, value in one.points if math.isfinite(value)]
     if len(ks) < 2 or not known:
@@ -48,23 +50,36 @@ def _precision_chart(runs: Sequence[tuple[str, Result]]) -> Html:
     if not known:
         return Html("")
     series = [Series(label, _thinned(curve)) for label, curve in known]
-    drawn = line_chart(series, _per_cent("recall, per cent of answerable queries"), _per_cent("precision, per cent"),
-                       "Precision over recall of each run")
+    drawn = line_chart(
+        series,
+        _per_cent("recall, per cent of answerable queries"),
+        _per_cent("precision, per cent"),
+        "Precision over recall of each run",
+    )
     note = "First answers are accepted down to a score: how many of them are right, over how many queries that answers."
-    areas = [[label, words.number(curve.auc, 3), words.number(100 * curve.recall_at_full_precision)]
-             for label, curve in known]
+    areas = [
+        [label, words.number(curve.auc, 3), words.number(100 * curve.recall_at_full_precision)]
+        for label, curve in known
+    ]
     summary = table("Summary", ["Run", "Area under the curve", "Recall without a mistake, %"], areas)
     levels = [[f"{level} %", *(_at_level(curve, level) for _, curve in known)] for level in LEVELS]
     header = ["Recall", *(label for label, _ in known)]
     caption = "Precision where that much recall is reached, and the score to accept from"
-    return _figure("Precision and recall", known, drawn, note, summary,
-                   details("As a table", table(caption, header, levels)))
+    return _figure(
+        "Precision and recall", known, drawn, note, summary, details("As a table", table(caption, header, levels))
+    )
 
 
 def _figure(title: str, runs: Sequence[tuple[str, object]], drawn: Html, note: str, *after: Html) -> Html:
     legend = element("ul", *(element("li", swatch(i), label) for i, (label, _) in enumerate(runs)), class_="legend")
-    return element("figure", element("figcaption", title), drawn, legend if len(runs) > 1 else "",
-                   element("p", note, class_="note") if note else "", join(after))
+    return element(
+        "figure",
+        element("figcaption", title),
+        drawn,
+        legend if len(runs) > 1 else "",
+        element("p", note, class_="note") if note else "",
+        join(after),
+    )
 
 
 def _band(result: Result) -> list[tuple[float, float, float]]:

@@ -88,12 +88,15 @@ def _answer_and_truth(row: QueryResult, result: Result) -> list[Html]:
 
 
 def _answers(row: QueryResult, result: Result) -> list[Html]:
-    return [_database_photo(row, number, result, f"{rank}.", "plain", row.scores[rank - 1 : rank])
-            for rank, number in enumerate(row.ranking[:ANSWERS], 1)] or [_empty("no answer")]
+    return [
+        _database_photo(row, number, result, f"{rank}.", "plain", row.scores[rank - 1 : rank])
+        for rank, number in enumerate(row.ranking[:ANSWERS], 1)
+    ] or [_empty("no answer")]
 
 
-def _database_photo(row: QueryResult, number: int, result: Result, title: str, kind: str,
-                    scores: Sequence[float] = ()) -> Html:
+def _database_photo(
+    row: QueryResult, number: int, result: Result, title: str, kind: str, scores: Sequence[float] = ()
+) -> Html:
     image = result.images.get(number)
     if image is None:
         return _empty(f"database image {number} is not in the result")
@@ -107,8 +110,14 @@ def _photo(path: Path, whole_name: str, title: str, kind: str, note: str) -> Htm
     if image is None:
         shown = _missing("picture not readable", f"{title}: {whole_name} (not readable)")
     else:
-        shown = element("img", src=data_uri(image), alt=f"{title}: {whole_name}", width=image.width,
-                        height=image.height, loading="lazy")
+        shown = element(
+            "img",
+            src=data_uri(image),
+            alt=f"{title}: {whole_name}",
+            width=image.width,
+            height=image.height,
+            loading="lazy",
+        )
     written = name(whole_name, 30, short=PurePath(whole_name).name)
     caption = element("figcaption", element("b", title), text(" " + note) if note else "", element("br"), written)
     return element("figure", shown, caption, class_=kind)

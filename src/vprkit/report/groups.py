@@ -34,8 +34,10 @@ def grouped(results: Iterable[Result]) -> list[Group]:
     for result in results:
         found.setdefault(_key(result), []).append(result)
     titles = Counter(key[0] for key in found)
-    return [Group(key[0] if titles[key[0]] == 1 else f"{key[0]}, set {number} ({key[1]})", tuple(runs), labels(runs))
-            for number, (key, runs) in enumerate(found.items(), 1)]
+    return [
+        Group(key[0] if titles[key[0]] == 1 else f"{key[0]}, set {number} ({key[1]})", tuple(runs), labels(runs))
+        for number, (key, runs) in enumerate(found.items(), 1)
+    ]
 
 
 def labels(results: Sequence[Result]) -> tuple[str, ...]:

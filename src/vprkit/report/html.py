@@ -57,14 +57,22 @@ def _page(groups: Sequence[Group], count: int) -> str:
     runs = sum(len(group.results) for group in groups)
     style = (files("vprkit.report") / "report.css").read_text(encoding="utf-8")
     head = element(
-        "head", element("meta", charset="utf-8"),
+        "head",
+        element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="color-scheme", content="light dark"),
-        element("title", words.shorten(title, 120)), element("style", Html(style)))
+        element("title", words.shorten(title, 120)),
+        element("style", Html(style)),
+    )
     subtitle = f"{words.plural(runs, 'run')} on {words.plural(len(groups), 'benchmark')}"
-    header = element("header", element("h1", "Place recognition report"), element("p", subtitle, class_="muted"),
-                     _contents(groups), class_="top")
+    header = element(
+        "header",
+        element("h1", "Place recognition report"),
+        element("p", subtitle, class_="muted"),
+        _contents(groups),
+        class_="top",
+    )
     footer = element("footer", f"Written by vprkit {vprkit.__version__}.", class_="muted")
     benchmarks = (_benchmark(group, i, count) for i, group in enumerate(groups))
     body = element("body", element("main", header, *benchmarks, footer))
@@ -79,6 +87,15 @@ def _contents(groups: Sequence[Group]) -> Html:
 
 
 def _benchmark(group: Group, number: int, count: int) -> Html:
-    parts = (numbers.overview(group), numbers.recalls(group), curves(group), numbers.comparisons(group),
-             numbers.conditions(group), numbers.timings(group), maps(group), worst(group, count), numbers.origin(group))
+    parts = (
+        numbers.overview(group),
+        numbers.recalls(group),
+        curves(group),
+        numbers.comparisons(group),
+        numbers.conditions(group),
+        numbers.timings(group),
+        maps(group),
+        worst(group, count),
+        numbers.origin(group),
+    )
     return element("div", section(group.title, join(parts), level=2), id=f"set-{number}", class_="benchmark")

@@ -65,12 +65,20 @@ def _maps_of(label: str, result: Result) -> Html:
     for row, spot in queries:
         by_area.setdefault(areas[spot.cell], []).append((row, spot))
     largest = sorted(by_area, key=lambda area: -len(by_area[area]))
-    figures = [_figure(label, result, by_area[area], {n: s for n, s in places.items() if areas[s.cell] == area})
-               for area in largest[:AREAS]]
+    figures = [
+        _figure(label, result, by_area[area], {n: s for n, s in places.items() if areas[s.cell] == area})
+        for area in largest[:AREAS]
+    ]
     left_out = sum(len(by_area[area]) for area in largest[AREAS:])
     if left_out:
-        figures.append(element("p", f"The {AREAS} areas with the most queries are drawn; {left_out:,} queries lie in "
-                                    f"{len(largest) - AREAS} others.", class_="note"))
+        figures.append(
+            element(
+                "p",
+                f"The {AREAS} areas with the most queries are drawn; {left_out:,} queries lie in "
+                f"{len(largest) - AREAS} others.",
+                class_="note",
+            )
+        )
     return join(figures)
 
 
@@ -80,13 +88,20 @@ def _figure(label: str, result: Result, rows: Sequence[tuple[QueryResult, Spot]]
     background = _evenly([(spot.x, spot.y) for spot in places.values()], PLACES)
     wrong = [row for row, _ in chosen if _is_wrong(row, result.labelled)]
     away = sum(1 for row in wrong if row.ranking and row.ranking[0] not in places)
-    notes = [f"{len(chosen):,} of {len(rows):,} queries, evenly chosen." if len(chosen) < len(rows)
-             else words.plural(len(rows), "query", "queries") + "."]
+    notes = [
+        f"{len(chosen):,} of {len(rows):,} queries, evenly chosen."
+        if len(chosen) < len(rows)
+        else words.plural(len(rows), "query", "queries") + "."
+    ]
     if away:
         notes.append(f"{words.plural(away, 'wrong answer')} without a line: outside this map, or without a position.")
     title = _title([spot for _, spot in rows])
-    return element("figure", element("figcaption", title), place_map(marks, background, f"Queries of {label}, {title}"),
-                   element("p", " ".join(notes), class_="note"))
+    return element(
+        "figure",
+        element("figcaption", title),
+        place_map(marks, background, f"Queries of {label}, {title}"),
+        element("p", " ".join(notes), class_="note"),
+    )
 
 
 def _mark(row: QueryResult, spot: Spot, places: dict[int, Spot], labelled: bool) -> Mark:
@@ -95,8 +110,13 @@ def _mark(row: QueryResult, spot: Spot, places: dict[int, Spot], labelled: bool)
     kind = ("wrong" if wrong else "right") if labelled else "plain"
     state = "" if not labelled else ", wrong" if wrong else ", right"
     distance = f", answer {words.metres(row.metres)} away" if row.metres is not None else ""
-    return Mark(spot.x, spot.y, kind, f"{words.shorten(row.name, 80)}{state}{distance}",
-                (answer.x, answer.y) if wrong and answer else None)
+    return Mark(
+        spot.x,
+        spot.y,
+        kind,
+        f"{words.shorten(row.name, 80)}{state}{distance}",
+        (answer.x, answer.y) if wrong and answer else None,
+    )
 
 
 def _is_wrong(row: QueryResult, labelled: bool) -> bool:
@@ -149,5 +169,12 @@ def _legend(labelled: bool) -> Html:
     if not labelled:
         return element("p", "Rings are queries, grey dots ranked database images. North is up.", class_="note")
     right, wrong = element("span", "●", class_="right"), element("span", "✕", class_="wrong")
-    return element("p", right, " answered rightly, ", wrong, " answered wrongly, with a line to the image that was "
-                   "answered (a small square). Grey dots are ranked database images. North is up.", class_="note")
+    return element(
+        "p",
+        right,
+        " answered rightly, ",
+        wrong,
+        " answered wrongly, with a line to the image that was "
+        "answered (a small square). Grey dots are ranked database images. North is up.",
+        class_="note",
+    )

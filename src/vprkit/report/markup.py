@@ -31,8 +31,11 @@ def join(parts: Iterable[object], separator: str = "") -> Html:
 
 def element(tag: str, *children: object, **attributes: object) -> Html:
     """One element. `class_` becomes `class`, `stroke_width` becomes `stroke-width`; None leaves an attribute out."""
-    written = "".join(f' {name.rstrip("_").replace("_", "-")}="{text(_attribute(value))}"'
-                      for name, value in attributes.items() if value is not None)
+    written = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{text(_attribute(value))}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
     return Html(f"<{tag}{written}>" if tag in _VOID else f"<{tag}{written}>{join(children)}</{tag}>")
 
 
@@ -45,12 +48,19 @@ def table(caption: object, header: Sequence[object], rows: Iterable[Sequence[obj
         rows: cells; the first of each row heads it.
         left: how many columns hold words (left-aligned); the others hold numbers.
     """
+
     def kind(column: int) -> str | None:
         return None if column < left else "n"
 
     head = element("tr", *(element("th", cell, scope="col", class_=kind(i)) for i, cell in enumerate(header)))
-    body = (element("tr", element("th", row[0], scope="row"),
-                    *(element("td", cell, class_=kind(i)) for i, cell in enumerate(row[1:], 1))) for row in rows)
+    body = (
+        element(
+            "tr",
+            element("th", row[0], scope="row"),
+            *(element("td", cell, class_=kind(i)) for i, cell in enumerate(row[1:], 1)),
+        )
+        for row in rows
+    )
     whole = element("table", element("caption", caption), element("thead", head), element("tbody", *body))
     return element("div", whole, class_="scroll", tabindex="0", role="region", aria_label="table")
 

@@ -55,8 +55,11 @@ def recalls(group: Group) -> Html:
     note = "Per cent of all queries with a right image among the first K; below it the 95 % bootstrap interval."
     if any(result.queries_without_positives for _, result in group.labelled):
         note += " Queries without a right image in the database count as misses, but not in rows named answerable only."
-    return section("Recall", table("Recall@K in per cent", ["Run", *(f"R@{k}" for k in ks), "mAP"], rows),
-                   element("p", note, class_="note"))
+    return section(
+        "Recall",
+        table("Recall@K in per cent", ["Run", *(f"R@{k}" for k in ks), "mAP"], rows),
+        element("p", note, class_="note"),
+    )
 
 
 def conditions(group: Group) -> Html:
@@ -69,22 +72,39 @@ def conditions(group: Group) -> Html:
         for label, result in zip(group.labels, group.results, strict=True):
             row = result.conditions.get(condition)
             if row is not None:
-                rows.append([condition, *_only_if(group, label), words.count(row.get("queries")),
-                             *(words.number(row.get(key)) for key in keys)])
+                rows.append(
+                    [
+                        condition,
+                        *_only_if(group, label),
+                        words.count(row.get("queries")),
+                        *(words.number(row.get(key)) for key in keys),
+                    ]
+                )
     if not rows:
         return Html("")
     header = ["Condition", *_only_if(group, "Run"), "Queries", *keys]
-    return section("By condition", table("Recall@K in per cent, by condition of the queries", header, rows,
-                                         left=1 + len(_only_if(group, "Run"))))
+    return section(
+        "By condition",
+        table("Recall@K in per cent, by condition of the queries", header, rows, left=1 + len(_only_if(group, "Run"))),
+    )
 
 
 def timings(group: Group) -> Html:
     """What each stage cost."""
     runs = list(zip(group.labels, group.results, strict=True))
-    rows = [[stage, *_only_if(group, label), words.count(row.get("items")), words.number(row.get("median_ms"), 2),
-             words.number(row.get("p95_ms"), 2), words.number(row.get("seconds"), 2)]
-            for stage in dict.fromkeys(stage for result in group.results for stage in result.timings)
-            for label, result in runs if (row := result.timings.get(stage)) is not None]
+    rows = [
+        [
+            stage,
+            *_only_if(group, label),
+            words.count(row.get("items")),
+            words.number(row.get("median_ms"), 2),
+            words.number(row.get("p95_ms"), 2),
+            words.number(row.get("seconds"), 2),
+        ]
+        for stage in dict.fromkeys(stage for result in group.results for stage in result.timings)
+        for label, result in runs
+        if (row := result.timings.get(stage)) is not None
+    ]
     if not rows:
         return Html("")
     header = ["Stage", *_only_if(group, "Run"), "Items", "Median ms", "p95 ms", "Total s"]
@@ -100,16 +120,24 @@ def comparisons(group: Group) -> Html:
     too_many = len(pairs) > PAIRS
     if too_many:
         pairs = [(runs[0], other) for other in runs[1:]]
-    found = [(f"{other_name} against {name}", comparison) for (name, one), (other_name, other) in pairs
-             if (comparison := _compared(one, other)) is not None]
+    found = [
+        (f"{other_name} against {name}", comparison)
+        for (name, one), (other_name, other) in pairs
+        if (comparison := _compared(one, other)) is not None
+    ]
     if not found:
         return Html("")
-    note = ("The difference is in percentage points, first named minus second, with its 95 % interval over queries "
-            "resampled in pairs. Gained and lost are queries that only the first, or only the second named answers. "
-            "p is that of an exact McNemar test: how often chance would part two equally good methods so far.")
+    note = (
+        "The difference is in percentage points, first named minus second, with its 95 % interval over queries "
+        "resampled in pairs. Gained and lost are queries that only the first, or only the second named answers. "
+        "p is that of an exact McNemar test: how often chance would part two equally good methods so far."
+    )
     note += " Of so many runs each is compared with the first." if too_many else ""
-    return section("Comparison", *(_comparison_table(title, comparison) for title, comparison in found),
-                   element("p", note, class_="note"))
+    return section(
+        "Comparison",
+        *(_comparison_table(title, comparison) for title, comparison in found),
+        element("p", note, class_="note"),
+    )
 
 
 def origin(group: Group) -> Html:
@@ -125,13 +153,19 @@ def _origin_of(label: str, result: Result) -> Html:
     facts += [(f"Weights: {key}", value) for key, value in (result.weights or {"file": "none"}).items() if value]
     facts += [(f"{role.capitalize()} list, SHA-256", value) for role, value in result.list_hashes.items()]
     facts += [("Database folder", result.database_root), ("Queries folder", result.queries_root)]
+    facts += [("Evaluated at", result.created)] if result.created else []
     facts += [(f"Environment: {key}", value) for key, value in result.environment.items()]
     identity = element("pre", json.dumps(result.identity, indent=2, ensure_ascii=False, default=str), tabindex="0")
     listed = element("ul", *(element("li", notice) for notice in result.notices))
     notices = listed if result.notices else element("p", "none")
-    return details(f"{label}: configuration, weights, versions, notices",
-                   table("Origin", ["What", "Value"], facts, left=2), element("h4", "Identity"), identity,
-                   element("h4", "Notices"), notices)
+    return details(
+        f"{label}: configuration, weights, versions, notices",
+        table("Origin", ["What", "Value"], facts, left=2),
+        element("h4", "Identity"),
+        identity,
+        element("h4", "Notices"),
+        notices,
+    )
 
 
 def _only_if(group: Group, cell: str) -> list[str]:
@@ -142,7 +176,8 @@ def _only_if(group: Group, cell: str) -> list[str]:
 def _queries(result: Result) -> str:
     without = result.queries_without_positives
     return words.plural(result.queries, "query", "queries") + (
-        f", {without:,} of them without a right image in the database" if without else "")
+        f", {without:,} of them without a right image in the database" if without else ""
+    )
 
 
 def _machine(result: Result) -> str | None:
@@ -153,10 +188,13 @@ def _machine(result: Result) -> str | None:
 def _tile(label: str, result: Result) -> Html:
     k = min(result.recalls)
     low, high = result.intervals.get(k, (math.nan, math.nan))
-    return element("div", element("span", label, class_="tile-name"),
-                   element("span", words.number(result.recalls[k]), element("small", " %"), class_="tile-number"),
-                   element("span", f"R@{k}, 95 % interval {words.number(low)} to {words.number(high)}", class_="muted"),
-                   class_="tile")
+    return element(
+        "div",
+        element("span", label, class_="tile-name"),
+        element("span", words.number(result.recalls[k]), element("small", " %"), class_="tile-number"),
+        element("span", f"R@{k}, 95 % interval {words.number(low)} to {words.number(high)}", class_="muted"),
+        class_="tile",
+    )
 
 
 def _notices(group: Group) -> Html:
@@ -192,10 +230,17 @@ def _compared(one: Result, other: Result) -> Comparison | None:
 
 
 def _comparison_table(title: str, comparison: Comparison) -> Html:
-    rows = [[f"R@{d.k}", words.number(d.points, sign=True),
-             f"{words.number(d.interval[0], sign=True)} to {words.number(d.interval[1], sign=True)}",
-             d.only_second, d.only_first, "< 0.001" if d.p_value < 0.001 else words.number(d.p_value, 3)]
-            for d in comparison.differences]
+    rows = [
+        [
+            f"R@{d.k}",
+            words.number(d.points, sign=True),
+            f"{words.number(d.interval[0], sign=True)} to {words.number(d.interval[1], sign=True)}",
+            d.only_second,
+            d.only_first,
+            "< 0.001" if d.p_value < 0.001 else words.number(d.p_value, 3),
+        ]
+        for d in comparison.differences
+    ]
     header = ["", "Difference", "95 % interval", "Gained", "Lost", "p"]
     return join([element("h4", title), table(f"Paired comparison, {title}", header, rows)])
 

@@ -65,8 +65,11 @@ def save_predictions(result: Result, folder: str | Path, count: int, *, only_wro
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VprError(f"{folder}: this folder cannot be made ({error.strerror or error})") from error
-    chosen = [(number, row) for number, row in enumerate(result.rankings, 1)
-              if not only_wrong or (result.labelled and row.first_hit != 1)]
+    chosen = [
+        (number, row)
+        for number, row in enumerate(result.rankings, 1)
+        if not only_wrong or (result.labelled and row.first_hit != 1)
+    ]
     digits = max(4, len(str(len(result.rankings))))
     cached = functools.lru_cache(CACHED)(_small)
     for number, row in chosen:
@@ -85,24 +88,26 @@ def safe_stem(name: str) -> str:
 def tiles(row: QueryResult, result: Result, count: int) -> list[Tile]:
     """What the sheet of a query shows, from left to right."""
     shown = [Tile("Query", row.condition or "", "plain", Path(result.queries_root) / row.name)]
-    shown += [_tile(f"#{rank}", row, number, result, prediction_kind(row, rank, result.labelled), rank)
-              for rank, number in enumerate(row.ranking[:count], 1)]
+    shown += [
+        _tile(f"#{rank}", row, number, result, prediction_kind(row, rank, result.labelled), rank)
+        for rank, number in enumerate(row.ranking[:count], 1)
+    ]
     if not row.ranking:
         shown.append(Tile("No answer", "", "unknown"))
     if result.labelled and row.first_hit != 1:
-        shown.append(Tile("Truth", "no right image in the database", "unknown") if row.truth is None
-                     else _tile("Truth", row, row.truth, result, "right"))
+        shown.append(
+            Tile("Truth", "no right image in the database", "unknown")
+            if row.truth is None
+            else _tile("Truth", row, row.truth, result, "right")
+        )
     return shown
 
 
 def prediction_kind(row: QueryResult, rank: int, labelled: bool) -> str:
-    """Whether the prediction at a rank is right; after the first right one a result knows only if there is no other."""
-    if not labelled:
+    """Whether the prediction at a rank (1-based) is right."""
+    if not labelled or row.right is None:
         return "plain"
-    if rank == row.first_hit:
-        return "right"
-    certain = row.first_hit is None or rank < row.first_hit or row.positives == 1
-    return "wrong" if certain else "unknown"
+    return "right" if row.right[rank - 1] else "wrong"
 
 
 def _tile(title: str, row: QueryResult, number: int, result: Result, kind: str, rank: int | None = None) -> Tile:
@@ -134,8 +139,9 @@ def _sheet(heading: str, shown: Sequence[Tile], small: Callable[[Path], Image.Im
     return sheet
 
 
-def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], tile: Tile,
-               image: Image.Image | None) -> None:
+def _draw_tile(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], tile: Tile, image: Image.Image | None
+) -> None:
     left, top = corner
     colour = {"right": RIGHT, "wrong": WRONG, "plain": NEUTRAL}.get(tile.kind, UNKNOWN)
     right, bottom = left + BOX[0] + 2 * FRAME - 1, top + BOX[1] + 2 * FRAME - 1

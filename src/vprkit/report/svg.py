@@ -82,8 +82,16 @@ def line_chart(series: Sequence[Series], x: Axis, y: Axis, title: str) -> Html:
     """A chart of lines; points that are not finite are left out."""
     frame = _Frame(x, y)
     lines = (_line(one, number, frame) for number, one in enumerate(series))
-    return element("svg", element("title", title), *_grid(frame), *lines, viewBox=f"0 0 {_Frame.WIDTH} {_Frame.HEIGHT}",
-                   class_="chart", role="img", aria_label=title)
+    return element(
+        "svg",
+        element("title", title),
+        *_grid(frame),
+        *lines,
+        viewBox=f"0 0 {_Frame.WIDTH} {_Frame.HEIGHT}",
+        class_="chart",
+        role="img",
+        aria_label=title,
+    )
 
 
 def swatch(number: int) -> Html:
@@ -100,11 +108,18 @@ def place_map(marks: Sequence[Mark], background: Sequence[Point], title: str) ->
     drawn = sorted(marks, key=lambda mark: order.get(mark.kind, 0))
     size = min(1.0, max(0.4, (CROWD / max(1, len(marks))) ** 0.5))
     return element(
-        "svg", element("title", title), element("path", d=dots or "M0 0", class_="places", **_dots("#9aa0a6")),
+        "svg",
+        element("title", title),
+        element("path", d=dots or "M0 0", class_="places", **_dots("#9aa0a6")),
         *(_answer(mark, mark.to, plane, size) for mark in drawn if mark.to),
         *(_mark(mark, plane, size) for mark in drawn),
-        *_scale_bar(plane), *_north(), viewBox=f"0 0 {_Plane.WIDTH} {plane.height:.0f}", class_="map", role="img",
-        aria_label=title)
+        *_scale_bar(plane),
+        *_north(),
+        viewBox=f"0 0 {_Plane.WIDTH} {plane.height:.0f}",
+        class_="map",
+        role="img",
+        aria_label=title,
+    )
 
 
 class _Frame:
@@ -117,8 +132,10 @@ class _Frame:
         self.x, self.y = x, y
 
     def at(self, point: Point) -> Point:
-        return (self.LEFT + self.x.at(point[0]) * (self.WIDTH - self.LEFT - self.RIGHT),
-                self.HEIGHT - self.BOTTOM - self.y.at(point[1]) * (self.HEIGHT - self.TOP - self.BOTTOM))
+        return (
+            self.LEFT + self.x.at(point[0]) * (self.WIDTH - self.LEFT - self.RIGHT),
+            self.HEIGHT - self.BOTTOM - self.y.at(point[1]) * (self.HEIGHT - self.TOP - self.BOTTOM),
+        )
 
 
 def _grid(frame: _Frame) -> list[Html]:
@@ -126,16 +143,23 @@ def _grid(frame: _Frame) -> list[Html]:
     parts: list[Html] = []
     for tick in frame.y.ticks:
         height = frame.at((frame.x.low, tick))[1]
-        parts += [element("line", x1=frame.LEFT, y1=height, x2=right, y2=height, class_="grid", stroke="#8886"),
-                  _words(f"{tick:g}", frame.LEFT - 7, height + 4, "end")]
+        parts += [
+            element("line", x1=frame.LEFT, y1=height, x2=right, y2=height, class_="grid", stroke="#8886"),
+            _words(f"{tick:g}", frame.LEFT - 7, height + 4, "end"),
+        ]
     for tick in frame.x.ticks:
         across = frame.at((tick, frame.y.low))[0]
-        parts += [element("line", x1=across, y1=bottom, x2=across, y2=bottom + 5, class_="axis", stroke="#888"),
-                  _words(f"{tick:g}", across, bottom + 19, "middle")]
+        parts += [
+            element("line", x1=across, y1=bottom, x2=across, y2=bottom + 5, class_="axis", stroke="#888"),
+            _words(f"{tick:g}", across, bottom + 19, "middle"),
+        ]
     parts.append(element("line", x1=frame.LEFT, y1=bottom, x2=right, y2=bottom, class_="axis", stroke="#888"))
     middle = (frame.TOP + bottom) / 2
-    return [*parts, _words(frame.x.label, (frame.LEFT + right) / 2, frame.HEIGHT - 6, "middle"),
-            _words(frame.y.label, 12, middle, "middle", transform=f"rotate(-90 12 {middle:g})")]
+    return [
+        *parts,
+        _words(frame.x.label, (frame.LEFT + right) / 2, frame.HEIGHT - 6, "middle"),
+        _words(frame.y.label, 12, middle, "middle", transform=f"rotate(-90 12 {middle:g})"),
+    ]
 
 
 def _line(one: Series, number: int, frame: _Frame) -> Html:
@@ -171,8 +195,13 @@ def _colour(number: int) -> str:
 
 def _stroke(number: int) -> dict[str, object]:
     dash = DASHES[(number + number // len(COLOURS)) % len(DASHES)]
-    return {"fill": "none", "stroke": _colour(number), "stroke_width": 2.2, "stroke_dasharray": dash,
-            "stroke_linejoin": "round"}
+    return {
+        "fill": "none",
+        "stroke": _colour(number),
+        "stroke_width": 2.2,
+        "stroke_dasharray": dash,
+        "stroke_linejoin": "round",
+    }
 
 
 def _dots(colour: str) -> dict[str, object]:
@@ -213,11 +242,21 @@ class _Plane:
 def _answer(mark: Mark, to: Point, plane: _Plane, size: float) -> Html:
     (x1, y1), (x2, y2) = plane.at((mark.x, mark.y)), plane.at(to)
     colour = "var(--wrong,#d55e00)"
-    line = element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=1.2 * size,
-                   stroke_opacity=0.55 * size * size)
+    line = element(
+        "line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=1.2 * size, stroke_opacity=0.55 * size * size
+    )
     half = 5.5 * size
-    box = element("rect", x=x2 - half, y=y2 - half, width=2 * half, height=2 * half, fill="none", stroke=colour,
-                  stroke_width=1.4 * size, stroke_opacity=size)
+    box = element(
+        "rect",
+        x=x2 - half,
+        y=y2 - half,
+        width=2 * half,
+        height=2 * half,
+        fill="none",
+        stroke=colour,
+        stroke_width=1.4 * size,
+        stroke_opacity=size,
+    )
     return element("g", line, box)
 
 
@@ -229,20 +268,30 @@ def _mark(mark: Mark, plane: _Plane, size: float) -> Html:
         arm = 4.5 * size
         far = f"{2 * arm:.1f}"
         cross = f"M{x - arm:.1f} {y - arm:.1f}l{far} {far}m0 -{far}l-{far} {far}"
-        return element("path", title, d=cross, fill="none", stroke="var(--wrong,#d55e00)", stroke_width=2.6 * size,
-                       stroke_linecap="round")
+        return element(
+            "path",
+            title,
+            d=cross,
+            fill="none",
+            stroke="var(--wrong,#d55e00)",
+            stroke_width=2.6 * size,
+            stroke_linecap="round",
+        )
     if mark.kind == "right":
         return element("circle", title, cx=x, cy=y, r=4.5 * size, fill="var(--right,#00805d)", fill_opacity=0.85)
-    return element("circle", title, cx=x, cy=y, r=4 * size, fill="none", stroke="var(--s0,#0072b2)",
-                   stroke_width=2 * size)
+    return element(
+        "circle", title, cx=x, cy=y, r=4 * size, fill="none", stroke="var(--s0,#0072b2)", stroke_width=2 * size
+    )
 
 
 def _scale_bar(plane: _Plane) -> list[Html]:
     length = nice_step(plane.WIDTH / 5 / plane.scale / 2.5)
     left, low, wide = 16.0, plane.height - 14, length * plane.scale
     bar = f"M{left:.1f} {low - 5:.1f}v5h{wide:.1f}v-5"
-    return [element("path", d=bar, fill="none", stroke="currentColor", stroke_width=1.6),
-            _words(metres(length).replace(".0 ", " "), left + wide + 8, low, "start")]
+    return [
+        element("path", d=bar, fill="none", stroke="currentColor", stroke_width=1.6),
+        _words(metres(length).replace(".0 ", " "), left + wide + 8, low, "start"),
+    ]
 
 
 def _north() -> list[Html]:
