@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vprkit.data.city.textures import CLEAR, U8, Colour, Texture, build_texture
+from vprkit.data.city.textures import U8, U32, Colour, Texture, build_texture
 
 
 class Canvas:
@@ -14,8 +14,17 @@ class Canvas:
     def __init__(self, width: float, height: float, density: float) -> None:
         self.width, self.height, self.density = width, height, density
         self.columns, self.rows = max(2, round(width * density)), max(2, round(height * density))
-        self.rgb: U8 = np.zeros((self.rows, self.columns, 3), np.uint8)
-        self.material: U8 = np.full((self.rows, self.columns), CLEAR, np.uint8)
+        self.texels: U8 = np.zeros((self.rows, self.columns, 4), np.uint8)  # all CLEAR
+
+    @property
+    def rgb(self) -> U8:
+        """(rows, columns, 3) colours."""
+        return self.texels[..., :3]
+
+    @property
+    def material(self) -> U8:
+        """(rows, columns) materials."""
+        return self.texels[..., 3]
 
     def span(self, x0: float, x1: float, z0: float, z1: float) -> tuple[slice, slice]:
         """Rows and columns of a rectangle in metres; at least one texel where it touches the canvas."""
@@ -27,8 +36,7 @@ class Canvas:
     def rect(self, x0: float, x1: float, z0: float, z1: float, colour: Colour, material: int) -> None:
         """Fill a rectangle."""
         area = self.span(x0, x1, z0, z1)
-        self.rgb[area] = colour
-        self.material[area] = material
+        self.texels[area] = (*colour, material)
 
     def shade(self, x0: float, x1: float, z0: float, z1: float, factor: float) -> None:
         """Darken or brighten a rectangle."""
@@ -42,24 +50,18 @@ class Canvas:
         if top < 0 or left < 0 or bottom > self.rows or right > self.columns:
             return
         area = (slice(top, bottom), slice(left, right))
-        material = other.material
+        source, target = _words(other.texels), _words(self.texels)[area]
+        np.copyto(target, source, where=source >= 1 << 24)
         if window >= 0:
-            material = np.where(material == 255, np.uint8(window), material)
-        if (other.material == CLEAR).any():
-            drawn = other.material != CLEAR
-            self.rgb[area] = np.where(drawn[..., None], other.rgb, self.rgb[area])
-            self.material[area] = np.where(drawn, material, self.material[area])
-        else:
-            self.rgb[area], self.material[area] = other.rgb, material
+            np.copyto(target, (source & 0xFFFFFF) | np.uint32(window << 24), where=source >= 255 << 24)
 
     def polygon(self, points: list[tuple[float, float]], colour: Colour, material: int) -> None:
         """Fill a polygon given in metres."""
         mask = Image.new("L", (self.columns, self.rows))
         corners = [(x * self.density, self.rows - z * self.density) for x, z in points]
         ImageDraw.Draw(mask).polygon(corners, fill=1)
-        inside = np.asarray(mask) > 0
-        self.rgb[inside] = colour
-        self.material[inside] = material
+        word = np.array((*colour, material), np.uint8).view(np.uint32)[0]
+        np.copyto(_words(self.texels), word, where=np.asarray(mask) > 0)
 
     def text(self, words: str, x0: float, x1: float, z0: float, z1: float, colour: Colour, material: int) -> None:
         """Write words into a rectangle, as large as fit."""
@@ -82,7 +84,12 @@ class Canvas:
 
     def texture(self) -> Texture:
         """What has been painted, ready to render."""
-        return build_texture(self.rgb, self.material, self.width, self.height)
+        return build_texture(self.texels, self.width, self.height)
+
+
+def _words(texels: U8) -> U32:
+    """(rows, columns, 4) bytes as (rows, columns) texels, sharing memory."""
+    return texels.view(np.uint32)[..., 0]
 
 
 @lru_cache(maxsize=512)

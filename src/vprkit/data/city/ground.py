@@ -74,9 +74,12 @@ def paint_ground(plan: CityPlan, x: float, y: float, parks: list[tuple[float, fl
     rows = (np.arange(rgb.shape[0]) - int(sheet.top * DENSITY)) % tile.shape[0]
     columns = (np.arange(rgb.shape[1]) + int(sheet.left * DENSITY)) % tile.shape[1]
     grain = tile[rows[:, None], columns[None, :]]
-    textured = (rgb.astype(np.uint16) * grain[..., None].astype(np.uint16)) >> 7
     material = np.asarray(sheet.material, np.uint8)
-    return build_texture(np.minimum(textured, 255).astype(np.uint8), material, 2 * EXTENT, 2 * EXTENT, levels=7)
+    # Slabs belong on pavements only.
+    grain = np.where(material == PAVEMENT, grain[..., 0], grain[..., 1])
+    textured = (rgb.astype(np.uint16) * grain[..., None].astype(np.uint16)) >> 7
+    texels = np.dstack([np.minimum(textured, 255).astype(np.uint8), material])
+    return build_texture(texels, 2 * EXTENT, 2 * EXTENT, levels=7)
 
 
 def segments(plan: CityPlan, street: Street) -> list[tuple[float, float, int]]:
@@ -152,11 +155,12 @@ def _paint_lines(sheet: _Sheet, street: Street, start: float, stop: float) -> No
 
 @lru_cache(maxsize=1)
 def _grain() -> U8:
-    """Grain of stone and asphalt, 128 where neutral."""
+    """(384, 384, 2) grain of pavement slabs and of asphalt, 128 where neutral."""
     rng = np.random.Generator(np.random.PCG64(5))
-    fine = rng.normal(0, 7, (384, 384))
+    fine = rng.normal(0, 5, (384, 384))
     slabs = pattern("stone", DENSITY)[:60, :72].astype(np.float32) - 128
     slabs = np.tile(slabs, (7, 6))[:384, :384] * 0.5
     coarse = rng.normal(0, 8, (24, 24)).astype(np.float32)
     smooth = np.asarray(Image.fromarray(coarse).resize((384, 384), Image.Resampling.BICUBIC))
-    return np.clip(128 + fine + slabs + smooth, 0, 255).astype(np.uint8)
+    plain = 128 + fine + smooth
+    return np.clip(np.stack([plain + slabs, plain], axis=2), 0, 255).astype(np.uint8)

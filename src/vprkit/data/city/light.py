@@ -64,8 +64,8 @@ def draw_light(rng: np.random.Generator, shot: Shot, rotation: float) -> Light:
     condition = shot.condition
     if condition == "day":
         return Light(
-            (0.50, 0.55, 0.62), (0.68, 0.62, 0.52), azimuth, 14 + 42 * noon,
-            (74, 122, 190), (180, 206, 228), between(rng, 0.0, 0.7), (244, 246, 250),
+            (0.58, 0.63, 0.70), (0.74, 0.67, 0.55), azimuth, 14 + 42 * noon,
+            (88, 140, 206), (190, 214, 234), between(rng, 0.0, 0.7), (244, 246, 250),
             0, 0, 0.0006, 0, 0, noise, exposure, tint,
         )  # fmt: skip
     if condition == "overcast":
@@ -83,7 +83,7 @@ def draw_light(rng: np.random.Generator, shot: Shot, rotation: float) -> Light:
     if condition == "night":
         moon = between(rng, 0.5, 1.3)
         return Light(
-            (0.07 * moon, 0.08 * moon, 0.12 * moon), (0, 0, 0), azimuth, 0, (8, 11, 24), (34, 30, 36),
+            (0.085 * moon, 0.095 * moon, 0.14 * moon), (0, 0, 0), azimuth, 0, (8, 11, 24), (34, 30, 36),
             between(rng, 0, 0.5), (30, 28, 34), 1.0, between(rng, 0.06, 0.4), 0.001, 0, 0,
             noise + between(rng, 3, 7), between(rng, 0.75, 1.35), tint,
         )  # fmt: skip
@@ -99,7 +99,7 @@ def draw_light(rng: np.random.Generator, shot: Shot, rotation: float) -> Light:
 
 
 _SNOWY = {
-    ROOF: 0.95, LEDGE: 0.9, ROAD: 0.72, PAVEMENT: 0.92, MARKING: 0.7, GRASS: 1.0, FOLIAGE: 0.55, TRUNK: 0.25,
+    ROOF: 0.95, LEDGE: 0.9, ROAD: 0.72, PAVEMENT: 0.92, MARKING: 0.7, GRASS: 1.0, FOLIAGE: 0.4, TRUNK: 0.25,
     CLOTHES: 0.08,
 }  # fmt: skip
 _WET = {ROAD: 1.0, MARKING: 1.0, PAVEMENT: 0.7, GRASS: 0.2}

@@ -14,6 +14,8 @@ from vprkit.data.city.camera import Camera
 from vprkit.data.city.textures import F32, I32, U8, U32, Texture
 
 NEAR = 0.35  # metres (per unit of travel) closer than which nothing is drawn
+_GLIMPSE = 0.002  # share of the picture below which nobody asks which part of a thing is seen
+_NOTHING = (0.0, 0.0, 0.0, 0.0, 0.0)
 GROUND, BOARD = 4, 5  # values of `facing` beside the four wall directions east, north, west, south = 0..3
 
 
@@ -72,14 +74,15 @@ def in_sight(camera: Camera, quads: Quads, reach: float) -> npt.NDArray[np.intp]
     return np.flatnonzero(keep)
 
 
-def draw(camera: Camera, buffer: Buffer, quads: Quads, texture_of: Callable[[int], Texture]) -> npt.NDArray[np.int64]:
-    """Draw all quads; `texture_of(number)` is called only for those that show.
+def draw(camera: Camera, buffer: Buffer, quads: Quads, texture_of: Callable[[int, float], Texture]) -> npt.NDArray[np.float64]:
+    """Draw all quads; `texture_of(number, travel)` is called only for those that show, with their least distance.
 
     Returns:
-        (F,) number of samples each quad covers when drawn, near ones first: what a viewer sees of it.
+        (F, 5) what a viewer sees of each quad: samples covered, first and last position along it (0..1), lowest height
+        in metres, and where in the picture it stands (0 left edge, 1 right edge).
     """
     travel, along = _intersect(camera, quads)
-    seen = np.zeros(len(quads), np.int64)
+    seen = np.zeros((len(quads), 5), np.float64)
     blocked, blocked_at = np.full(travel.shape[1], -np.inf, np.float32), np.zeros(travel.shape[1], np.float32)
     nearest = travel.min(axis=1) if len(quads) else np.zeros(0, np.float32)
     for number in np.argsort(nearest, kind="stable"):
@@ -92,9 +95,9 @@ def draw(camera: Camera, buffer: Buffer, quads: Quads, texture_of: Callable[[int
         columns = np.flatnonzero(shows)
         if len(columns) == 0:
             continue
-        texture = texture_of(int(number))
+        texture = texture_of(int(number), float(nearest[number]))
         for first, last in _runs(columns):
-            seen[number] += _draw_run(camera, buffer, quads, int(number), texture, t, along[number], first, last)
+            _merge(seen[number], _draw_run(camera, buffer, quads, int(number), texture, t, along[number], first, last))
         if quads.solid[number] > 0:
             cover = np.where(np.isfinite(t), (quads.solid[number] - camera.height) / t, -np.inf)
             higher = cover > blocked
@@ -134,8 +137,8 @@ def _draw_run(
     along: F32,
     first: int,
     last: int,
-) -> int:
-    """Draw one quad over the columns first..last; returns the number of samples written."""
+) -> tuple[float, float, float, float, float]:
+    """Draw one quad over the columns first..last; returns what is seen of it, as `draw` does."""
     t, u = travel[first:last], along[first:last]
     missed = ~np.isfinite(t)
     if missed.any():
@@ -146,7 +149,7 @@ def _draw_run(
     start = int(np.searchsorted(-camera.slopes, -steepest))
     stop = int(np.searchsorted(-camera.slopes, -lowest, side="right"))
     if stop <= start:
-        return 0
+        return _NOTHING
     level = _level(camera, texture, t, u, height, missed)
     rows, columns = texture.rows[level], texture.columns[level]
     scale = (rows / np.float32(height)).astype(np.float32)
@@ -163,7 +166,23 @@ def _draw_run(
     np.copyto(buffer.texels[start:stop, first:last], texels, where=inside)
     np.copyto(depth, t, where=inside)
     np.copyto(buffer.facing[start:stop, first:last], quads.facing[number], where=inside)
-    return int(np.count_nonzero(inside))
+    count = int(np.count_nonzero(inside))
+    if count < _GLIMPSE * buffer.texels.size:
+        return (count, 0.0, 0.0, 0.0, 0.0)
+    shown = np.flatnonzero(inside.any(axis=0))
+    row = start + int(np.flatnonzero(inside.any(axis=1))[-1])
+    low = camera.height + float(t[shown].min()) * float(camera.slopes[row])
+    where = (first + float(shown.mean())) / camera.directions.shape[1]
+    return (count, float(u[shown].min()), float(u[shown].max()), low, where)
+
+
+def _merge(total: npt.NDArray[np.float64], run: tuple[float, float, float, float, float]) -> None:
+    """Add what one run of columns shows; the largest run says where the quad stands."""
+    if total[0] == 0:
+        total[:] = run
+    elif run[0] > 0:
+        where = total[4] if total[0] >= run[0] else run[4]
+        total[:] = (total[0] + run[0], min(total[1], run[1]), max(total[2], run[2]), min(total[3], run[3]), where)
 
 
 def _level(camera: Camera, texture: Texture, t: F32, u: F32, height: float, missed: npt.NDArray[np.bool_]) -> I32:

@@ -20,17 +20,30 @@ from vprkit.data.city.traffic import Car, draw_traffic
 from vprkit.data.city.vehicles import MODELS, end, side
 
 Thing = Face | Board | Car
+Painter = Callable[[float], Texture]  # from the least distance to a texture fine enough for it
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is seen of one wall, board or car."""
+
+    thing: Thing
+    share: float  # of the picture
+    start: float  # first and last visible position along it, 0..1
+    stop: float
+    low: float  # lowest visible height, metres
+    where: float  # 0 left edge of the picture to 1 right edge
 
 
 @dataclass(frozen=True)
 class View:
-    """What a shot sees: the buffer, and how many samples each thing fills."""
+    """What a shot sees: the buffer, and what shows of each thing."""
 
     camera: Camera
     buffer: Buffer
     around: Surroundings
     cars: list[Car]
-    seen: list[tuple[Thing, int]]
+    seen: list[Sight]
     oversample: int  # samples per pixel along each side
 
 
@@ -64,21 +77,26 @@ class City:
         parts.append(_board_quads(camera, boards))
         things += boards
         paints += [_board_painter(board, bare, density > 20) for board in boards]
-        for car in cars:
-            quads, painters = _car_quads(car)
-            chosen = in_sight(camera, quads, REACH)
-            parts.append(quads.select(chosen))
-            things += [car] * len(chosen)
-            paints += [painters[int(n)] for n in chosen]
+        walls = _car_quads(cars)
+        chosen = in_sight(camera, walls, 60.0)
+        parts.append(walls.select(chosen))
+        things += [cars[int(n) // 4] for n in chosen]
+        paints += [_car_painter(cars[int(n) // 4], int(n) % 4) for n in chosen]
         quads = Quads(*(np.concatenate([getattr(p, name) for p in parts]) for name in Quads.__dataclass_fields__))
-        counts = draw(camera, buffer, quads, lambda number: paints[number]())
+        table = draw(camera, buffer, quads, lambda number, travel: paints[number](travel))
         _draw_ground(camera, buffer, around)
-        seen = [(thing, int(count)) for thing, count in zip(things, counts, strict=True) if count > 0]
+        table[:, 0] /= buffer.texels.size
+        seen = [Sight(thing, *map(float, row)) for thing, row in zip(things, table, strict=True) if row[0] > 0]
         return View(camera, buffer, around, cars, seen, 2 if shot.lens == "photo" else 1)
 
-    def _face_painter(self, face: Face, density: float) -> Callable[[], Texture]:
-        key = (face.house.key, face.side, round(face.width, 2), face.house.storeys, density)
-        return lambda: self._textures.get(key, lambda: face.paint(density))
+    def _face_painter(self, face: Face, density: float) -> Painter:
+        def paint(travel: float) -> Texture:
+            # Half the texels do for what is never near; painting is most of the work at a new place.
+            chosen = density if travel < 20 else density / 2
+            key = (face.house.key, face.side, round(face.width, 2), face.house.storeys, chosen)
+            return self._textures.get(key, lambda: face.paint(chosen))
+
+        return paint
 
 
 def _face(thing: Thing) -> Face:
@@ -116,36 +134,30 @@ def _board_quads(camera: Camera, boards: list[Board]) -> Quads:
     return Quads(table[:, :2] - across, table[:, :2] + across, zeros, table[:, 3], zeros, facing)
 
 
-def _board_painter(board: Board, bare: bool, fine: bool) -> Callable[[], Texture]:
-    return lambda: sprite(board.kind, board.variant, bare, fine)
+def _board_painter(board: Board, bare: bool, fine: bool) -> Painter:
+    return lambda _: sprite(board.kind, board.variant, bare, fine)
 
 
-def _car_quads(car: Car) -> tuple[Quads, list[Callable[[], Texture]]]:
-    """The four walls of a car, each with its picture."""
-    model = MODELS[car.model]
-    half_x, half_y = model.width / 2, model.length / 2
-    if not car.vertical:
-        half_x, half_y = half_y, half_x
-    x0, x1, y0, y1 = car.x - half_x, car.x + half_x, car.y - half_y, car.y + half_y
-    walls = (  # east, north, west, south: left and right end as seen from outside
-        ((x1, y0), (x1, y1)),
-        ((x1, y1), (x0, y1)),
-        ((x0, y1), (x0, y0)),
-        ((x0, y0), (x1, y0)),
-    )
-    left = np.array([wall[0] for wall in walls], np.float32)
-    right = np.array([wall[1] for wall in walls], np.float32)
-    zeros, top = np.zeros(4, np.float32), np.full(4, model.height, np.float32)
-    head = {(True, True): 1, (True, False): 3, (False, True): 0, (False, False): 2}[car.vertical, car.forward]
-    painters: list[Callable[[], Texture]] = []
-    for wall in range(4):
-        turn = (wall - head) % 4
-        if turn in (0, 2):
-            painters.append(lambda front=turn == 0: end(car.model, car.paint, front))  # type: ignore[misc]
-        else:
-            # Seen from its left (turn 1) a car points to the left.
-            painters.append(lambda flip=turn == 1: side(car.model, car.paint, flip))  # type: ignore[misc]
-    return Quads(left, right, zeros, top, zeros, np.arange(4, dtype=np.uint8)), painters
+def _car_quads(cars: list[Car]) -> Quads:
+    """The walls of all cars, four each: east, north, west, south."""
+    half = [(MODELS[c.model].width / 2, MODELS[c.model].length / 2)[:: 1 if c.vertical else -1] for c in cars]
+    table = np.array([(c.x, c.y, *h, MODELS[c.model].height) for c, h in zip(cars, half, strict=True)], np.float32)
+    x, y, half_x, half_y, height = table.reshape(-1, 5).T
+    x0, x1, y0, y1 = x - half_x, x + half_x, y - half_y, y + half_y
+    left = np.stack([x1, y0, x1, y1, x0, y1, x0, y0], axis=1).reshape(-1, 2)
+    right = np.stack([x1, y1, x0, y1, x0, y0, x1, y0], axis=1).reshape(-1, 2)
+    zeros = np.zeros(len(left), np.float32)
+    facing = np.tile(np.arange(4, dtype=np.uint8), len(cars))
+    return Quads(left, right, zeros, np.repeat(height, 4), zeros, facing)
+
+
+def _car_painter(car: Car, wall: int) -> Painter:
+    head = (1 if car.forward else 3) if car.vertical else (0 if car.forward else 2)
+    turn = (wall - head) % 4
+    if turn in (0, 2):
+        return lambda _: end(car.model, car.paint, turn == 0)
+    # Seen from its left (turn 1) a car points to the left.
+    return lambda _: side(car.model, car.paint, turn == 1)
 
 
 def _draw_ground(camera: Camera, buffer: Buffer, around: Surroundings) -> None:

@@ -17,6 +17,7 @@ from vprkit.data.city.textures import F32, U8, U32
 from vprkit.data.city.vehicles import MODELS
 
 _MARCH = (1.2, 2.4, 4.0, 6.0, 9.0, 13.0, 18.0, 24.0, 31.0, 40.0)  # metres towards the sun at which heights are read
+_CONTACT_REACH = 26.0  # metres within which cars darken the ground
 _LAMP_REACH = 45.0  # metres within which a lamp lights anything
 
 
@@ -39,7 +40,8 @@ def shade(view: View, light: Light, glow: U32, rng: np.random.Generator) -> Lit:
     albedo = _average(buffer.texels, factor)[..., :3]
     given = _average(glow.take(buffer.texels >> 24), factor)
     special = given[..., 3:] / 255
-    emission = given[..., :3]
+    # Goods, bars and curtains show against the light behind them.
+    emission = given[..., :3] * np.minimum(np.float32(0.4) + albedo * np.float32(1 / 190), np.float32(1.25))
     if light.snow:
         albedo += (np.array((226, 229, 236), np.float32) - albedo) * special
     elif light.wet:
@@ -123,6 +125,8 @@ def _contact(view: View, facing: U8, x: F32, y: F32) -> F32:
     part = slice(int(rows[0]), None)
     px, py, on = x[part], y[part], ground[part]
     for car in view.cars:
+        if math.hypot(car.x - view.camera.x, car.y - view.camera.y) > _CONTACT_REACH:
+            continue
         half_x, half_y = MODELS[car.model].width / 2, MODELS[car.model].length / 2
         if not car.vertical:
             half_x, half_y = half_y, half_x
@@ -142,9 +146,9 @@ def _lamplight(view: View, light: Light, facing: U8, x: F32, y: F32, z: F32) -> 
             break
         height = lamp_heads(lamp.kind)[0][1]
         square = (x - np.float32(lamp.x)) ** 2 + (y - np.float32(lamp.y)) ** 2 + (z - np.float32(height)) ** 2
-        total += np.float32(0.9 * light.lamps) / (1 + square * np.float32(0.045)) ** 1.5
+        total += np.float32(light.lamps) / (1 + square * np.float32(0.022))
     total *= np.array((0.9, 0.9, 0.9, 0.9, 0.8, 0.75), np.float32)[facing]
-    return np.asarray(total[..., None] * np.array((1.0, 0.8, 0.52), np.float32) * 0.62, np.float32)
+    return np.asarray(total[..., None] * np.array((1.0, 0.8, 0.52), np.float32) * 0.55, np.float32)
 
 
 def _sky(light: Light, slopes: F32, turn: F32, open_sky: F32, rng: np.random.Generator) -> F32:

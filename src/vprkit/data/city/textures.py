@@ -46,37 +46,41 @@ class Texture:
         return int(self.texels.nbytes)
 
 
-def pack(rgb: U8, material: U8) -> U32:
-    """(H, W, 3) colours and (H, W) materials as (H, W) texels."""
-    stacked = np.concatenate([rgb, material[..., None]], axis=2)
-    return np.ascontiguousarray(stacked).view(np.uint32)[..., 0]
+def build_texture(texels: U8, width: float, height: float, levels: int = 6) -> Texture:
+    """Compute the mip levels of a painted picture.
 
-
-def build_texture(rgb: U8, material: U8, width: float, height: float, levels: int = 6) -> Texture:
-    """Pack a painted picture (row 0 at the top) and compute its mip levels."""
-    if (material == CLEAR).any() and (material != CLEAR).any():
+    Args:
+        texels: (H, W, 4) red, green, blue and material; row 0 at the top.
+        width, height: in metres.
+    """
+    drawn = texels[..., 3] != CLEAR
+    if not drawn.all() and drawn.any():
         # Colour under transparent texels would bleed into the edges of coarser levels.
-        rgb = np.where(material[..., None] == CLEAR, rgb[material != CLEAR].mean(axis=0).astype(np.uint8), rgb)
-    parts, columns, rows = [pack(rgb, material).ravel()], [rgb.shape[1]], [rgb.shape[0]]
-    while len(parts) < levels and min(rgb.shape[:2]) >= 8:
-        rgb, material = _halve(rgb, material)
-        parts.append(pack(rgb, material).ravel())
-        columns.append(rgb.shape[1])
-        rows.append(rgb.shape[0])
-    starts = np.cumsum([0, *[part.size for part in parts[:-1]]])
-    as_int = np.int32
-    texels = np.concatenate(parts)
-    return Texture(texels, starts.astype(as_int), np.array(columns, as_int), np.array(rows, as_int), width, height)
+        mean = texels[drawn].mean(axis=0).astype(np.uint8)
+        mean[3] = CLEAR
+        texels = np.where(drawn[..., None], texels, mean)
+    pieces = [texels]
+    while len(pieces) < levels and min(pieces[-1].shape[:2]) >= 8:
+        pieces.append(_halve(pieces[-1]))
+    flat = [np.ascontiguousarray(piece).view(np.uint32).ravel() for piece in pieces]
+    starts = np.cumsum([0, *[piece.size for piece in flat[:-1]]]).astype(np.int32)
+    columns = np.array([piece.shape[1] for piece in pieces], np.int32)
+    rows = np.array([piece.shape[0] for piece in pieces], np.int32)
+    return Texture(np.concatenate(flat), starts, columns, rows, width, height)
 
 
-def _halve(rgb: U8, material: U8) -> tuple[U8, U8]:
+def _halve(texels: U8) -> U8:
     """The next mip level: colours averaged, the material of one texel of four kept."""
-    tall, wide = rgb.shape[0] // 2 * 2, rgb.shape[1] // 2 * 2
-    a = rgb[:tall, :wide].astype(np.uint16)
-    mean = (a[::2, ::2] + a[1::2, ::2] + a[::2, 1::2] + a[1::2, 1::2] + 2) >> 2
-    m = material[:tall, :wide]
-    first, second = m[::2, ::2], m[1::2, 1::2]
-    return mean.astype(np.uint8), np.where(first == CLEAR, second, first)
+    a = texels[: texels.shape[0] // 2 * 2, : texels.shape[1] // 2 * 2]
+    total = a[::2, ::2].astype(np.uint16)
+    for rows, columns in ((1, 0), (0, 1), (1, 1)):
+        total += a[rows::2, columns::2]
+    total += 2
+    total >>= 2
+    half = total.astype(np.uint8)
+    first, second = a[::2, ::2, 3], a[1::2, 1::2, 3]
+    half[..., 3] = np.where(first == CLEAR, second, first)
+    return half
 
 
 class TextureCache:

@@ -1,5 +1,6 @@
 """What moves: parked and driving cars, people. Drawn anew for every shot."""
 
+import bisect
 import math
 from dataclasses import dataclass
 
@@ -56,9 +57,9 @@ def _park(rng: np.random.Generator, street: Street, low: float, high: float, den
     for side in (-1, 1):
         for s in np.arange(low + 2, high - 2, _SLOT):
             if chance(rng, density):
-                model = int(rng.choice(5, p=(0.36, 0.24, 0.24, 0.14, 0.02)))
+                model = _draw(rng, (0.36, 0.6, 0.84, 0.98))
                 across = side * (street.kerb - 0.2 - MODELS[model].width / 2)
-                x, y = on_street(street, across, float(s) + float(rng.normal(0, 0.25)))
+                x, y = on_street(street, across, float(s) + between(rng, -0.4, 0.4))
                 cars.append(Car(x, y, street.vertical, _keeps_right(street, side), model, _paint(rng), True))
     return cars
 
@@ -69,7 +70,7 @@ def _drive(rng: np.random.Generator, street: Street, low: float, high: float) ->
     for _ in range(int(rng.poisson(0.9))):
         side = 1 if chance(rng, 0.5) else -1
         x, y = on_street(street, side * min(1.7, room / 2), between(rng, low, high))
-        model = int(rng.choice(5, p=(0.34, 0.22, 0.2, 0.16, 0.08)))
+        model = _draw(rng, (0.34, 0.56, 0.76, 0.92))
         cars.append(Car(x, y, street.vertical, _keeps_right(street, side), model, _paint(rng), False))
     return cars
 
@@ -80,7 +81,12 @@ def _keeps_right(street: Street, side: int) -> bool:
 
 
 def _paint(rng: np.random.Generator) -> int:
-    return int(rng.choice(8, p=(0.2, 0.17, 0.17, 0.17, 0.1, 0.1, 0.05, 0.04)))
+    return _draw(rng, (0.2, 0.37, 0.54, 0.71, 0.81, 0.91, 0.96))
+
+
+def _draw(rng: np.random.Generator, limits: tuple[float, ...]) -> int:
+    """A number by cumulative shares; Generator.choice takes ten times as long."""
+    return bisect.bisect_right(limits, float(rng.random()))
 
 
 def _walk(

@@ -71,7 +71,7 @@ def side(model: int, paint: int, mirrored: bool) -> Texture:
         canvas.polygon(wheel, _TYRE, WALL)
         canvas.polygon([(x + 0.16 * _COS[i], 0.33 + 0.16 * _SIN[i]) for i in range(12)], (140, 142, 146), BODY)
     if mirrored:
-        canvas.rgb, canvas.material = canvas.rgb[:, ::-1].copy(), canvas.material[:, ::-1].copy()
+        canvas.texels = canvas.texels[:, ::-1].copy()
     return canvas.texture()
 
 
