@@ -9,12 +9,12 @@ import numpy as np
 from vprkit.data.city import facade
 from vprkit.data.city.houses import House, make_house
 from vprkit.data.city.plan import CityPlan
-from vprkit.data.city.randomness import between, chance, generator
+from vprkit.data.city.randomness import between, chance, generator, pick
 from vprkit.data.city.raster import Quads
 from vprkit.data.city.textures import Texture
 
 DEPTH = 11.0  # metres from the street side of a house to its back
-_PARKS = 0.07  # share of blocks that are parks
+_PARKS = 0.1  # share of blocks that are parks
 Side = Literal["front", "corner", "plain", "back"]
 
 
@@ -72,9 +72,7 @@ class _Walls:
     def quads(self) -> Quads:
         table = np.array(self.rows, np.float32).reshape(-1, 7)
         zeros = np.zeros(len(table), np.float32)
-        return Quads(
-            table[:, :2], table[:, 2:4], zeros, table[:, 4], table[:, 5], table[:, 6].astype(np.uint8)
-        )
+        return Quads(table[:, :2], table[:, 2:4], zeros, table[:, 4], table[:, 5], table[:, 6].astype(np.uint8))
 
 
 def build_block(plan: CityPlan, i: int, j: int) -> Block | None:
@@ -120,10 +118,11 @@ def _build_edge(
     length = (x1 - x0 if normal[0] == 0 else y1 - y0) - DEPTH
     rng = generator(seed, "edge", *key)
     widths = _widths(rng, length)
-    houses = [make_house(seed, (*key, n), width, district) for n, width in enumerate(widths)]
+    lift, tone = pick(rng, (-2, -1, -1, 0, 0, 1, 2, 3)), between(rng, 0.7, 1.15)
+    houses = [_in_row(make_house(seed, (*key, n), width, district), lift, tone) for n, width in enumerate(widths)]
     houses[0] = replace(houses[0], roof=_corner_roof(houses[0]), roof_height=min(houses[0].roof_height, 3.0))
     setbacks = [0.0 if n == 0 or chance(rng, 0.6) else between(rng, 0.4, 1.8) for n in range(len(houses))]
-    gaps = [0 < n < len(houses) - 1 and chance(rng, 0.06) for n in range(len(houses))]
+    gaps = [0 < n < len(houses) - 1 and chance(rng, 0.08) for n in range(len(houses))]
     at = 0.0
     for n, house in enumerate(houses):
         if gaps[n]:
@@ -135,6 +134,11 @@ def _build_edge(
         right = _point(start, run, normal, at + house.width, setbacks[n])
         _add_house(walls, house, left, right, run, normal, corner=n == 0, wall=gaps[n])
         at += house.width
+
+
+def _in_row(house: House, lift: int, tone: float) -> House:
+    """Rows have a character of their own: low or tall, sooty or freshly painted."""
+    return replace(house, storeys=max(1, min(11, house.storeys + lift)), tint=house.tint * tone)
 
 
 def _corner_roof(house: House) -> str:

@@ -1,7 +1,7 @@
 """Cameras: one horizontal ray per column and one slope per row serve photos and panoramas alike.
 
-A sample (row, column) looks along `directions[column]` (unit of travel `t`) and meets height `height + t * slopes[row]`.
-For a pinhole `t` is the depth along the optical axis, for a panorama the horizontal distance.
+A sample (row, column) looks along `directions[column]` (unit of travel `t`) and meets height
+`height + t * slopes[row]`. For a pinhole `t` is the depth along the optical axis, for a panorama the distance.
 """
 
 import math

@@ -21,7 +21,12 @@ _OPENINGS: dict[Condition, tuple[str, ...]] = {
     "day": ("A street by day", "Broad day on a {width} street", "A {width} street in daylight", "A sunny day"),
     "overcast": ("An overcast street", "A {width} street under an overcast sky", "An overcast, grey day"),
     "dusk": ("A street at dusk", "Dusk on a {width} street", "A {width} street at dusk, lamps on"),
-    "night": ("A night street", "A {width} street at night", "Night on a {width} street", "A street at night, lamps lit"),
+    "night": (
+        "A night street",
+        "A {width} street at night",
+        "Night on a {width} street",
+        "A street at night, lamps lit",
+    ),
     "rain": ("A rainy street", "Rain on a {width} street", "A {width}, wet street in the rain"),
     "snow": ("A snowy street", "A {width} street in the snow", "Snow on a {width} street"),
 }

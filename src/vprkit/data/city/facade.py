@@ -151,7 +151,9 @@ def _paint_ground_floor(canvas: Canvas, house: House, bay: float) -> None:
             if garage and abs(number - door) == 1:
                 _paint_garage(canvas, house, number * bay + 0.15, (number + 1) * bay - 0.15)
             else:
-                canvas.stamp(stamps[number % 3], number * bay, max(0.4, house.base - house.storey), FIRST_WINDOW + number)
+                canvas.stamp(
+                    stamps[number % 3], number * bay, max(0.4, house.base - house.storey), FIRST_WINDOW + number
+                )
     paint_door(canvas, house, middle - half, middle + half)
 
 
@@ -181,13 +183,13 @@ def _paint_extra(canvas: Canvas, house: House) -> None:
     elif house.extra == "mural" and high > low + 3:
         for _ in range(6):
             corners = [(float(x) * width, low + float(z) * (high - low)) for x, z in rng.random((4, 2))]
-            colour = tuple(int(c) for c in rng.integers(40, 240, 3))
-            canvas.polygon(corners, (colour[0], colour[1], colour[2]), WALL)
+            red, green, blue = (int(c) for c in rng.integers(40, 240, 3))
+            canvas.polygon(corners, (red, green, blue), WALL)
     elif house.extra == "banner" and high > low + 2:
-        x = width * (0.2 + 0.6 * float(rng.random()))
+        middle = width * (0.2 + 0.6 * float(rng.random()))
         colour = pick(rng, ((176, 32, 40), (30, 80, 160), (230, 180, 40), (40, 130, 80)))
-        canvas.rect(x - 0.45, x + 0.45, low + 0.3, min(high, low + 4.2), colour, WALL)
-        canvas.rect(x - 0.45, x + 0.45, low + 1.4, low + 1.9, (240, 240, 236), WALL)
+        canvas.rect(middle - 0.45, middle + 0.45, low + 0.3, min(high, low + 4.2), colour, WALL)
+        canvas.rect(middle - 0.45, middle + 0.45, low + 1.4, low + 1.9, (240, 240, 236), WALL)
     elif house.extra == "clock" and high > low + 2:
         points = [(width / 2 + 0.8 * np.cos(a), high - 1.2 + 0.8 * np.sin(a)) for a in np.linspace(0, 6.28, 20)]
         canvas.polygon([(float(x), float(z)) for x, z in points], (238, 234, 220), WALL)

@@ -1,4 +1,4 @@
-"""Make a city on disk: plan, photos, tables, manifest. Interrupted work is taken up again, finished work is protected."""
+"""Make a city on disk: plan, photos, tables, manifest. Interrupted work resumes, finished work is protected."""
 
 import hashlib
 import importlib
@@ -125,7 +125,9 @@ def _prepare(folder: Path, options: CityOptions, overwrite: bool) -> Done:
         if begun == _identity(options):
             return _read_log(work / "done.jsonl")
         if not overwrite:
-            raise DataError(f"{folder} holds an unfinished city with other options; finish it, or use overwrite to replace it")
+            raise DataError(
+                f"{folder} holds an unfinished city with other options; finish it, or use overwrite to replace it"
+            )
         _remove(folder, work / "files.txt")
     elif manifest.is_file():
         if not overwrite:
@@ -162,7 +164,7 @@ def _read_log(path: Path) -> Done:
 def _remove(folder: Path, listing: Path) -> None:
     """Delete the files of an earlier city, and folders that are empty then."""
     names = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
-    root, folders = folder.resolve(), set()
+    root, folders = folder.resolve(), set[Path]()
     for name in names:
         path = (folder / name).resolve()
         if root in path.parents:

@@ -45,9 +45,7 @@ class Site:
         return (bearing - self.rotation) % 360
 
 
-def at_name(
-    position: Position, image: str, tile: int | None, heading: float | None, time: str, note: str = ""
-) -> str:
+def at_name(position: Position, image: str, tile: int | None, heading: float | None, time: str, note: str = "") -> str:
     """A file name of the `@` layout, all 15 fields, extension included."""
     fields = (
         "",

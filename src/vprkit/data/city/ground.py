@@ -1,18 +1,24 @@
 """The ground around a place, seen from above: roads, markings, kerbs, pavements, lawns."""
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from vprkit.data.city.canvas import pattern
-from vprkit.data.city.plan import CityPlan, Street
+from vprkit.data.city.plan import CityPlan, Street, dress
 from vprkit.data.city.randomness import generator
 from vprkit.data.city.textures import GRASS, MARKING, PAVEMENT, ROAD, U8, Colour, Texture, build_texture
 
 EXTENT = 80.0  # metres from the centre to each side
 DENSITY = 6.0  # texels per metre
-_SURFACES: dict[str, Colour] = {"asphalt": (98, 98, 100), "dark asphalt": (72, 73, 76), "cobbles": (116, 108, 98)}
+_SURFACES: dict[str, Colour] = {
+    "asphalt": (98, 98, 100),
+    "dark asphalt": (72, 73, 76),
+    "cobbles": (116, 108, 98),
+    "pale asphalt": (136, 134, 130),
+}
 _PAVINGS: tuple[Colour, ...] = ((152, 148, 142), (166, 160, 148), (140, 136, 134), (158, 144, 128))
 _PAINT: Colour = (222, 220, 212)
 
@@ -68,7 +74,7 @@ def paint_ground(plan: CityPlan, x: float, y: float, parks: list[tuple[float, fl
         for start, stop, number in segments(plan, street):
             middle = y if street.vertical else x
             if stop > middle - EXTENT and start < middle + EXTENT:
-                _paint_segment(sheet, plan, street, start, stop, number)
+                _paint_segment(sheet, plan, dress(plan.seed, street, number), start, stop, number)
     rgb = np.asarray(sheet.rgb, np.uint8)
     tile = _grain()
     rows = (np.arange(rgb.shape[0]) - int(sheet.top * DENSITY)) % tile.shape[0]
@@ -86,8 +92,8 @@ def segments(plan: CityPlan, street: Street) -> list[tuple[float, float, int]]:
     """Stretches of a street between its crossings: first and last coordinate in metres, number."""
     across = plan.horizontal if street.vertical else plan.vertical
     pieces = [(across[0].centre - 90, across[0].centre - across[0].half, -1)]
-    for n in range(len(across) - 1):
-        pieces.append((across[n].centre + across[n].half, across[n + 1].centre - across[n + 1].half, n))
+    pairs = enumerate(itertools.pairwise(across))
+    pieces += [(a.centre + a.half, b.centre - b.half, n) for n, (a, b) in pairs]
     pieces.append((across[-1].centre + across[-1].half, across[-1].centre + 90, len(across) - 1))
     return pieces
 
@@ -107,15 +113,16 @@ def _paint_streets(sheet: _Sheet, plan: CityPlan, streets: list[Street], centre:
         middle = centre[1] if street.vertical else centre[0]
         reach = (middle - EXTENT - 1, middle + EXTENT + 1)
         sheet.strip(street, (-street.kerb, street.kerb), reach, _SURFACES[street.surface], ROAD)
-        for side in (-1, 1):
-            gutter = sorted((side * street.kerb, side * (street.kerb - 0.4)))
-            sheet.strip(street, (gutter[0], gutter[1]), reach, (84, 82, 80), ROAD)
 
 
 def _paint_segment(sheet: _Sheet, plan: CityPlan, street: Street, start: float, stop: float, number: int) -> None:
     """Markings, zebra crossings, patches and covers of one stretch of street."""
     rng = generator(plan.seed, "ground", int(street.vertical), street.number, number)
     surface = _SURFACES[street.surface]
+    sheet.strip(street, (-street.kerb, street.kerb), (start, stop), surface, ROAD)
+    for side in (-1, 1):
+        gutter = sorted((side * street.kerb, side * (street.kerb - 0.4)))
+        sheet.strip(street, (gutter[0], gutter[1]), (start, stop), (84, 82, 80), ROAD)
     for _ in range(int(rng.integers(2, 7))):
         a, s, tone = (float(v) for v in rng.random(3))
         across = (2 * a - 1) * (street.kerb - 1.5)
@@ -148,9 +155,9 @@ def _paint_lines(sheet: _Sheet, street: Street, start: float, stop: float) -> No
             sheet.strip(street, (-0.09, 0.09), (float(s), float(s) + 3), _PAINT, MARKING)
     if street.parking:
         for side in (-1, 1):
-            a = sorted((side * (street.kerb - 2.15), side * (street.kerb - 2.25)))
+            bay = sorted((side * (street.kerb - 2.15), side * (street.kerb - 2.25)))
             for s in np.arange(low, high - 1.5, 3.0):
-                sheet.strip(street, (a[0], a[1]), (float(s), float(s) + 1.5), _PAINT, MARKING)
+                sheet.strip(street, (bay[0], bay[1]), (float(s), float(s) + 1.5), _PAINT, MARKING)
 
 
 @lru_cache(maxsize=1)
@@ -163,4 +170,4 @@ def _grain() -> U8:
     coarse = rng.normal(0, 8, (24, 24)).astype(np.float32)
     smooth = np.asarray(Image.fromarray(coarse).resize((384, 384), Image.Resampling.BICUBIC))
     plain = 128 + fine + smooth
-    return np.clip(np.stack([plain + slabs, plain], axis=2), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.stack([plain + slabs, plain], axis=2), 0, 255), np.uint8)

@@ -83,7 +83,7 @@ def make_house(seed: int, key: tuple[int, ...], width: float, district: int) -> 
         door=door,
         door_colour=door_colour,
         shop=shop,
-        storeys=max(2, source.storeys + int(rng.integers(-1, 2))),
+        storeys=max(1, source.storeys + int(rng.integers(-1, 2))),
         extra=pick(rng, (source.extra, source.extra, "", "banner", "ivy")),
         detail=int(rng.integers(1 << 30)),
         tint=between(rng, 0.92, 1.06),
@@ -94,7 +94,7 @@ def _draw_house(rng: np.random.Generator, key: tuple[int, ...], width: float, di
     kind = pick(rng, names.DISTRICTS[district % len(names.DISTRICTS)])
     wall, colour = pick(rng, names.WALLS[kind])
     modern = kind in ("glass", "concrete")
-    storeys = int(rng.integers(4, 9)) if modern else int(rng.integers(2, 7))
+    storeys = pick(rng, (4, 5, 6, 7, 8, 10)) if modern else pick(rng, (1, 2, 2, 3, 3, 4, 4, 5, 6))
     door, door_colour = pick(rng, names.PAINTS)
     shutters, shutter_colour = pick(rng, names.PAINTS) if kind in ("plaster", "stone", "timber") else ("", (0, 0, 0))
     roof, roof_height = _draw_roof(rng, kind, width)

@@ -51,7 +51,7 @@ def run_job(job: Job) -> Done:
         temporary = target.with_name(f"{target.stem[:60]}-{os.getpid()}.part")
         quality = int(generator(city.plan.seed, "quality", *shot.key).integers(82, 95))
         Image.fromarray(photo.pixels).save(temporary, "JPEG", quality=quality)
-        os.replace(temporary, target)
+        temporary.replace(target)
         texts[path] = describe(city.plan.seed, shot, photo.view)
     return texts
 
@@ -118,7 +118,9 @@ def _feed(
                 process.stdin.flush()
                 answer = json.loads(process.stdout.readline())
             except (OSError, ValueError):
-                results.put(DataError(f"a worker that renders {job.out} ended; see its message above, or use workers=1"))
+                results.put(
+                    DataError(f"a worker that renders {job.out} ended; see its message above, or use workers=1")
+                )
                 return
             results.put(DataError(answer["error"]) if "error" in answer else answer["done"])
 

@@ -64,7 +64,7 @@ def draw_light(rng: np.random.Generator, shot: Shot, rotation: float) -> Light:
     condition = shot.condition
     if condition == "day":
         return Light(
-            (0.58, 0.63, 0.70), (0.74, 0.67, 0.55), azimuth, 14 + 42 * noon,
+            (0.64, 0.69, 0.75), (0.6, 0.54, 0.44), azimuth, 14 + 42 * noon,
             (88, 140, 206), (190, 214, 234), between(rng, 0.0, 0.7), (244, 246, 250),
             0, 0, 0.0006, 0, 0, noise, exposure, tint,
         )  # fmt: skip
@@ -76,15 +76,16 @@ def draw_light(rng: np.random.Generator, shot: Shot, rotation: float) -> Light:
     if condition == "dusk":
         dim = between(rng, 0.7, 1.2)
         return Light(
-            (0.32 * dim, 0.28 * dim, 0.34 * dim), (0, 0, 0), azimuth, 2, (56 * dim, 62 * dim, 112 * dim),
+            (0.42 * dim, 0.38 * dim, 0.43 * dim), (0, 0, 0), azimuth, 2, (56 * dim, 62 * dim, 112 * dim),
             (228 * dim, 142 * dim, 98 * dim), between(rng, 0.2, 0.7), (176 * dim, 112 * dim, 110 * dim),
-            0.8, between(rng, 0.2, 0.5), 0.001, 0, 0, noise + 2, exposure, tint, afterglow=1.0,
+            0.5, between(rng, 0.15, 0.4), 0.001, 0, 0, noise + 2, exposure, tint, afterglow=1.0,
         )  # fmt: skip
     if condition == "night":
         moon = between(rng, 0.5, 1.3)
         return Light(
-            (0.085 * moon, 0.095 * moon, 0.14 * moon), (0, 0, 0), azimuth, 0, (8, 11, 24), (34, 30, 36),
-            between(rng, 0, 0.5), (30, 28, 34), 1.0, between(rng, 0.06, 0.4), 0.001, 0, 0,
+            (0.12 * moon, 0.125 * moon, 0.165 * moon), (0, 0, 0), azimuth, 0,
+            (20 * moon, 23 * moon, 40 * moon), (66 * moon, 58 * moon, 62 * moon),
+            between(rng, 0, 0.5), (44 * moon, 40 * moon, 46 * moon), 1.0, between(rng, 0.05, 0.28), 0.001, 0, 0,
             noise + between(rng, 3, 7), between(rng, 0.75, 1.35), tint,
         )  # fmt: skip
     if condition == "rain":

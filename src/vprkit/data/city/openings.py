@@ -29,7 +29,7 @@ def scaled(colour: Colour, factor: float) -> Colour:
 
 
 def window_stamps(house: House, bay: float, density: float) -> list[Canvas]:
-    """Three versions of this house's window (open, half and full curtains), as wide as a bay and as high as a storey."""
+    """This house's window with open, half and full curtains, each as wide as a bay and as high as a storey."""
     return [_window(house, bay, density, curtain) for curtain in (0.0, 0.35, 0.75)]
 
 

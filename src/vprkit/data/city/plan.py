@@ -4,7 +4,7 @@ Local coordinates are metres, x to the right and y up; directions are degrees cl
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -95,7 +95,9 @@ class CityPlan:
         y0, y1 = self._span(self.ys, self.horizontal, j)
         return x0, y0, x1, y1
 
-    def _span(self, lines: "np.ndarray[tuple[int], np.dtype[np.float64]]", streets: list[Street], i: int) -> tuple[float, float]:
+    def _span(
+        self, lines: "np.ndarray[tuple[int], np.dtype[np.float64]]", streets: list[Street], i: int
+    ) -> tuple[float, float]:
         low = float(lines[i - 1]) + streets[i - 1].half if i > 0 else float(lines[0]) - 90
         high = float(lines[i]) - streets[i].half if i < len(lines) else float(lines[-1]) + 90
         return low, high
@@ -142,6 +144,22 @@ def _street(seed: int, number: int, vertical: bool, centre: float) -> Street:
         surface=pick(rng, ("asphalt", "asphalt", "asphalt", "dark asphalt", "cobbles")),
         marking=pick(rng, ("dashed", "dashed", "solid", "double", "none")),
         lamp_gap=between(rng, 21, 30),
+    )
+
+
+def dress(seed: int, street: Street, number: int) -> Street:
+    """The street as it looks on one stretch between two crossings: trees, surface, markings and lamps change."""
+    rng = generator(seed, "dress", int(street.vertical), street.number, number)
+    if chance(rng, 0.2):
+        return street
+    return replace(
+        street,
+        tree=pick(rng, ("", "", "", "round", "poplar", "small", "conifer")) if street.half >= 7 else "",
+        spacing=between(rng, 9, 22),
+        lamp=pick(rng, ("arm", "globe", "lantern", "double")),
+        lamp_gap=between(rng, 21, 30),
+        surface=pick(rng, ("asphalt", "asphalt", "dark asphalt", "cobbles", "pale asphalt")),
+        marking=pick(rng, ("dashed", "solid", "double", "none")),
     )
 
 

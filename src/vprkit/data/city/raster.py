@@ -74,7 +74,9 @@ def in_sight(camera: Camera, quads: Quads, reach: float) -> npt.NDArray[np.intp]
     return np.flatnonzero(keep)
 
 
-def draw(camera: Camera, buffer: Buffer, quads: Quads, texture_of: Callable[[int, float], Texture]) -> npt.NDArray[np.float64]:
+def draw(
+    camera: Camera, buffer: Buffer, quads: Quads, texture_of: Callable[[int, float], Texture]
+) -> npt.NDArray[np.float64]:
     """Draw all quads; `texture_of(number, travel)` is called only for those that show, with their least distance.
 
     Returns:
@@ -170,8 +172,8 @@ def _draw_run(
     if count < _GLIMPSE * buffer.texels.size:
         return (count, 0.0, 0.0, 0.0, 0.0)
     shown = np.flatnonzero(inside.any(axis=0))
-    row = start + int(np.flatnonzero(inside.any(axis=1))[-1])
-    low = camera.height + float(t[shown].min()) * float(camera.slopes[row])
+    last_row = start + int(np.flatnonzero(inside.any(axis=1))[-1])
+    low = camera.height + float(t[shown].min()) * float(camera.slopes[last_row])
     where = (first + float(shown.mean())) / camera.directions.shape[1]
     return (count, float(u[shown].min()), float(u[shown].max()), low, where)
 
@@ -194,4 +196,4 @@ def _level(camera: Camera, texture: Texture, t: F32, u: F32, height: float, miss
         sideways = np.minimum(np.append(step, step[-1]), np.append(step[0], step))
         footprint = np.maximum(footprint, np.where(missed, 0, sideways * np.float32(0.5 * texture.columns[0])))
     level = np.floor(np.log2(np.maximum(footprint, 1e-3)) + 0.35).astype(np.int32)
-    return np.clip(level, 0, len(texture.rows) - 1)
+    return np.asarray(np.clip(level, 0, len(texture.rows) - 1), np.int32)

@@ -23,13 +23,11 @@ _LAMP_REACH = 45.0  # metres within which a lamp lights anything
 
 @dataclass
 class Lit:
-    """A lit picture and what weather and lens still need: (H, W, 3) 0..255 and (H, W) planes."""
+    """A lit picture, (H, W, 3) 0..255, and what weather and lens still need."""
 
     rgb: F32
     glow: F32  # (H, W, 3) light given off, 0..255
-    distance: F32
-    wet: F32
-    sky: F32  # share of sky per pixel
+    wet: F32  # (H, W) how much the ground mirrors, 0..1
     horizon: int  # row
 
 
@@ -62,7 +60,8 @@ def shade(view: View, light: Light, glow: U32, rng: np.random.Generator) -> Lit:
         rgb = rgb * keep + np.array(light.rim, np.float32) * 0.92 * (1 - keep) * (1 - open_sky[..., None])
     rgb += _sky(light, slopes, camera.turn[pick[0]], open_sky, rng) * open_sky[..., None]
     horizon = int(np.searchsorted(-slopes, 0))
-    return Lit(rgb, emission, near, special[..., 0] if light.wet else np.zeros_like(near), open_sky, horizon)
+    wet = special[..., 0] * np.float32(1 if light.wet else 0)
+    return Lit(rgb, emission, wet, horizon)
 
 
 def _average(texels: U32, factor: int) -> F32:

@@ -219,4 +219,3 @@ def _furniture(canvas: Canvas, kind: str, variant: int) -> None:
 
 def _turn(points: int) -> list[float]:
     return [2 * np.pi * number / points for number in range(points)]
-

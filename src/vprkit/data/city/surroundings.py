@@ -6,7 +6,7 @@ import numpy as np
 
 from vprkit.data.city.blocks import DEPTH, Block, BlockStore, Face
 from vprkit.data.city.ground import ground_at, paint_ground, segments
-from vprkit.data.city.plan import REACH, CityPlan, Street
+from vprkit.data.city.plan import REACH, CityPlan, Street, dress
 from vprkit.data.city.randomness import chance, generator, pick
 from vprkit.data.city.raster import Quads
 from vprkit.data.city.sprites import LAMPS, SIZES, TREES
@@ -86,7 +86,7 @@ def _stretches(plan: CityPlan, x: float, y: float) -> list[tuple[Street, float, 
         if abs(street.centre - off) < REACH:
             for start, stop, number in segments(plan, street):
                 if start < along + REACH and stop > along - REACH:
-                    found.append((street, start, stop, number))
+                    found.append((dress(plan.seed, street, number), start, stop, number))
     return found
 
 
@@ -109,7 +109,8 @@ def _line_street(seed: int, street: Street, start: float, stop: float, number: i
                     boards.append(Board(*on_street(street, side * edge, along), street.tree, variant))
         offset = 4.0 if side < 0 else 4.0 + street.lamp_gap / 2
         for s in np.arange(start + offset, stop - 2, street.lamp_gap):
-            boards.append(Board(*on_street(street, side * (street.kerb + 0.35), float(s) + 1.3), street.lamp, 0))
+            x, y = on_street(street, side * (street.kerb + 0.35), float(s) + 1.3)
+            boards.append(Board(x, y, street.lamp, 0))
     for _ in range(int(rng.integers(4, 10))):
         kind = pick(rng, _FURNITURE)
         side = pick(rng, (-1, 1))

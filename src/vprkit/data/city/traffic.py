@@ -38,7 +38,7 @@ def draw_traffic(seed: int, shot: Shot, around: Surroundings) -> tuple[list[Car]
     """The cars and people of one shot."""
     rng = generator(seed, "traffic", *shot.key)
     cars, people = [], list[Board]()
-    density = between(rng, 0.15, 0.8)
+    density = between(rng, 0.1, 0.6)
     crowd = {"night": 0.35, "rain": 0.5, "snow": 0.6}.get(shot.condition, 1.0) * between(rng, 0, 0.09)
     for street, start, stop, _ in around.stretches:
         along, off = (shot.y, shot.x) if street.vertical else (shot.x, shot.y)
@@ -67,7 +67,7 @@ def _park(rng: np.random.Generator, street: Street, low: float, high: float, den
 def _drive(rng: np.random.Generator, street: Street, low: float, high: float) -> list[Car]:
     cars = []
     room = street.kerb - (2.3 if street.parking else 0.3)
-    for _ in range(int(rng.poisson(0.9))):
+    for _ in range(int(rng.poisson(0.7))):
         side = 1 if chance(rng, 0.5) else -1
         x, y = on_street(street, side * min(1.7, room / 2), between(rng, low, high))
         model = _draw(rng, (0.34, 0.56, 0.76, 0.92))

@@ -52,12 +52,26 @@ def side(model: int, paint: int, mirrored: bool) -> Texture:
     canvas.polygon([(0.05, 0.3), (length - 0.02, 0.3), (length, body - 0.2), (front, body), (0, body)], colour, BODY)
     canvas.polygon([(rear, body - 0.05), (rear_top, height), (front_top, height), (front, body - 0.05)], colour, BODY)
     if shape.name == "car":
-        glass = [(rear + 0.2, body), (rear_top + 0.12, height - 0.1), (front_top - 0.05, height - 0.1), (front - 0.2, body)]
+        glass = [
+            (rear + 0.2, body),
+            (rear_top + 0.12, height - 0.1),
+            (front_top - 0.05, height - 0.1),
+            (front - 0.2, body),
+        ]
         canvas.polygon(glass, _GLASS, WALL)
         middle = (rear + front) / 2
         canvas.rect(middle - 0.04, middle + 0.05, body, height - 0.08, colour, BODY)
     else:
-        canvas.polygon([(0.72 * length, body), (0.72 * length, height - 0.3), (front_top - 0.05, height - 0.3), (front - 0.1, body)], _GLASS, WALL)
+        canvas.polygon(
+            [
+                (0.72 * length, body),
+                (0.72 * length, height - 0.3),
+                (front_top - 0.05, height - 0.3),
+                (front - 0.1, body),
+            ],
+            _GLASS,
+            WALL,
+        )
         canvas.rect(0.08 * length, 0.64 * length, body, height - 0.5, scaled(colour, 0.88), BODY)
         if (model + paint) % 2:
             canvas.text("EXPRESS", 0.1 * length, 0.62 * length, body + 0.05, height - 0.6, (190, 60, 40), BODY)
@@ -83,9 +97,16 @@ def end(model: int, paint: int, front: bool) -> Texture:
     width, height, body = shape.width, shape.height, shape.body
     top = 0.16 if shape.name == "car" else 0.03
     canvas.rect(0.0, width, 0.25, body, colour, BODY)
-    canvas.polygon([(0.03, body - 0.03), (top, height), (width - top, height), (width - 0.03, body - 0.03)], colour, BODY)
+    canvas.polygon(
+        [(0.03, body - 0.03), (top, height), (width - top, height), (width - 0.03, body - 0.03)], colour, BODY
+    )
     if shape.name != "lorry" or front:
-        glass = [(0.16, body + 0.03), (top + 0.1, height - 0.12), (width - top - 0.1, height - 0.12), (width - 0.16, body + 0.03)]
+        glass = [
+            (0.16, body + 0.03),
+            (top + 0.1, height - 0.12),
+            (width - top - 0.1, height - 0.12),
+            (width - 0.16, body + 0.03),
+        ]
         canvas.polygon(glass, _GLASS, WALL)
     light, material = ((232, 232, 222), HEADLIGHT) if front else ((164, 26, 24), TAILLIGHT)
     for left in (0.08, width - 0.42):

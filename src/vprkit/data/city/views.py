@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vprkit.data.city.plan import Place, Street
+from vprkit.data.city.plan import Place
 from vprkit.data.city.randomness import between, chance, generator, pick
 from vprkit.data.city.shot import Condition, Shot
 from vprkit.data.city.surroundings import on_street
@@ -37,9 +37,7 @@ class PlaceViews:
     queries: tuple[Shot, ...]
 
 
-def photograph(
-    seed: int, place: Place, views: int, conditions: Sequence[Condition], size: int
-) -> PlaceViews:
+def photograph(seed: int, place: Place, views: int, conditions: Sequence[Condition], size: int) -> PlaceViews:
     """Half of the views are database images by day, the others queries under the conditions in turn.
 
     Every query looks within some 20 degrees of a database view of its place and stands less than 25 m from it, so that
@@ -52,8 +50,9 @@ def photograph(
     for n in range(views - count):
         # Each round through the conditions starts one further, so that every heading meets every condition.
         condition = conditions[(n + place.number) % len(conditions)]
-        heading = headings[(n + place.number // len(conditions)) % len(headings)]
-        queries.append(_query_shot(seed, place, count + n, heading, condition, size))
+        partner = (n + place.number // len(conditions)) % count
+        faces = headings[partner % len(headings)][1]
+        queries.append(_query_shot(seed, place, count + n, database[partner], faces, condition))
     return PlaceViews(tuple(database), tuple(queries))
 
 
@@ -82,15 +81,7 @@ def _sideways(bearing: float, turn: int) -> tuple[float, int]:
     return bearing + turn * _SIDE_ANGLE, turn * right_is
 
 
-def stand(place: Place, street: Street, across: float, along: float) -> tuple[float, float]:
-    """Local coordinates of a point near a place."""
-    middle = place.y if street.vertical else place.x
-    return on_street(street, across, middle + along)
-
-
-def _database_shot(
-    seed: int, place: Place, n: int, count: int, headings: list[tuple[float, int]], size: int
-) -> Shot:
+def _database_shot(seed: int, place: Place, n: int, count: int, headings: list[tuple[float, int]], size: int) -> Shot:
     """A view from a mapping car: in its lane, level, by day."""
     rng = generator(seed, "database", place.number, n)
     bearing, faces = headings[n % len(headings)]
@@ -99,27 +90,33 @@ def _database_shot(
     street = place.street
     room = max(0.6, street.kerb - (3.0 if street.parking else 1.8))
     across = -faces * between(rng, 0.3, 1.0) * room if faces else between(rng, -1, 1) * min(1.6, room)
-    x, y = stand(place, street, across, spread + between(rng, -1.5, 1.5))
+    middle = place.y if street.vertical else place.x
+    x, y = on_street(street, across, middle + spread + between(rng, -1.5, 1.5))
     return Shot(
         (place.number, n), place.number, x, y, between(rng, 1.6, 1.75), bearing + between(rng, -4, 4), "day",
         moment(rng, "day", 2023), 70.0, 0.6 + between(rng, -0.015, 0.015), size=(size, size),
     )  # fmt: skip
 
 
-def _query_shot(
-    seed: int, place: Place, n: int, heading: tuple[float, int], condition: Condition, size: int
-) -> Shot:
-    """A view of somebody with a phone: on the road or the pavement, less level, at any time."""
+def _query_shot(seed: int, place: Place, n: int, partner: Shot, faces: int, condition: Condition) -> Shot:
+    """A view of somebody with a phone, some metres from a database view that looks the same way, at any time.
+
+    Most stand within 4 m of it on the road, one in five further off or on the pavement.
+    """
     rng = generator(seed, "query", place.number, n)
-    bearing, faces = heading
     street = place.street
-    room = max(0.6, street.kerb - (3.0 if street.parking else 1.8))
-    if chance(rng, 0.3):
-        across = (street.kerb + 0.5 * street.pavement) * (-faces if faces else pick(rng, (-1, 1)))
+    off, along = (partner.x, partner.y) if street.vertical else (partner.y, partner.x)
+    across = off - street.centre
+    room = max(0.6, street.kerb - (2.6 if street.parking else 1.4))
+    if chance(rng, 0.2):
+        along += between(rng, -9, 9)
+        side = -faces if faces else (1 if across > 0 else -1)
+        across = side * (street.kerb + 0.5 * street.pavement) if chance(rng, 0.5) else across
     else:
-        across = -faces * between(rng, 0, 1) * room if faces else between(rng, -1, 1) * room
-    x, y = stand(place, street, across, between(rng, -9.5, 9.5))
+        along += between(rng, -3, 3)
+        across = max(-room, min(room, across + between(rng, -1.1, 1.1)))
+    x, y = on_street(street, across, along)
     return Shot(
-        (place.number, n), place.number, x, y, between(rng, 1.45, 1.8), bearing + between(rng, -12, 12), condition,
-        moment(rng, condition), between(rng, 62, 78), 0.6 + between(rng, -0.05, 0.05), size=(size, size),
+        (place.number, n), place.number, x, y, between(rng, 1.5, 1.8), partner.bearing + between(rng, -5, 5), condition,
+        moment(rng, condition), between(rng, 67, 73), 0.6 + between(rng, -0.02, 0.02), size=partner.size,
     )  # fmt: skip

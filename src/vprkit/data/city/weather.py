@@ -22,14 +22,15 @@ def develop(lit: Lit, light: Light, rng: np.random.Generator) -> U8:
     if light.wet:
         rgb += (_rain(rgb.shape[:2], rng) * np.float32(16))[..., None]
         grey = rgb.mean(axis=2, keepdims=True)
-        rgb = grey + (rgb - grey) * np.float32(0.62)
+        rgb = np.asarray(grey + (rgb - grey) * np.float32(0.62), np.float32)
     if light.snow:
         fall = _flakes(rgb.shape[:2], rng, light.haze)[..., None]
         rgb += (np.float32(240) - rgb) * fall
     rgb *= np.array(light.tint, np.float32) * np.float32(light.exposure)
     rgb *= _vignette(rgb.shape[0], rgb.shape[1])[..., None]
     # A soft shoulder instead of hard clipping of lamps and snow.
-    rgb = np.where(rgb > 200, 200 + 55 * np.tanh((rgb - 200) * np.float32(1 / 70)), rgb)
+    soft = 200 + 55 * np.tanh((rgb - 200) * np.float32(1 / 70))
+    np.copyto(rgb, soft, where=rgb > 200)
     rgb += _noise(rgb.shape[:2], rng) * np.float32(light.noise)
     return np.clip(rgb, 0, 255).astype(np.uint8)
 
@@ -60,7 +61,7 @@ def _window(bank: F32, shape: tuple[int, ...], rng: np.random.Generator) -> F32:
     """A random piece of a stored picture, repeated where the photo is larger."""
     rows = (np.arange(shape[0]) + int(rng.integers(bank.shape[0]))) % bank.shape[0]
     columns = (np.arange(shape[1]) + int(rng.integers(bank.shape[1]))) % bank.shape[1]
-    return bank.take(rows, axis=0).take(columns, axis=1)
+    return np.asarray(bank.take(rows, axis=0).take(columns, axis=1), np.float32)
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> F32:
@@ -105,7 +106,7 @@ def _flake_bank() -> F32:
         dots = (rng.random((_BANK, _BANK)) < share).astype(np.float32) * 255
         picture = Image.fromarray(dots.astype(np.uint8)).filter(ImageFilter.GaussianBlur(radius))
         total += np.asarray(picture, np.float32) / 255 * weight
-    return np.clip(total, 0, 0.9)
+    return np.asarray(np.clip(total, 0, 0.9), np.float32)
 
 
 @lru_cache(maxsize=8)

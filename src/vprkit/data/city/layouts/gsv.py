@@ -50,8 +50,8 @@ class GsvLayout:
             for place in city.places:
                 source = Source(seed, places, (place.x, place.y), site.rotation)
                 views = photograph(seed, place, options.views, options.conditions, options.size)
-                for shot in (*views.database, *views.queries):
-                    frames.append(_frame(seed, name, shot, source, site))
+                shots = (*views.database, *views.queries)
+                frames += [_frame(seed, name, shot, source, site) for shot in shots]
         return frames
 
     def write(self, root: Path, frames: Sequence[Frame], texts: Mapping[str, str]) -> list[str]:
