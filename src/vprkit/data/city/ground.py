@@ -11,7 +11,7 @@ from vprkit.data.city.plan import CityPlan, Street, dress
 from vprkit.data.city.randomness import generator
 from vprkit.data.city.textures import GRASS, MARKING, PAVEMENT, ROAD, U8, Colour, Texture, build_texture
 
-EXTENT = 80.0  # metres from the centre to each side
+EXTENT = 66.0  # metres from the centre to each side
 DENSITY = 6.0  # texels per metre
 _SURFACES: dict[str, Colour] = {
     "asphalt": (98, 98, 100),

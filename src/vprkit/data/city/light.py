@@ -81,12 +81,13 @@ def draw_light(rng: np.random.Generator, shot: Shot, rotation: float) -> Light:
             0.5, between(rng, 0.15, 0.4), 0.001, 0, 0, noise + 2, exposure, tint, afterglow=1.0,
         )  # fmt: skip
     if condition == "night":
-        moon = between(rng, 0.5, 1.3)
+        moon = between(rng, 0.6, 1.6)  # and light of the town on haze
         return Light(
-            (0.12 * moon, 0.125 * moon, 0.165 * moon), (0, 0, 0), azimuth, 0,
-            (20 * moon, 23 * moon, 40 * moon), (66 * moon, 58 * moon, 62 * moon),
-            between(rng, 0, 0.5), (44 * moon, 40 * moon, 46 * moon), 1.0, between(rng, 0.05, 0.28), 0.001, 0, 0,
-            noise + between(rng, 3, 7), between(rng, 0.75, 1.35), tint,
+            (0.11 * moon, 0.115 * moon, 0.15 * moon), (0, 0, 0), azimuth, 0,
+            (24 * moon, 26 * moon, 42 * moon), (66 * moon, 58 * moon, 60 * moon),
+            between(rng, 0, 0.5), (46 * moon, 42 * moon, 46 * moon), between(rng, 0.5, 1.0),
+            between(rng, 0.05, 0.28), 0.001, 0, 0,
+            noise + between(rng, 1, 4), between(rng, 0.75, 1.35), tint,
         )  # fmt: skip
     if condition == "rain":
         return Light(

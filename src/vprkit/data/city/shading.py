@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from vprkit.data.city.lamps import add_halos, lamplight
 from vprkit.data.city.light import Light, sun_direction
 from vprkit.data.city.raster import GROUND
 from vprkit.data.city.scene import View
-from vprkit.data.city.sprites import lamp_heads
 from vprkit.data.city.surroundings import HEIGHTS
 from vprkit.data.city.textures import F32, U8, U32
 from vprkit.data.city.vehicles import MODELS
 
 _MARCH = (1.2, 2.4, 4.0, 6.0, 9.0, 13.0, 18.0, 24.0, 31.0, 40.0)  # metres towards the sun at which heights are read
 _CONTACT_REACH = 26.0  # metres within which cars darken the ground
-_LAMP_REACH = 45.0  # metres within which a lamp lights anything
 
 
 @dataclass
@@ -53,14 +52,16 @@ def shade(view: View, light: Light, glow: U32, rng: np.random.Generator) -> Lit:
     z = camera.height + near * slopes[:, None]
     strength = _daylight(view, light, facing, x, y, z)
     if light.lamps > 0.3:
-        strength += _lamplight(view, light, facing, x, y, z)
+        strength += lamplight(view, light, facing, x, y, z)
     rgb = albedo * strength + emission
     if light.haze:
         keep = np.exp(-near * np.float32(light.haze))[..., None]
         rgb = rgb * keep + np.array(light.rim, np.float32) * 0.92 * (1 - keep) * (1 - open_sky[..., None])
     rgb += _sky(light, slopes, camera.turn[pick[0]], open_sky, rng) * open_sky[..., None]
+    if light.lamps > 0.3:
+        add_halos(view, light, rgb, distance, factor)
     horizon = int(np.searchsorted(-slopes, 0))
-    wet = special[..., 0] * np.float32(1 if light.wet else 0)
+    wet = np.asarray(special[..., 0] * float(light.wet > 0), np.float32)
     return Lit(rgb, emission, wet, horizon)
 
 
@@ -133,21 +134,6 @@ def _contact(view: View, facing: U8, x: F32, y: F32) -> F32:
         dark = np.clip((away + 0.15) * np.float32(1.6), 0, 1) * np.float32(0.7) + np.float32(0.3)
         np.minimum(result[part], dark, out=result[part], where=on)
     return result
-
-
-def _lamplight(view: View, light: Light, facing: U8, x: F32, y: F32, z: F32) -> F32:
-    """(H, W, 3) light of street lamps and of shop windows on what is near them."""
-    total = np.zeros(x.shape, np.float32)
-    camera = view.camera
-    lamps = sorted(view.around.lamps, key=lambda b: (b.x - camera.x) ** 2 + (b.y - camera.y) ** 2)
-    for lamp in lamps[:10]:
-        if math.hypot(lamp.x - camera.x, lamp.y - camera.y) > _LAMP_REACH:
-            break
-        height = lamp_heads(lamp.kind)[0][1]
-        square = (x - np.float32(lamp.x)) ** 2 + (y - np.float32(lamp.y)) ** 2 + (z - np.float32(height)) ** 2
-        total += np.float32(light.lamps) / (1 + square * np.float32(0.022))
-    total *= np.array((0.9, 0.9, 0.9, 0.9, 0.8, 0.75), np.float32)[facing]
-    return np.asarray(total[..., None] * np.array((1.0, 0.8, 0.52), np.float32) * 0.55, np.float32)
 
 
 def _sky(light: Light, slopes: F32, turn: F32, open_sky: F32, rng: np.random.Generator) -> F32:

@@ -13,6 +13,7 @@ from vprkit.data.city.surroundings import Board, Surroundings, on_street
 from vprkit.data.city.vehicles import MODELS, PAINTS
 
 _SLOT = 6.3  # metres of kerb per parked car
+_ELBOW_ROOM = 1.2  # metres between the camera and any parked car
 _SIGHT = 75.0  # metres within which cars and people are placed
 
 
@@ -108,5 +109,9 @@ def _apart(shot: Shot, x: float, y: float, metres: float) -> bool:
 
 
 def _clear_of(shot: Shot, car: Car) -> bool:
-    """Driving cars keep a car's length from the camera, parked ones do not contain it."""
-    return _apart(shot, car.x, car.y, 3.4 if car.parked else 9.0)
+    """Driving cars keep their distance from the camera; parked ones leave room to stand beside them."""
+    if not car.parked:
+        return _apart(shot, car.x, car.y, 9.0)
+    half = (MODELS[car.model].width / 2, MODELS[car.model].length / 2)[:: 1 if car.vertical else -1]
+    gap_x, gap_y = abs(car.x - shot.x) - half[0], abs(car.y - shot.y) - half[1]
+    return math.hypot(max(gap_x, 0.0), max(gap_y, 0.0)) > _ELBOW_ROOM

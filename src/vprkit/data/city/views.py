@@ -113,10 +113,10 @@ def _query_shot(seed: int, place: Place, n: int, partner: Shot, faces: int, cond
         side = -faces if faces else (1 if across > 0 else -1)
         across = side * (street.kerb + 0.5 * street.pavement) if chance(rng, 0.5) else across
     else:
-        along += between(rng, -3, 3)
-        across = max(-room, min(room, across + between(rng, -1.1, 1.1)))
+        along += between(rng, -2.2, 2.2)
+        across = max(-room, min(room, across + between(rng, -0.8, 0.8)))
     x, y = on_street(street, across, along)
     return Shot(
-        (place.number, n), place.number, x, y, between(rng, 1.5, 1.8), partner.bearing + between(rng, -5, 5), condition,
+        (place.number, n), place.number, x, y, between(rng, 1.5, 1.8), partner.bearing + between(rng, -4, 4), condition,
         moment(rng, condition), between(rng, 67, 73), 0.6 + between(rng, -0.02, 0.02), size=partner.size,
     )  # fmt: skip

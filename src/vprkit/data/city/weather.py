@@ -21,8 +21,7 @@ def develop(lit: Lit, light: Light, rng: np.random.Generator) -> U8:
         rgb += _glare(lit.glow) * np.float32(0.55 * light.lamps + 0.15)
     if light.wet:
         rgb += (_rain(rgb.shape[:2], rng) * np.float32(16))[..., None]
-        grey = rgb.mean(axis=2, keepdims=True)
-        rgb = np.asarray(grey + (rgb - grey) * np.float32(0.62), np.float32)
+        rgb += (rgb.mean(axis=2, keepdims=True) - rgb) * np.float32(0.38)
     if light.snow:
         fall = _flakes(rgb.shape[:2], rng, light.haze)[..., None]
         rgb += (np.float32(240) - rgb) * fall
@@ -32,7 +31,7 @@ def develop(lit: Lit, light: Light, rng: np.random.Generator) -> U8:
     soft = 200 + 55 * np.tanh((rgb - 200) * np.float32(1 / 70))
     np.copyto(rgb, soft, where=rgb > 200)
     rgb += _noise(rgb.shape[:2], rng) * np.float32(light.noise)
-    return np.clip(rgb, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(rgb, 0, 255), np.uint8)
 
 
 def _mirror(lit: Lit, rgb: F32, light: Light) -> None:
@@ -41,8 +40,8 @@ def _mirror(lit: Lit, rgb: F32, light: Light) -> None:
     if below <= 0 or horizon <= 0:
         return
     rows = np.clip(horizon - 1 - (np.arange(below) * 0.9).astype(np.int32), 0, horizon - 1)
-    image = rgb[rows]
-    image = (image + np.roll(image, 2, axis=0) + np.roll(image, 4, axis=0) + np.roll(image, 6, axis=0)) / 4
+    sharp = rgb[rows]
+    image = np.mean([np.roll(sharp, step, axis=0) for step in (0, 2, 4, 6)], axis=0)
     share = lit.wet[horizon:, :, None] * np.linspace(0.62, 0.25, below, dtype=np.float32)[:, None, None]
     rgb[horizon:] += (image - rgb[horizon:]) * share * np.float32(light.wet)
 
@@ -88,19 +87,18 @@ def _rain_bank() -> F32:
     total = np.zeros_like(drops)
     for step in range(14):
         total += np.roll(drops, (step, step // 5), axis=(0, 1))
-    return total * np.float32(1.3)
+    return np.asarray(total * 1.3, np.float32)
 
 
 def _flakes(shape: tuple[int, ...], rng: np.random.Generator, haze: float) -> F32:
     strength = min(1.0, 0.4 + 70 * haze)
-    return np.minimum(1, _window(_flake_bank(), shape, rng) * np.float32(strength))
+    return np.asarray(np.minimum(1, _window(_flake_bank(), shape, rng) * np.float32(strength)), np.float32)
 
 
 @lru_cache(maxsize=1)
 def _flake_bank() -> F32:
     """Falling flakes, small and many, large and few, as cover 0..1."""
     rng = np.random.Generator(np.random.PCG64(23))
-    picture = Image.new("L", (_BANK, _BANK))
     total = np.zeros((_BANK, _BANK), np.float32)
     for share, radius, weight in ((0.004, 0.5, 1.6), (0.0011, 1.1, 5.0), (0.0002, 2.0, 12.0)):
         dots = (rng.random((_BANK, _BANK)) < share).astype(np.float32) * 255
@@ -113,5 +111,6 @@ def _flake_bank() -> F32:
 def _vignette(height: int, width: int) -> F32:
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     # A panorama has no corners: only its top and bottom darken.
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] if width < 2 * height else np.float32(0)
+    edge = 1.0 if width < 2 * height else 0.0
+    x = np.linspace(-edge, edge, width, dtype=np.float32)[None, :]
     return np.asarray(1 - np.float32(0.16) * (x * x + y * y) / 2, np.float32)

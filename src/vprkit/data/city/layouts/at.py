@@ -62,7 +62,7 @@ class AtLayout:
 
 
 def _frame(split: str, role: str, shot: Shot, source: Source, site: Site) -> Frame:
-    position, heading = site.locate(shot.x, shot.y), site.heading(shot.bearing)
+    position, heading = site.locate(shot.x, shot.y), round(site.heading(shot.bearing), 1) % 360
     image = f"p{shot.place:05d}v{shot.key[1]:03d}"
     name = at_name(position, image, shot.key[1] % 100, heading, shot.time, shot.condition)
     tags = {"split": split, "role": role}
