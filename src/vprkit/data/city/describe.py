@@ -47,7 +47,11 @@ def describe(seed: int, shot: Shot, view: View) -> str:
     width = "narrow" if street.half < 7.2 else "wide" if street.half > 9 else "city"
     text = pick(rng, _OPENINGS[shot.condition]).format(width=width)
     houses = _visible_houses(view)
-    text += pick(rng, (" with ", ": ", " showing ")) + (_join(rng, houses) if houses else "hardly any houses in view")
+    text += pick(rng, (" with ", ": ", " showing "))
+    phrases = [_placed(rng, *house) for house in houses] or ["hardly any house in view"]
+    while len(phrases) > 1 and len(text) + len(_join(phrases)) > LIMIT - 1:
+        phrases.pop()
+    text += _join(phrases)
     extras = _things(rng, view)
     endings = _ENDINGS.get(shot.condition, ())
     if endings:
@@ -81,14 +85,18 @@ def _visible_houses(view: View) -> list[tuple[House, list[Sight], float]]:
     return found
 
 
-def _join(rng: np.random.Generator, houses: list[tuple[House, list[Sight], float]]) -> str:
-    phrases = []
-    for house, sights, where in houses:
-        side = "on the left" if where < 0.4 else "on the right" if where > 0.6 else "ahead"
-        phrases.append(f"{_house(rng, house, sights)} {side}")
-    if len(phrases) == 1:
-        return phrases[0]
-    return ", ".join(phrases[:-1]) + " and " + phrases[-1]
+def _placed(rng: np.random.Generator, house: House, sights: list[Sight], where: float) -> str:
+    side = "on the left" if where < 0.4 else "on the right" if where > 0.6 else "ahead"
+    return f"{_house(rng, house, sights)} {side}"
+
+
+def _join(phrases: list[str]) -> str:
+    return ", ".join(phrases[:-1]) + " and " + phrases[-1] if len(phrases) > 1 else phrases[0]
+
+
+def _a(words: str) -> str:
+    """The words with their article."""
+    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
 
 def _house(rng: np.random.Generator, house: House, sights: list[Sight]) -> str:
@@ -96,13 +104,12 @@ def _house(rng: np.random.Generator, house: House, sights: list[Sight]) -> str:
     storeys = STOREYS[min(house.storeys, 12)]
     noun = "tower" if house.storeys > 7 else pick(rng, ("house", "building"))
     first = house.wall if chance(rng, 0.5) else f"{storeys}-storey {house.wall}"
-    article = "an" if first[0] in "aeiou" else "a"
     details = _details(house, sights)
     chosen = [details[int(i)] for i in sorted(rng.permutation(len(details))[:2])]
     shop = _shop(house, sights)
     if shop:
         chosen = [shop, *chosen[:1]]
-    return f"{article} {first} {noun}" + (" with " + " and ".join(chosen) if chosen else "")
+    return _a(f"{first} {noun}") + (" with " + " and ".join(chosen) if chosen else "")
 
 
 def _details(house: House, sights: list[Sight]) -> list[str]:
@@ -111,7 +118,7 @@ def _details(house: House, sights: list[Sight]) -> list[str]:
     front = [s for s in sights if isinstance(s.thing, Face) and s.thing.side == "front"]
     door = (house.door_bay % house.bays + 0.5) / house.bays
     if any(s.start < door < s.stop and s.low < 1.2 for s in front):
-        found.append(f"a {house.door} door" if house.door != "orange" else "an orange door")
+        found.append(_a(f"{house.door} door"))
     if house.roof in ("gable", "stepped"):
         found.append("a stepped gable" if house.roof == "stepped" else "a pointed gable")
     elif house.roof in ("mansard", "eaves"):
@@ -134,7 +141,7 @@ def _shop(house: House, sights: list[Sight]) -> str:
     if shop is None or house.storeys < 2:
         return ""
     readable = any(s.share > _SMALL * 4 and s.low < house.base - 0.9 and s.stop - s.start > 0.6 for s in sights)
-    awning = f" under a {shop.awning} awning" if shop.awning else ""
+    awning = " under " + _a(f"{shop.awning} awning") if shop.awning else ""
     return f"a {shop.kind} called '{shop.name}'{awning}" if readable else ""
 
 
@@ -168,8 +175,7 @@ def _cars(cars: list[Car]) -> list[str]:
     found = []
     if parked:
         kind = parked[0].name if len(parked) == 1 else "cars"
-        article = "an" if kind[0] in "aeiou" else "a"
-        found.append(f"{article} parked {kind}" if len(parked) == 1 else f"{NUMBERS[min(len(parked), 12)]} parked cars")
+        found.append(f"a parked {kind}" if len(parked) == 1 else f"{NUMBERS[min(len(parked), 12)]} parked cars")
     driving = [car for car in cars if not car.parked]
     if driving:
         found.append(f"a {driving[0].name} driving")
