@@ -13,6 +13,7 @@ class Canvas:
 
     def __init__(self, width: float, height: float, density: float) -> None:
         self.width, self.height, self.density = width, height, density
+        self.fine = density >= 10  # whether details of 10 cm can show
         self.columns, self.rows = max(2, round(width * density)), max(2, round(height * density))
         self.texels: U8 = np.zeros((self.rows, self.columns, 4), np.uint8)  # all CLEAR
 
@@ -41,7 +42,8 @@ class Canvas:
     def shade(self, x0: float, x1: float, z0: float, z1: float, factor: float) -> None:
         """Darken or brighten a rectangle."""
         area = self.span(x0, x1, z0, z1)
-        self.rgb[area] = np.clip(self.rgb[area] * np.float32(factor), 0, 255).astype(np.uint8)
+        shaded = self.rgb[area].astype(np.uint16) * np.uint16(factor * 256) >> 8
+        self.rgb[area] = shaded if factor <= 1 else np.minimum(shaded, 255)
 
     def stamp(self, other: "Canvas", x0: float, z0: float, window: int = -1) -> None:
         """Copy another canvas with its lower left corner at (x0, z0); materials of glass become `window`."""

@@ -234,6 +234,8 @@ def _steps(width: float, low: float, high: float) -> list[tuple[float, float]]:
 
 def _paint_tiles(canvas: Canvas, house: House, outline: list[tuple[float, float]]) -> None:
     canvas.polygon(outline, house.roof_colour, ROOF)
+    if not canvas.fine:
+        return
     for number, z in enumerate(np.arange(house.eaves, house.height, 0.34)):
         canvas.shade(0, canvas.width, float(z), float(z) + 0.1, 0.82 if number % 2 else 0.88)
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from vprkit.data.city.light import Light
+from vprkit.data.city.light import Light, planes
 from vprkit.data.city.scene import View
 from vprkit.data.city.sprites import lamp_heads
 from vprkit.data.city.textures import F32, U8
@@ -13,7 +13,7 @@ _LAMP_REACH = 45.0  # metres within which a lamp lights anything
 
 
 def lamplight(view: View, light: Light, facing: U8, x: F32, y: F32, z: F32) -> F32:
-    """(H, W, 3) light of street lamps and of shop windows on what is near them."""
+    """(3, H, W) light of street lamps and of shop windows on what is near them."""
     total = np.zeros(x.shape, np.float32)
     camera = view.camera
     lamps = sorted(view.around.lamps, key=lambda b: (b.x - camera.x) ** 2 + (b.y - camera.y) ** 2)
@@ -22,9 +22,10 @@ def lamplight(view: View, light: Light, facing: U8, x: F32, y: F32, z: F32) -> F
             break
         height = lamp_heads(lamp.kind)[0][1]
         square = (x - np.float32(lamp.x)) ** 2 + (y - np.float32(lamp.y)) ** 2 + (z - np.float32(height)) ** 2
-        total += np.float32(light.lamps) * (0.55 / (1 + square * 0.02) + 1.3 / (1 + square * 0.04) ** 2)
-    total *= np.array((0.9, 0.9, 0.9, 0.9, 0.8, 0.75), np.float32)[facing]
-    return np.asarray(total[..., None] * np.array((1.0, 0.8, 0.52), np.float32) * 0.45, np.float32)
+        total += 0.55 / (1 + square * np.float32(0.02))
+        total += 1.3 / (1 + square * np.float32(0.04)) ** 2
+    total *= np.array((0.9, 0.9, 0.9, 0.9, 0.8, 0.75), np.float32)[facing] * np.float32(light.lamps)
+    return np.asarray(planes((0.45, 0.36, 0.234)) * total, np.float32)
 
 
 def add_halos(view: View, light: Light, rgb: F32, distance: F32, factor: int) -> None:
@@ -52,8 +53,8 @@ def add_halos(view: View, light: Light, rgb: F32, distance: F32, factor: int) ->
 
 def _add_halo(rgb: F32, row: int, column: int, radius: int, strength: float) -> None:
     top, left = max(0, row - radius), max(0, column - radius)
-    part = rgb[top : row + radius + 1, left : column + radius + 1]
-    rows = (np.arange(part.shape[0], dtype=np.float32) + (top - row))[:, None] / radius
-    columns = (np.arange(part.shape[1], dtype=np.float32) + (left - column))[None, :] / radius
+    part = rgb[:, top : row + radius + 1, left : column + radius + 1]
+    rows = (np.arange(part.shape[1], dtype=np.float32) + (top - row))[:, None] / radius
+    columns = (np.arange(part.shape[2], dtype=np.float32) + (left - column))[None, :] / radius
     fade = np.clip(1 - np.sqrt(rows * rows + columns * columns), 0, 1) ** 2
-    part += (fade * np.float32(190 * strength))[..., None] * np.array((1.0, 0.82, 0.55), np.float32)
+    part += planes((190, 156, 105)) * (fade * np.float32(strength))

@@ -10,6 +10,7 @@ from vprkit.data.city.shot import Shot
 from vprkit.data.city.textures import (
     CLEAR,
     CLOTHES,
+    F32,
     FIRST_WINDOW,
     FOLIAGE,
     GRASS,
@@ -28,6 +29,11 @@ from vprkit.data.city.textures import (
 )
 
 Rgb = tuple[float, float, float]
+
+
+def planes(colour: tuple[float, float, float]) -> F32:
+    """A colour as (3, 1, 1), to be spread over pictures that keep their three channels as planes."""
+    return np.array(colour, np.float32)[:, None, None]
 
 
 @dataclass(frozen=True)

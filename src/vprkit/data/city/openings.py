@@ -49,7 +49,7 @@ def _window(house: House, bay: float, density: float, curtain: float) -> Canvas:
         wing = min(width / 2, x0 - 0.06)
         for left in (x0 - wing - 0.03, x1 + 0.03):
             canvas.rect(left, left + wing, z0, z1, house.shutter_colour, WALL)
-            for z in np.arange(z0 + 0.15, z1, 0.3):
+            for z in np.arange(z0 + 0.15, z1, 0.3) if canvas.fine else ():
                 canvas.shade(left, left + wing, float(z), float(z) + 0.1, 0.8)
     if house.window != "strip":
         canvas.rect(x0 - 0.12, x1 + 0.12, z0 - 0.14, z1 + 0.16, trim, WALL)

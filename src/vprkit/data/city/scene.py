@@ -91,8 +91,8 @@ class City:
 
     def _face_painter(self, face: Face, density: float) -> Painter:
         def paint(travel: float) -> Texture:
-            # Half the texels do for what is never near; painting is most of the work at a new place.
-            chosen = density if travel < 20 else density / 2
+            # Fewer texels do for what is never near; painting is most of the work at a new place.
+            chosen = density if travel < 20 else density / 2 if travel < 55 else density / 4
             key = (face.house.key, face.side, round(face.width, 2), face.house.storeys, chosen)
             return self._textures.get(key, lambda: face.paint(chosen))
 

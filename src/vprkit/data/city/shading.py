@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vprkit.data.city.lamps import add_halos, lamplight
-from vprkit.data.city.light import Light, sun_direction
+from vprkit.data.city.light import Light, planes, sun_direction
 from vprkit.data.city.raster import GROUND
 from vprkit.data.city.scene import View
 from vprkit.data.city.surroundings import HEIGHTS
@@ -22,10 +22,10 @@ _CONTACT_REACH = 26.0  # metres within which cars darken the ground
 
 @dataclass
 class Lit:
-    """A lit picture, (H, W, 3) 0..255, and what weather and lens still need."""
+    """A lit picture, (3, H, W) 0..255, and what weather and lens still need."""
 
     rgb: F32
-    glow: F32  # (H, W, 3) light given off, 0..255
+    glow: F32  # (3, H, W) light given off, 0..255
     wet: F32  # (H, W) how much the ground mirrors, 0..1
     horizon: int  # row
 
@@ -34,15 +34,15 @@ def shade(view: View, light: Light, glow: U32, rng: np.random.Generator) -> Lit:
     """Light the buffer of a view and average its samples to pixels."""
     camera, buffer = view.camera, view.buffer
     factor = view.oversample
-    albedo = _average(buffer.texels, factor)[..., :3]
+    albedo = _average(buffer.texels, factor)[:3]
     given = _average(glow.take(buffer.texels >> 24), factor)
-    special = given[..., 3:] / 255
+    special = given[3] * np.float32(1 / 255)
     # Goods, bars and curtains show against the light behind them.
-    emission = given[..., :3] * np.minimum(np.float32(0.4) + albedo * np.float32(1 / 190), np.float32(1.25))
+    emission = given[:3] * np.minimum(np.float32(0.4) + albedo * np.float32(1 / 190), np.float32(1.25))
     if light.snow:
-        albedo += (np.array((226, 229, 236), np.float32) - albedo) * special
+        albedo += (planes((226, 229, 236)) - albedo) * special
     elif light.wet:
-        albedo *= 1 - 0.45 * special
+        albedo *= 1 - np.float32(0.45) * special
     pick = (slice(None, None, factor), slice(None, None, factor))
     distance, facing = buffer.depth[pick], buffer.facing[pick]
     slopes, directions = camera.slopes[pick[0]], camera.directions[:, pick[0]]
@@ -53,27 +53,29 @@ def shade(view: View, light: Light, glow: U32, rng: np.random.Generator) -> Lit:
     strength = _daylight(view, light, facing, x, y, z)
     if light.lamps > 0.3:
         strength += lamplight(view, light, facing, x, y, z)
-    rgb = albedo * strength + emission
+    rgb = np.multiply(albedo, strength, out=albedo)
+    rgb += emission
     if light.haze:
-        keep = np.exp(-near * np.float32(light.haze))[..., None]
-        rgb = rgb * keep + np.array(light.rim, np.float32) * 0.92 * (1 - keep) * (1 - open_sky[..., None])
-    rgb += _sky(light, slopes, camera.turn[pick[0]], open_sky, rng) * open_sky[..., None]
+        keep = np.exp(-near * np.float32(light.haze))
+        rgb *= keep
+        rgb += planes(light.rim) * ((1 - keep) * (1 - open_sky) * np.float32(0.92))
+    rgb += _sky(light, slopes, camera.turn[pick[0]], open_sky, rng) * open_sky
     if light.lamps > 0.3:
         add_halos(view, light, rgb, distance, factor)
     horizon = int(np.searchsorted(-slopes, 0))
-    wet = np.asarray(special[..., 0] * float(light.wet > 0), np.float32)
+    wet = np.asarray(special * float(light.wet > 0), np.float32)
     return Lit(rgb, emission, wet, horizon)
 
 
 def _average(texels: U32, factor: int) -> F32:
-    """(H, W, 4) mean of the four bytes over squares of samples."""
+    """(4, H, W) mean of the four bytes over squares of samples."""
     parts = texels.view(np.uint8).reshape(*texels.shape, 4)
     if factor == 1:
-        return parts.astype(np.float32)
+        return np.ascontiguousarray(np.moveaxis(parts, 2, 0), np.float32)
     total = parts[::2, ::2].astype(np.uint16)
     for rows, columns in ((1, 0), (0, 1), (1, 1)):
         total += parts[rows::2, columns::2]
-    return total.astype(np.float32) * np.float32(0.25)
+    return np.ascontiguousarray(np.moveaxis(total, 2, 0), np.float32) * np.float32(0.25)
 
 
 def _average_mask(mask: npt.NDArray[np.bool_], factor: int) -> F32:
@@ -85,19 +87,18 @@ def _average_mask(mask: npt.NDArray[np.bool_], factor: int) -> F32:
 
 
 def _daylight(view: View, light: Light, facing: U8, x: F32, y: F32, z: F32) -> F32:
-    """(H, W, 3) factor of ambient light and, where no shadow falls, sun."""
+    """(3, H, W) factor of ambient light and, where no shadow falls, sun."""
     # Upright surfaces see half the sky; walls differ a little so that corners stay visible without sun.
     openness = np.array((0.86, 0.78, 0.84, 0.9, 1.0, 0.88), np.float32)
-    ambient = np.array(light.ambient, np.float32)
     shadow = _contact(view, facing, x, y)
-    result = (openness[facing] * shadow)[..., None] * ambient
+    result = planes(light.ambient) * (openness[facing] * shadow)
     if max(light.sun) <= 0:
         return np.asarray(result, np.float32)
     sx, sy, sz = sun_direction(light)
     cosines = np.array((sx, sy, -sx, -sy, sz, 0.55), np.float32)
     falling = np.maximum(cosines, 0)[facing]
     lit = _sunlit(view, (sx, sy, sz), x, y, z)
-    return np.asarray(result + (falling * lit)[..., None] * np.array(light.sun, np.float32), np.float32)
+    return np.asarray(result + planes(light.sun) * (falling * lit), np.float32)
 
 
 def _sunlit(view: View, sun: tuple[float, float, float], x: F32, y: F32, z: F32) -> F32:
@@ -137,26 +138,26 @@ def _contact(view: View, facing: U8, x: F32, y: F32) -> F32:
 
 
 def _sky(light: Light, slopes: F32, turn: F32, open_sky: F32, rng: np.random.Generator) -> F32:
-    """(H, W, 3) sky; only where any shows."""
+    """(3, H, W) sky; only where any shows."""
     up = np.clip(slopes, 0, 2)[:, None]
     blend = np.clip(up * 1.25, 0, 1) ** np.float32(0.65)
-    zenith, rim = np.array(light.zenith, np.float32), np.array(light.rim, np.float32)
+    zenith, rim = planes(light.zenith), planes(light.rim)
     away = np.abs((turn - light.azimuth + 180) % 360 - 180)[None, :]
     # After sunset only the west stays bright.
     dark = np.float32(0.35 * light.afterglow) * (1 - np.exp(-((away / 70) ** 2)))
     blend = np.clip(blend + dark, 0, 1).astype(np.float32)
-    sky = rim + (zenith - rim) * blend[..., None]
+    sky = rim + (zenith - rim) * blend
     shows = np.flatnonzero((open_sky > 0).any(axis=1))
     rows = int(shows[-1]) + 1 if len(shows) else 0
     if light.clouds > 0 and rows:
         cover = _clouds()
         v = (255 * np.clip(1 - 0.55 / (0.55 + up[:rows]), 0, 1)).astype(np.int32)
         u = ((turn + float(rng.random()) * 360) * (1024 / 360)).astype(np.int32) % 1024
-        amount = np.clip((cover[v, u[None, :]] - (1 - light.clouds)) * 2.2, 0, 1)[..., None] * np.float32(0.85)
-        sky[:rows] += (np.array(light.cloud, np.float32) - sky[:rows]) * amount
+        amount = np.clip((cover[v, u[None, :]] - (1 - light.clouds)) * 2.2, 0, 1) * np.float32(0.85)
+        sky[:, :rows] += (planes(light.cloud) - sky[:, :rows]) * amount
     if light.zenith[2] < 40 and rows:
         stars = rng.random((rows, len(turn)), dtype=np.float32) > 0.9985
-        sky[:rows][stars] += 90
+        sky[:, :rows] += stars * np.float32(90)
     return np.asarray(sky, np.float32)
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from vprkit.data.city.light import Light
+from vprkit.data.city.light import Light, planes
 from vprkit.data.city.shading import Lit
 from vprkit.data.city.textures import F32, U8
 
@@ -13,54 +13,56 @@ _BANK = 1024  # side of the stored noise and rain pictures, pixels
 
 
 def develop(lit: Lit, light: Light, rng: np.random.Generator) -> U8:
-    """The finished (H, W, 3) photo."""
+    """The finished photo, (H, W, 3) 8-bit."""
     rgb = lit.rgb
     if light.wet:
         _mirror(lit, rgb, light)
     if light.lamps > 0.2:
         rgb += _glare(lit.glow) * np.float32(0.55 * light.lamps + 0.15)
     if light.wet:
-        rgb += (_rain(rgb.shape[:2], rng) * np.float32(16))[..., None]
-        rgb += (rgb.mean(axis=2, keepdims=True) - rgb) * np.float32(0.38)
+        rgb += _rain(rgb.shape[1:], rng) * np.float32(16)
+        rgb += (rgb.mean(axis=0) - rgb) * np.float32(0.38)
     if light.snow:
-        fall = _flakes(rgb.shape[:2], rng, light.haze)[..., None]
+        fall = _flakes(rgb.shape[1:], rng, light.haze)
         rgb += (np.float32(240) - rgb) * fall
-    rgb *= np.array(light.tint, np.float32) * np.float32(light.exposure)
-    rgb *= _vignette(rgb.shape[0], rgb.shape[1])[..., None]
+    rgb *= planes(light.tint) * (_vignette(rgb.shape[1], rgb.shape[2]) * np.float32(light.exposure))
     # A soft shoulder instead of hard clipping of lamps and snow.
     soft = 200 + 55 * np.tanh((rgb - 200) * np.float32(1 / 70))
     np.copyto(rgb, soft, where=rgb > 200)
-    rgb += _noise(rgb.shape[:2], rng) * np.float32(light.noise)
-    return np.asarray(np.clip(rgb, 0, 255), np.uint8)
+    rgb += _noise(rgb.shape[1:], rng) * np.float32(light.noise)
+    return np.ascontiguousarray(np.moveaxis(np.clip(rgb, 0, 255).astype(np.uint8), 0, 2))
 
 
 def _mirror(lit: Lit, rgb: F32, light: Light) -> None:
     """Blurred reflections of houses and lights on wet ground."""
-    horizon, below = lit.horizon, rgb.shape[0] - lit.horizon
+    horizon, below = lit.horizon, rgb.shape[1] - lit.horizon
     if below <= 0 or horizon <= 0:
         return
     rows = np.clip(horizon - 1 - (np.arange(below) * 0.9).astype(np.int32), 0, horizon - 1)
-    sharp = rgb[rows]
-    image = np.mean([np.roll(sharp, step, axis=0) for step in (0, 2, 4, 6)], axis=0)
-    share = lit.wet[horizon:, :, None] * np.linspace(0.62, 0.25, below, dtype=np.float32)[:, None, None]
-    rgb[horizon:] += (image - rgb[horizon:]) * share * np.float32(light.wet)
+    sharp = rgb[:, rows]
+    image = np.mean([np.roll(sharp, step, axis=1) for step in (0, 2, 4, 6)], axis=0)
+    share = lit.wet[horizon:] * np.linspace(0.62, 0.25, below, dtype=np.float32)[:, None]
+    rgb[:, horizon:] += (image - rgb[:, horizon:]) * (share * np.float32(light.wet))
 
 
 def _glare(glow: F32) -> F32:
     """Light spread by the lens around everything that shines."""
-    height, width = glow.shape[:2]
-    small = Image.fromarray(np.clip(glow, 0, 255).astype(np.uint8)).reduce(4)
+    height, width = glow.shape[1:]
+    shining = np.ascontiguousarray(np.moveaxis(np.clip(glow, 0, 255).astype(np.uint8), 0, 2))
+    small = Image.fromarray(shining).reduce(4)
     near, far = small.filter(ImageFilter.GaussianBlur(1.6)), small.filter(ImageFilter.GaussianBlur(5))
     both = np.asarray(near, np.float32) * 0.7 + np.asarray(far, np.float32) * 0.9
     picture = Image.fromarray(np.clip(both, 0, 255).astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(picture, np.float32)
+    return np.asarray(np.moveaxis(np.asarray(picture), 2, 0), np.float32)
 
 
 def _window(bank: F32, shape: tuple[int, ...], rng: np.random.Generator) -> F32:
     """A random piece of a stored picture, repeated where the photo is larger."""
-    rows = (np.arange(shape[0]) + int(rng.integers(bank.shape[0]))) % bank.shape[0]
-    columns = (np.arange(shape[1]) + int(rng.integers(bank.shape[1]))) % bank.shape[1]
-    return np.asarray(bank.take(rows, axis=0).take(columns, axis=1), np.float32)
+    top, left = (int(start) for start in rng.integers(0, _BANK, 2))
+    if top + shape[0] <= _BANK and left + shape[1] <= _BANK:
+        return bank[..., top : top + shape[0], left : left + shape[1]]
+    rows, columns = (np.arange(shape[0]) + top) % _BANK, (np.arange(shape[1]) + left) % _BANK
+    return np.asarray(bank.take(rows, axis=-2).take(columns, axis=-1), np.float32)
 
 
 def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> F32:
@@ -71,8 +73,8 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> F32:
 def _noise_bank() -> F32:
     """Sensor noise: brightness mostly, some colour."""
     rng = np.random.Generator(np.random.PCG64(21))
-    grey = rng.normal(0, 0.9, (_BANK, _BANK, 1))
-    return np.asarray(grey + rng.normal(0, 0.5, (_BANK, _BANK, 3)), np.float32)
+    grey = rng.normal(0, 0.9, (1, _BANK, _BANK))
+    return np.asarray(grey + rng.normal(0, 0.5, (3, _BANK, _BANK)), np.float32)
 
 
 def _rain(shape: tuple[int, ...], rng: np.random.Generator) -> F32:
