@@ -42,8 +42,8 @@ class Layout(Protocol):
         """All photos, in the order of their place."""
         ...
 
-    def write(self, root: Path, frames: Sequence[Frame], texts: Mapping[str, str]) -> list[str]:
-        """Write everything but the photos; `texts` maps paths to descriptions. Returns the paths written."""
+    def tables(self, frames: Sequence[Frame], texts: Mapping[str, str]) -> dict[str, str]:
+        """The content of every file but the photos, by path; `texts` maps paths of photos to descriptions."""
         ...
 
 

@@ -23,6 +23,7 @@ _LAYOUTS = {
     "msls": "vprkit.data.city.layouts.msls:MslsLayout",
     "sfxl": "vprkit.data.city.layouts.sfxl:SfxlLayout",
 }
+_FEW = 30  # photos up to which starting workers takes longer than rendering
 Progress = Callable[[int, int], None]  # photos done, photos in all
 
 
@@ -88,9 +89,16 @@ def make_city_from(
     prefixes = {name: "" if name == "at" or len(options.layouts) == 1 else f"{name}/" for name in options.layouts}
     planned = {prefixes[name] + frame.path: frame for name, frames in plans.items() for frame in frames}
     texts = {path: text for path, text in done.items() if path in planned and (folder / path).is_file()}
-    jobs = _jobs(folder, planned, texts)
-    _begin(folder, options, [*planned])
     rendered = len(planned) - len(texts)
+    _begin(folder, options, [*planned], texts)
+    count = workers if workers is not None else os.cpu_count() or 1
+    _render(folder, planned, texts, count if rendered > _FEW else 1, progress)
+    files = _write_tables(folder, plans, prefixes, texts)
+    return _finish(folder, options, files, planned, prefixes, rendered)
+
+
+def _render(folder: Path, planned: dict[str, Frame], texts: Done, workers: int, progress: Progress | None) -> None:
+    """Take the photos that are missing; `texts` gains their descriptions, the log remembers them."""
     with (folder / WORK / "done.jsonl").open("a", encoding="utf-8") as log:
 
         def finished(result: Done) -> None:
@@ -100,13 +108,21 @@ def make_city_from(
             if progress is not None:
                 progress(len(texts), len(planned))
 
-        count = workers if workers is not None else os.cpu_count() or 1
-        run_jobs(jobs, count if rendered > 30 else 1, finished)
-    files = list(planned)
+        run_jobs(_jobs(folder, planned, texts), workers, finished)
+
+
+def _write_tables(folder: Path, plans: dict[str, list[Frame]], prefixes: dict[str, str], texts: Done) -> list[str]:
+    """Write what goes with the photos; returns all files of the city."""
+    tables: dict[str, str] = {}
     for name, frames in plans.items():
         below = {frame.path: texts[prefixes[name] + frame.path] for frame in frames}
-        files += [prefixes[name] + path for path in _layout(name).write(folder / prefixes[name], frames, below)]
-    return _finish(folder, options, sorted(files), planned, prefixes, rendered)
+        tables |= {prefixes[name] + path: text for path, text in _layout(name).tables(frames, below).items()}
+    files = sorted([*texts, *tables])
+    # Listed before they exist, so that nothing is left behind if this is interrupted.
+    write_text(folder / WORK / "files.txt", "\n".join(files) + "\n")
+    for path, text in tables.items():
+        write_text(folder / path, text)
+    return files
 
 
 def _layout(name: str) -> Layout:
@@ -190,13 +206,14 @@ def _jobs(folder: Path, planned: dict[str, Frame], texts: Done) -> list[Job]:
     ]
 
 
-def _begin(folder: Path, options: CityOptions, paths: list[str]) -> None:
+def _begin(folder: Path, options: CityOptions, paths: list[str], texts: Done) -> None:
     """Leave what a later run needs to take up this one, or to clear it away."""
     work = folder / WORK
     work.mkdir(parents=True, exist_ok=True)
     write_text(work / "options.json", json.dumps(_identity(options)))
-    tables = [str(path.relative_to(folder)) for path in folder.rglob("*.csv")]
-    write_text(work / "files.txt", "\n".join([*paths, *tables]) + "\n")
+    write_text(work / "files.txt", "\n".join(paths) + "\n")
+    # Rewritten rather than continued: its last line may have been cut off.
+    write_text(work / "done.jsonl", json.dumps(texts) + "\n")
 
 
 def _finish(
@@ -223,7 +240,7 @@ def _finish(
         "list_sha256": digest,
         "layouts": prefixes,
     }
-    shutil.rmtree(folder / WORK, ignore_errors=True)
     write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    shutil.rmtree(folder / WORK, ignore_errors=True)
     roots = {name: folder / prefix for name, prefix in prefixes.items()}
     return CitySummary(folder, roots, options.places, len(planned), rendered, counts, digest)

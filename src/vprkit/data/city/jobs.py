@@ -48,7 +48,7 @@ def run_job(job: Job) -> Done:
         photo = take_photo(city, shot, job.source.anchor, job.source.rotation)
         target = Path(job.out, path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f"{target.stem[:60]}-{os.getpid()}.part")
+        temporary = target.with_name(target.name + ".part")
         quality = int(generator(city.plan.seed, "quality", *shot.key).integers(82, 95))
         Image.fromarray(photo.pixels).save(temporary, "JPEG", quality=quality)
         temporary.replace(target)

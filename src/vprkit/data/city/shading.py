@@ -10,7 +10,7 @@ from PIL import Image
 
 from vprkit.data.city.lamps import add_halos, lamplight
 from vprkit.data.city.light import Light, planes, sun_direction
-from vprkit.data.city.raster import GROUND
+from vprkit.data.city.raster import BOARD, GROUND
 from vprkit.data.city.scene import View
 from vprkit.data.city.surroundings import HEIGHTS
 from vprkit.data.city.textures import F32, U8, U32
@@ -97,11 +97,11 @@ def _daylight(view: View, light: Light, facing: U8, x: F32, y: F32, z: F32) -> F
     sx, sy, sz = sun_direction(light)
     cosines = np.array((sx, sy, -sx, -sy, sz, 0.55), np.float32)
     falling = np.maximum(cosines, 0)[facing]
-    lit = _sunlit(view, (sx, sy, sz), x, y, z)
+    lit = _sunlit(view, (sx, sy, sz), facing == BOARD, x, y, z)
     return np.asarray(result + planes(light.sun) * (falling * lit), np.float32)
 
 
-def _sunlit(view: View, sun: tuple[float, float, float], x: F32, y: F32, z: F32) -> F32:
+def _sunlit(view: View, sun: tuple[float, float, float], board: npt.NDArray[np.bool_], x: F32, y: F32, z: F32) -> F32:
     """1 where the way to the sun is free, 0 in shadow; walks over the height map."""
     heights = view.around.heights
     side = heights.shape[0]
@@ -112,7 +112,9 @@ def _sunlit(view: View, sun: tuple[float, float, float], x: F32, y: F32, z: F32)
     for reach in _MARCH:
         c = np.clip((column + np.float32(step_x * reach)).astype(np.int32), 0, side - 1)
         r = np.clip((row + np.float32(step_y * reach)).astype(np.int32), 0, side - 1)
-        free &= heights.take(r * side + c) <= z + np.float32(rise * reach)
+        open_way = heights.take(r * side + c) <= z + np.float32(rise * reach)
+        # A tree is drawn flat in the middle of its own cells and must not shade itself.
+        free &= open_way | board if reach < 5 else open_way
     return free.astype(np.float32)
 
 

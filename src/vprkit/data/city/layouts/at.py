@@ -1,9 +1,8 @@
 """The `@` layout: `images/{train,val,test}/{database,queries}/@...@.jpg`, with tables that carry the texts."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from vprkit.data.city.frames import Frame, Source, csv_text, write_text
+from vprkit.data.city.frames import Frame, Source, csv_text
 from vprkit.data.city.geo import Site, at_name
 from vprkit.data.city.options import CityOptions
 from vprkit.data.city.plan import CityPlan, Place
@@ -45,20 +44,17 @@ class AtLayout:
                     frames += [_frame(split, role, shot, source, site) for shot in shots]
         return frames
 
-    def write(self, root: Path, frames: Sequence[Frame], texts: Mapping[str, str]) -> list[str]:
-        written = []
+    def tables(self, frames: Sequence[Frame], texts: Mapping[str, str]) -> dict[str, str]:
+        tables: dict[str, str] = {}
         for split in SPLITS:
             chosen = [frame for frame in frames if frame.tags["split"] == split]
             if not chosen:
                 continue
             folder = f"images/{split}"
-            tables = {f"{folder}/{role}.csv": _table(chosen, role, texts) for role in ("database", "queries")}
+            tables |= {f"{folder}/{role}.csv": _table(chosen, role, texts) for role in ("database", "queries")}
             rows = sorted((_below(frame), texts[frame.path]) for frame in chosen)
             tables[f"{folder}/descriptions.csv"] = csv_text(("image_path", "description"), rows)
-            for path, text in tables.items():
-                write_text(root / path, text)
-            written += list(tables)
-        return written
+        return tables
 
 
 def _frame(split: str, role: str, shot: Shot, source: Source, site: Site) -> Frame:

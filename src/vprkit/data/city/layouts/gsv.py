@@ -2,9 +2,8 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from vprkit.data.city.frames import Frame, Source, csv_text, write_text
+from vprkit.data.city.frames import Frame, Source, csv_text
 from vprkit.data.city.geo import Site
 from vprkit.data.city.layouts.at import site_of
 from vprkit.data.city.options import CityOptions
@@ -54,16 +53,13 @@ class GsvLayout:
                 frames += [_frame(seed, name, shot, source, site) for shot in shots]
         return frames
 
-    def write(self, root: Path, frames: Sequence[Frame], texts: Mapping[str, str]) -> list[str]:
-        written = []
+    def tables(self, frames: Sequence[Frame], texts: Mapping[str, str]) -> dict[str, str]:
+        tables = {}
         for name in sorted({frame.tags["city_id"] for frame in frames}):
             rows = [[frame.tags[column] for column in COLUMNS] for frame in frames if frame.tags["city_id"] == name]
-            path = f"Dataframes/{name}.csv"
-            write_text(root / path, csv_text(COLUMNS, rows))
-            written.append(path)
+            tables[f"Dataframes/{name}.csv"] = csv_text(COLUMNS, rows)
         described = sorted((frame.path, texts[frame.path]) for frame in frames)
-        write_text(root / "descriptions.csv", csv_text(("image_path", "description"), described))
-        return [*written, "descriptions.csv"]
+        return {**tables, "descriptions.csv": csv_text(("image_path", "description"), described)}
 
 
 def _frame(seed: int, city: str, shot: Shot, source: Source, site: Site) -> Frame:

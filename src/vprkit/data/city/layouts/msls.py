@@ -1,9 +1,8 @@
 """The raw MSLS layout: `train_val/<city>/{query,database}` and `test/<city>/...` with images, tables and sequences."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from vprkit.data.city.frames import Frame, Source, csv_text, write_text
+from vprkit.data.city.frames import Frame, Source, csv_text
 from vprkit.data.city.geo import Site
 from vprkit.data.city.layouts.at import site_of
 from vprkit.data.city.layouts.gsv import city_seed, random_key, share
@@ -47,21 +46,18 @@ class MslsLayout:
                 frames += _sequence(name, "query", place, range(count, options.views), options, source, site)
         return frames
 
-    def write(self, root: Path, frames: Sequence[Frame], texts: Mapping[str, str]) -> list[str]:
-        written = []
+    def tables(self, frames: Sequence[Frame], texts: Mapping[str, str]) -> dict[str, str]:
+        tables = {}
         folders = dict.fromkeys(frame.path.rsplit("/images/", 1)[0] for frame in frames)
         for folder in folders:
             rows = [frame for frame in frames if frame.path.startswith(f"{folder}/")]
             for table, columns in _TABLES.items():
                 if folder.startswith("test/") and table in ("raw", "postprocessed"):
                     continue
-                path = f"{folder}/{table}.csv"
                 lines = [(n, *(frame.tags[column] for column in columns)) for n, frame in enumerate(rows)]
-                write_text(root / path, csv_text(("", *columns), lines))
-                written.append(path)
+                tables[f"{folder}/{table}.csv"] = csv_text(("", *columns), lines)
         described = [(frame.path, texts[frame.path]) for frame in frames]
-        write_text(root / "descriptions.csv", csv_text(("image_path", "description"), described))
-        return [*written, "descriptions.csv"]
+        return {**tables, "descriptions.csv": csv_text(("image_path", "description"), described)}
 
 
 def _condition(role: str, place: int, options: CityOptions) -> Condition:

@@ -8,9 +8,8 @@ but the published crop formula (`column_of`) only finds its focal point with com
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
-from vprkit.data.city.frames import Frame, Source, csv_text, write_text
+from vprkit.data.city.frames import Frame, Source, csv_text
 from vprkit.data.city.geo import Site, at_name
 from vprkit.data.city.layouts.at import site_of, split_places
 from vprkit.data.city.layouts.gsv import random_key
@@ -49,16 +48,14 @@ class SfxlLayout:
                     frames += _crops(split, place, options, source, site)
         return frames
 
-    def write(self, root: Path, frames: Sequence[Frame], texts: Mapping[str, str]) -> list[str]:
+    def tables(self, frames: Sequence[Frame], texts: Mapping[str, str]) -> dict[str, str]:
         tables = {"all_images_paths.txt": _lines(frame.path for frame in frames)}
         for folder in dict.fromkeys(frame.path.rsplit("/", 1)[0] for frame in frames):
             inside = [frame.path[len(folder) + 1 :] for frame in frames if frame.path.startswith(f"{folder}/")]
             tables[f"{folder}_images_paths.txt"] = _lines(inside)
         described = [(frame.path, texts[frame.path]) for frame in frames]
         tables["descriptions.csv"] = csv_text(("image_path", "description"), described)
-        for path, text in tables.items():
-            write_text(root / path, text)
-        return list(tables)
+        return tables
 
 
 def _lines(paths: Iterable[str]) -> str:
