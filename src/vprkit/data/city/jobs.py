@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
 
 from PIL import Image
 
@@ -109,14 +109,16 @@ def _feed(
     results: "queue.SimpleQueue[Done | VprError]",
 ) -> None:
     """Give one worker job after job until none is left."""
-    assert process.stdin is not None and process.stdout is not None
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        return
     with contextlib.suppress(queue.Empty):
         while True:
             job = waiting.get_nowait()
             try:
-                pickle.dump(job, process.stdin)
-                process.stdin.flush()
-                answer = json.loads(process.stdout.readline())
+                pickle.dump(job, stdin)
+                stdin.flush()
+                answer = json.loads(stdout.readline())
             except (OSError, ValueError):
                 results.put(
                     DataError(f"a worker that renders {job.out} ended; see its message above, or use workers=1")
@@ -125,9 +127,11 @@ def _feed(
             results.put(DataError(answer["error"]) if "error" in answer else answer["done"])
 
 
-def serve(source: IO[bytes] | None = None, sink: IO[bytes] | None = None) -> None:
+def serve() -> None:
     """The worker: read pickled jobs, answer each with one line of JSON."""
-    source, sink = source or sys.stdin.buffer, sink or sys.stdout.buffer
+    # Ctrl-C reaches every process of a terminal; the parent decides what happens to its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:
             job = pickle.load(source)

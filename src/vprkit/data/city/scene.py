@@ -71,15 +71,16 @@ class City:
         cars, people = draw_traffic(self.plan.seed, shot, around)
         faces = in_sight(camera, around.quads, REACH)
         bare = shot.condition == "snow"
-        things: list[Thing] = [around.faces[int(n)] for n in faces]
-        parts, paints = [around.quads.select(faces)], [self._face_painter(f, density) for f in map(_face, things)]
+        walls = [around.faces[int(n)] for n in faces]
+        things: list[Thing] = [*walls]
+        parts, paints = [around.quads.select(faces)], [self._face_painter(face, density) for face in walls]
         boards = [board for board in (*around.boards, *around.lamps, *people) if _near(shot, board)]
         parts.append(_board_quads(camera, boards))
         things += boards
         paints += [_board_painter(board, bare, density > 20) for board in boards]
-        walls = _car_quads(cars)
-        chosen = in_sight(camera, walls, 60.0)
-        parts.append(walls.select(chosen))
+        bodies = _car_quads(cars)
+        chosen = in_sight(camera, bodies, 60.0)
+        parts.append(bodies.select(chosen))
         things += [cars[int(n) // 4] for n in chosen]
         paints += [_car_painter(cars[int(n) // 4], int(n) % 4) for n in chosen]
         quads = Quads(*(np.concatenate([getattr(p, name) for p in parts]) for name in Quads.__dataclass_fields__))
@@ -97,11 +98,6 @@ class City:
             return self._textures.get(key, lambda: face.paint(chosen))
 
         return paint
-
-
-def _face(thing: Thing) -> Face:
-    assert isinstance(thing, Face)
-    return thing
 
 
 def open_camera(shot: Shot) -> tuple[Camera, float]:

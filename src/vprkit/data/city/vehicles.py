@@ -51,30 +51,7 @@ def side(model: int, paint: int, mirrored: bool) -> Texture:
     rear, rear_top, front_top, front = (share * length for share in shape.cabin)
     canvas.polygon([(0.05, 0.3), (length - 0.02, 0.3), (length, body - 0.2), (front, body), (0, body)], colour, BODY)
     canvas.polygon([(rear, body - 0.05), (rear_top, height), (front_top, height), (front, body - 0.05)], colour, BODY)
-    if shape.name == "car":
-        glass = [
-            (rear + 0.2, body),
-            (rear_top + 0.12, height - 0.1),
-            (front_top - 0.05, height - 0.1),
-            (front - 0.2, body),
-        ]
-        canvas.polygon(glass, _GLASS, WALL)
-        middle = (rear + front) / 2
-        canvas.rect(middle - 0.04, middle + 0.05, body, height - 0.08, colour, BODY)
-    else:
-        canvas.polygon(
-            [
-                (0.72 * length, body),
-                (0.72 * length, height - 0.3),
-                (front_top - 0.05, height - 0.3),
-                (front - 0.1, body),
-            ],
-            _GLASS,
-            WALL,
-        )
-        canvas.rect(0.08 * length, 0.64 * length, body, height - 0.5, scaled(colour, 0.88), BODY)
-        if (model + paint) % 2:
-            canvas.text("EXPRESS", 0.1 * length, 0.62 * length, body + 0.05, height - 0.6, (190, 60, 40), BODY)
+    _paint_windows(canvas, shape, colour, express=(model + paint) % 2 == 1)
     canvas.rect(0.05, length - 0.05, 0.28, 0.4, scaled(colour, 0.5), BODY)
     canvas.rect(0.3 * length, 0.3 * length + 0.03, 0.4, body, scaled(colour, 0.6), BODY)
     canvas.rect(0.56 * length, 0.56 * length + 0.03, 0.4, body, scaled(colour, 0.6), BODY)
@@ -87,6 +64,22 @@ def side(model: int, paint: int, mirrored: bool) -> Texture:
     if mirrored:
         canvas.texels = canvas.texels[:, ::-1].copy()
     return canvas.texture()
+
+
+def _paint_windows(canvas: Canvas, shape: Model, colour: Colour, express: bool) -> None:
+    """Side windows of a car; the cab window and the closed body of a van."""
+    length, height, body = shape.length, shape.height, shape.body
+    rear, rear_top, front_top, front = (share * length for share in shape.cabin)
+    left, left_top = (rear + 0.2, rear_top + 0.12) if shape.name == "car" else (0.72 * length, 0.72 * length)
+    top = height - (0.1 if shape.name == "car" else 0.3)
+    canvas.polygon([(left, body), (left_top, top), (front_top - 0.05, top), (front - 0.15, body)], _GLASS, WALL)
+    if shape.name == "car":
+        middle = (rear + front) / 2
+        canvas.rect(middle - 0.04, middle + 0.05, body, height - 0.08, colour, BODY)
+        return
+    canvas.rect(0.08 * length, 0.64 * length, body, height - 0.5, scaled(colour, 0.88), BODY)
+    if express:
+        canvas.text("EXPRESS", 0.1 * length, 0.62 * length, body + 0.05, height - 0.6, (190, 60, 40), BODY)
 
 
 @lru_cache(maxsize=256)
