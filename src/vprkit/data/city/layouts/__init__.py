@@ -1,0 +1,1 @@
+"""On-disk layouts a city can be written in, one file each."""
