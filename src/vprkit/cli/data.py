@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.progress import bar
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a procedural city.", rich_markup_mode=None)
 
@@ -58,3 +59,36 @@ def check(
         for finding in findings:
             typer.echo(f"  {finding.level:<8} {finding.check:<13} {finding.message}")
     raise typer.Exit(0 if passed(findings, strict) else 1)
+
+
+@app.command("make-city")
+def make_city(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    places: Annotated[int, typer.Option(help="Places, at least 60 m apart.")] = 60,
+    views: Annotated[int, typer.Option(help="Photos per place, database and queries together.")] = 12,
+    seed: Annotated[int, typer.Option(help="Another number, another city.")] = 0,
+    layout: Annotated[list[str] | None, typer.Option(help="at (default), gsv, msls or sfxl; repeat.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the photos in pixels.")] = 224,
+    splits: Annotated[str, typer.Option(help="Shares of places for train, val and test.")] = "0,0,1",
+    condition: Annotated[list[str] | None, typer.Option(help="Only these conditions of queries; repeat.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes (default: one per core).")] = None,
+    overwrite: shared.Overwrite = False,
+    as_json: shared.Json = False,
+    quiet: shared.Quiet = False,
+) -> None:
+    """Draw a procedural city: street scenes by day, dusk and night, in rain and snow."""
+    from vprkit.data.city import make_city as run
+    from vprkit.errors import ConfigError
+
+    try:
+        train, val, test = (float(share) for share in splits.split(","))
+    except ValueError:
+        raise ConfigError(f"--splits '{splits}': write three shares with commas, such as 0.6,0.1,0.3") from None
+    with bar("drawing", quiet or as_json) as progress:
+        summary = run(out, places, views, seed, layouts=tuple(layout or ["at"]), size=size, splits=(train, val, test),
+                      conditions=condition, workers=workers, overwrite=overwrite, progress=progress)  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(summary), default=str, ensure_ascii=False))
+        return
+    for key, value in dataclasses.asdict(summary).items():
+        typer.echo(f"{key:<12} {value}")
