@@ -45,7 +45,7 @@ class QueryResult:
         right: which of these are positives; None where nothing says.
         first_hit: rank (1-based) of the first positive, None where none was ranked.
         positives: how many positives it has; None where nothing says.
-        truth: number of its best-ranked positive, else of its first one; None without positives.
+        truth: number of a positive to show: the best-ranked, else the most similar heading, else the nearest.
         metres: distance of the first answer, None where a position is unknown.
         condition: as the data set names it.
     """

@@ -138,7 +138,7 @@ def _query_results(
                 right=None if hits is None else hits.tolist(),
                 first_hit=first,
                 positives=None if positives is None else len(positives),
-                truth=_truth(ranking, first, positives),
+                truth=_truth(benchmark, number, ranking, first),
                 metres=None if np.isnan(metres) else metres,
                 condition=record.condition,
                 position=position_of(record),
@@ -147,10 +147,16 @@ def _query_results(
     return results
 
 
-def _truth(ranking: np.ndarray, first: int | None, positives: np.ndarray | None) -> int | None:
+def _truth(benchmark: Benchmark, query: int, ranking: np.ndarray, first: int | None) -> int | None:
+    """The positive to show: the best-ranked one, else the one that looks the same way, else the nearest."""
     if first is not None:
         return int(ranking[first - 1])
-    return None if positives is None or not len(positives) else int(positives[0])
+    if benchmark.positives is None or not len(benchmark.positives[query]):
+        return None
+    numbers, database, queries = benchmark.positives[query], benchmark.database, benchmark.queries
+    turned = np.abs((database.heading[numbers] - queries.heading[query] + 180) % 360 - 180)
+    metres = np.hypot(database.east[numbers] - queries.east[query], database.north[numbers] - queries.north[query])
+    return int(numbers[np.lexsort((np.nan_to_num(metres), np.nan_to_num(turned)))[0]])
 
 
 def _images(database: Records, rows: Sequence[QueryResult]) -> dict[int, DatabaseImage]:
