@@ -187,3 +187,18 @@ def test_mcnemar_of_a_known_table(shared_set):
     difference = compare(evaluate_rankings(worse, benchmark, ks=[1]), evaluate_rankings(better, benchmark, ks=[1]))
     assert difference.differences[0].p_value == pytest.approx(2 * 0.5**8)
     assert difference.differences[0].only_second == 8
+
+
+def test_json_without_any_answerable_query_is_still_json(photo_set, thumbnail, tmp_path):
+    for path in (photo_set / "queries").iterdir():
+        path.unlink()
+    Image.fromarray(picture(3)).save(photo_set / "queries" / at_name(900_000, 5e6, "day", "far"))
+    found = evaluate(thumbnail, open_benchmark(photo_set))
+    assert np.isnan(found.recalls_answerable[1]) and found.recalls[1] == 0 and found.mean_average_precision is None
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    assert json.loads(found.to_json(), parse_constant=refuse)["recalls_answerable"]["1"] is None
+    found.save(tmp_path / "run.json")
+    assert np.isnan(Result.load(tmp_path / "run.json").recalls_answerable[1])

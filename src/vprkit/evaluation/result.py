@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,7 +163,7 @@ class Result:
         return {"format": FORMAT, **dataclasses.asdict(self)}
 
     def to_json(self) -> str:
-        return json.dumps(self.to_dict(), default=str)
+        return json.dumps(_json_ready(self.to_dict()), default=str, allow_nan=False)
 
     def save(self, path: str | Path, overwrite: bool = False) -> None:
         """Write as JSON."""
@@ -190,8 +191,8 @@ class Result:
             raise ValueError(f"result format {data['format']}, this vprkit reads {FORMAT}")
         fields = {key: value for key, value in data.items() if key != "format"}
         for key in ("recalls", "recalls_answerable"):
-            fields[key] = {int(k): value for k, value in fields[key].items()}
-        fields["intervals"] = {int(k): (low, high) for k, (low, high) in fields["intervals"].items()}
+            fields[key] = {int(k): _number(value) for k, value in fields[key].items()}
+        fields["intervals"] = {int(k): (_number(low), _number(high)) for k, (low, high) in fields["intervals"].items()}
         fields["curve"] = None if fields["curve"] is None else Curve(**fields["curve"])
         fields["notices"] = tuple(fields["notices"])
         fields["images"] = {
@@ -202,6 +203,19 @@ class Result:
             QueryResult(**{**row, "position": Position(**row["position"])}) for row in fields["rankings"]
         ]
         return Result(**fields)
+
+
+def _json_ready(value: Any) -> Any:
+    """The same with numbers that are not finite as null: JSON knows no NaN, and other readers stumble over it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _json_ready(item) for key, item in value.items()}
+    return [_json_ready(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def position_of(record: Record) -> Position:
