@@ -37,14 +37,26 @@ class PlaceViews:
     queries: tuple[Shot, ...]
 
 
-def photograph(seed: int, place: Place, views: int, conditions: Sequence[Condition], size: int) -> PlaceViews:
+def photograph(
+    seed: int,
+    place: Place,
+    views: int,
+    conditions: Sequence[Condition],
+    size: int,
+    one_way: bool = False,
+) -> PlaceViews:
     """Half of the views are database images by day, the others queries under the conditions in turn.
 
-    Every query looks within some 20 degrees of a database view of its place and stands less than 25 m from it, so that
-    ground truth by position alone is fair.
+    A query looks within some 10 degrees the way a database view of its place does and stands less than 25 m from it,
+    so that ground truth by position alone is fair.
+
+    Args:
+        one_way: all views look the same way, as training on place labels needs; else in two to four directions.
     """
     count = (views + 1) // 2
     headings = _headings(seed, place, min(4, max(2, (count + 1) // 2)))
+    if one_way:
+        headings = [headings[place.number % len(headings)]]
     database = [_database_shot(seed, place, n, count, headings, size) for n in range(count)]
     queries = []
     for n in range(views - count):

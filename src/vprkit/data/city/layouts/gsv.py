@@ -48,7 +48,8 @@ class GsvLayout:
             city, site = CityPlan(seed, places), site_of(seed, *spot)
             for place in city.places:
                 source = Source(seed, places, (place.x, place.y), site.rotation)
-                views = photograph(seed, place, options.views, options.conditions, options.size)
+                # One direction per place: images that share a label must share what they show.
+                views = photograph(seed, place, options.views, options.conditions, options.size, one_way=True)
                 shots = (*views.database, *views.queries)
                 frames += [_frame(seed, name, shot, source, site) for shot in shots]
         return frames
