@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from vprkit.data.city import make_city
 
 from vprkit.cli import main
+from vprkit.data.city import make_city
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
