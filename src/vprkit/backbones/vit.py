@@ -115,10 +115,10 @@ class ViT(nn.Module):
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + cells, width))
         if config.num_register_tokens:
             self.register_tokens = nn.Parameter(torch.empty(1, config.num_register_tokens, width))
-        self.mask_token = nn.Parameter(torch.empty(1, width))
+        self.mask_token = nn.Parameter(torch.empty(1, width)) if config.mask_token else None
         self.patch_embed = PatchEmbed(config)
         self.blocks = nn.ModuleList(Block(config, adapters(i) if adapters else None) for i in range(config.depth))
-        self.norm = nn.LayerNorm(width, eps=config.layernorm_eps)
+        self.norm = nn.LayerNorm(width, eps=config.layernorm_eps) if config.final_norm else nn.Identity()
         self._initialise()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -208,6 +208,8 @@ class ViT(nn.Module):
         grid = self.grid(images)
         patches: Tensor = self.patch_embed(images)
         if mask is not None:
+            if self.mask_token is None:
+                raise ConfigError("this ViT has no mask token, so it takes no mask")
             if mask.shape != patches.shape[:2] or mask.dtype != torch.bool:
                 raise ConfigError(
                     f"the mask must be bool of shape {tuple(patches.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}"
@@ -269,7 +271,8 @@ class ViT(nn.Module):
         nn.init.normal_(self.cls_token, std=1e-6)
         if self.config.num_register_tokens:
             nn.init.normal_(self.register_tokens, std=1e-6)
-        nn.init.zeros_(self.mask_token)
+        if self.mask_token is not None:
+            nn.init.zeros_(self.mask_token)
 
 
 def _initialise_linear(module: nn.Module) -> None:

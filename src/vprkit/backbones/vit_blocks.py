@@ -31,6 +31,8 @@ class ViTConfig:
         init_values: initial LayerScale; None leaves LayerScale out.
         layernorm_eps: of every LayerNorm.
         qkv_bias: whether the joint projection has a bias.
+        mask_token: whether there is one (MegaLoc's files have none).
+        final_norm: whether the last LayerNorm exists (systems that read the last block need none).
     """
 
     embed_dim: int
@@ -46,6 +48,8 @@ class ViTConfig:
     init_values: float | None = 1.0
     layernorm_eps: float = 1e-6
     qkv_bias: bool = True
+    mask_token: bool = True
+    final_norm: bool = True
 
     def __post_init__(self) -> None:
         if self.embed_dim % self.num_heads:
