@@ -8,7 +8,7 @@ from torch import nn
 class Trunk(nn.Sequential):
     """A backbone cut after some layer: (B, 3, H, W) -> (B, C, h, w).
 
-    Made from a dictionary its parameters have names (`layer1.0.conv1.weight`), from a list numbers (`4.0.conv1.weight`):
+    Made from a dictionary its parameters have names (`layer1.0.conv1.weight`), from a list numbers (`4.0.conv1...`);
     released files have both kinds.
     """
 

@@ -3,13 +3,13 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from vprkit.errors import ConfigError
+from vprkit.registry import Shapes
 
-Shapes = Mapping[str, tuple[int, ...]]
 Block = Literal["basic", "bottleneck"]
 ResNetName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
 EfficientNetName = Literal[
@@ -45,7 +45,7 @@ class ResNetConfig:
     @property
     def channels(self) -> int:
         """Channels of the last stage."""
-        return self.width * 2 ** (len(self.blocks) - 1) * EXPANSION[self.block]
+        return (self.width << (len(self.blocks) - 1)) * EXPANSION[self.block]
 
 
 RESNETS: dict[ResNetName, ResNetConfig] = {
@@ -170,7 +170,12 @@ def count_numbers(names: Iterable[str], prefix: str) -> int:
     return 1 + max((int(match[1]) for name in names if (match := pattern.match(name))), default=-1)
 
 
-def most_common(values: Iterable[int], default: int) -> int:
-    """What most witnesses say."""
-    counted = Counter(values).most_common(1)
-    return counted[0][0] if counted else default
+def most_common(values: Iterable[int], default: int, known: Iterable[int] = ()) -> int:
+    """What most witnesses say; among equally many, a value that is `known` from released files."""
+    counted, preferred = Counter(values), set(known)
+    return max(counted, key=lambda value: (counted[value], value in preferred), default=default)
+
+
+def sizes_at(shapes: Shapes, places: Iterable[tuple[str, int]]) -> list[int]:
+    """The sizes that (name, axis) pairs point to, those that are there."""
+    return [shapes[name][axis] for name, axis in places if axis < len(shapes.get(name, ()))]

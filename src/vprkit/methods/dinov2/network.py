@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vprkit.aggregators.gem import generalised_mean
+from vprkit.backbones.dinov2 import dinov2_config
+from vprkit.backbones.dinov2_sizes import TABLE_SIZE, Size
 from vprkit.backbones.vit import ViT, ViTConfig
 from vprkit.config import option
 from vprkit.errors import ConfigError
 from vprkit.features import Features
-from vprkit.methods.dinov2.checkpoint import HEAD_WIDTH, PATCH, SIZES, TABLE_SIZE, Size
 
 Pooling = Literal["cls", "gem"]
 
@@ -38,18 +39,7 @@ class DinoV2Config:
 
     def backbone(self) -> ViTConfig:
         """The transformer, with the position setting of the released model."""
-        architecture, with_registers = SIZES[self.size], self.registers > 0
-        return ViTConfig(
-            embed_dim=architecture.width,
-            depth=self.depth or architecture.depth,
-            num_heads=architecture.width // HEAD_WIDTH,
-            img_size=self.table_size,
-            patch_size=PATCH,
-            ffn=architecture.ffn,
-            num_register_tokens=self.registers,
-            interpolate_offset=0.0 if with_registers else 0.1,
-            interpolate_antialias=with_registers,
-        )
+        return dinov2_config(self.size, registers=self.registers, depth=self.depth, table_size=self.table_size)
 
 
 class DinoV2(nn.Module):
