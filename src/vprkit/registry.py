@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from vprkit.config import nearest
-from vprkit.errors import ConfigError
+from vprkit.errors import ConfigError, NotAvailable
 from vprkit.preprocessing import Preprocessing
 
 Metric = Literal["ip", "l2"]
@@ -81,6 +81,17 @@ class Declaration:
         return dataclasses.replace(self, preprocessing=variant.preprocessing)
 
 
+REFUSED: Mapping[str, str] = {
+    "cricavpr": "its multi-scale adapters inside DINOv2 are not specified here, and its encoder attends across the "
+    "images of a batch, so descriptors depend on what else is in the batch; use salad, boq or megaloc",
+    "sfrs": "it needs its authors' own VGG-16, soft-margin NetVLAD and PCA files, whose layout is not specified here; "
+    "use netvlad, or a newer method such as cosplace",
+    "anyloc": "its VLAD vocabularies, one per domain, are data that its authors distribute apart from any weights, and "
+    "their layout is not specified here; use dinov2 with pooling=gem, or salad",
+}
+"""Systems that people ask for and vprkit does not have -> why, and what to use instead."""
+
+
 def load_attribute(reference: str) -> Any:
     """The object that `"module:attribute"` names."""
     module, _, attribute = reference.partition(":")
@@ -121,6 +132,7 @@ def find_declaration(name: str) -> Declaration:
 
     Raises:
         ConfigError: no method has this name; the nearest one is named.
+        NotAvailable: a known system that vprkit does not have; the message says why.
     """
     modules = _modules()
     if name in modules:
@@ -128,4 +140,11 @@ def find_declaration(name: str) -> Declaration:
     for declaration in declarations():
         if name in declaration.variants:
             return declaration.for_variant(name)
+    if refused := _refused(name):
+        raise NotAvailable(f"'{name}' is not offered: {refused}")
     raise ConfigError(f"there is no method '{name}'{nearest(name, list_methods())}; `vpr methods` lists them")
+
+
+def _refused(name: str) -> str | None:
+    """Why a system is not here; variants such as `anyloc-urban` count as theirs."""
+    return REFUSED.get(name) or REFUSED.get(name.partition("-")[0])

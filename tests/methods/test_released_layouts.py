@@ -124,12 +124,44 @@ def spread(names: list[str], count: int) -> list[str]:
 @pytest.mark.parametrize("manifest", SMALL)
 def test_one_wrong_key_is_reported_by_name(manifest: str) -> None:
     method, complete = EXPECTED[manifest][0], shapes(manifest)
-    declaration = registry.find_declaration(method)
-    key_map = registry.load_attribute(declaration.key_map) if declaration.key_map else str
     for name in spread(list(complete), 4):
         rest = {key: shape for key, shape in complete.items() if key != name}
-        assert f"'{key_map(name)}'" in complaint(rest, method), f"{name} removed"
+        assert f"'{name}'" in complaint(rest, method), f"{name} removed"
         renamed = complaint({**rest, f"{name}_": complete[name]}, method)
-        assert f"'{key_map(name)}'" in renamed and f"{key_map(name)}_'" in renamed, f"{name} renamed"
+        assert f"'{name}'" in renamed and f"'{name}_'" in renamed, f"{name} renamed"
         wrong = (complete[name][0] + 1, *complete[name][1:]) if complete[name] else (2,)
-        assert f"'{key_map(name)}' is {wrong}" in complaint({**rest, name: wrong}, method), f"{name} mis-shaped"
+        misshaped = complaint({**rest, name: wrong}, method)
+        assert f"'{name}'" in misshaped and f"is {wrong}, must be {complete[name]}" in misshaped, f"{name} mis-shaped"
+
+
+def test_clique_mining_is_told_from_salad_by_the_name_of_its_file() -> None:
+    found = shapes("lavpr/dinov2_salad_8448")
+    for file, name in [("dino_salad.ckpt", "salad"), ("cliquemining.ckpt", "clique-mining"), ("other.ckpt", "salad")]:
+        assert choose_for_file(checkpoint(found, file), None, {}).name == name
+    assert choose_for_file(checkpoint(found), "salad-indoor", {}).name == "salad-indoor"
+
+
+def test_cosplace_and_eigenplaces_are_told_apart_by_the_name_of_the_file() -> None:
+    found = shapes("progeo/cosplace_resnet50")
+    for method in ("cosplace", "eigenplaces"):
+        choice = choose_for_file(checkpoint(found, f"ResNet50_2048_{method}.pth"), None, {})
+        assert (choice.name, choice.licence) == (f"{method}-resnet50-2048", "MIT")
+    with pytest.raises(WeightsError, match="fits several methods: cosplace, eigenplaces"):
+        choose_for_file(checkpoint(found), None, {})
+    assert choose_for_file(checkpoint(found), "eigenplaces-indoor", {}).name == "eigenplaces-indoor"
+
+
+def test_the_final_norm_of_boq_may_be_absent() -> None:
+    found = {n: s for n, s in shapes("lavpr/boq_dinov2_12288").items() if not n.startswith("backbone.dino.norm.")}
+    choice = choose(checkpoint(found), "boq")
+    assert choice.name == "boq-dinov2-12288" and not choice.configuration.final_norm
+    with pytest.raises(WeightsError, match="left without value"):
+        choice.fill(checkpoint(found))
+
+
+def test_netvlad_without_whitening() -> None:
+    found = shapes("lavpr/netvlad_vgg16_4096")
+    raw = choose_for_file(checkpoint(found), "netvlad-32768", {})
+    assert raw.name == "netvlad-32768" and raw.configuration.whiten_dim == 4096 and not raw.configuration.whitened
+    bare = {name: shape for name, shape in found.items() if not name.startswith("whiten.")}
+    assert choose(checkpoint(bare), "netvlad").configuration.whiten_dim == 0

@@ -17,7 +17,7 @@ def has(shapes: Shapes, prefix: str) -> bool:
 
 def rows(shapes: Shapes, layer: str, default: int, known: tuple[int, ...] = ()) -> int:
     """Output width of a linear layer or convolution, by its weight and bias."""
-    return most_common(sizes_at(shapes, [(f"{layer}.weight", 0), (f"{layer}.bias", 0)]), default, known)
+    return most_common(sizes_at(shapes, [(f"{layer}.bias", 0), (f"{layer}.weight", 0)]), default, known)
 
 
 def read_mixer(shapes: Shapes, prefix: str = "aggregator.") -> dict[str, Any] | None:

@@ -28,11 +28,12 @@ def fit(network: nn.Module, state: Mapping[str, Tensor], *, source: str, key_map
     Raises:
         WeightsError: anything is missing, unexpected, mis-shaped or of another kind of number.
     """
-    mapped = map_names(state, key_map, source)
+    mapped, origins = _mapped(state, key_map, source)
     wanted = network.state_dict()
     problems = differences(
         {name: tuple(tensor.shape) for name, tensor in mapped.items()},
         {name: tuple(tensor.shape) for name, tensor in wanted.items()},
+        spelled=lambda name: _spelled(name, origins),
     )
     problems += [
         f"'{name}' holds {mapped[name].dtype}, must hold {tensor.dtype}"
@@ -55,6 +56,13 @@ def map_names(state: Mapping[str, Tensor], key_map: KeyMap | None, source: str) 
     Raises:
         WeightsError: two names of the file mean the same parameter.
     """
+    return _mapped(state, key_map, source)[0]
+
+
+def _mapped(
+    state: Mapping[str, Tensor], key_map: KeyMap | None, source: str
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """`state` under the network's names, and what the file calls each of them."""
     mapped: dict[str, Tensor] = {}
     origin: dict[str, str] = {}
     for name, tensor in state.items():
@@ -64,31 +72,58 @@ def map_names(state: Mapping[str, Tensor], key_map: KeyMap | None, source: str) 
         if target in mapped:
             raise WeightsError(f"{source}: '{name}' and '{origin[target]}' both mean the parameter '{target}'")
         mapped[target], origin[target] = tensor, name
-    return mapped
+    return mapped, origin
 
 
-def differences(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """What keeps tensors of these names and shapes from fitting: one clause per kind with count and first names."""
+def _spelled(name: str, origins: Mapping[str, str]) -> str:
+    """`'name'`, with the file's own spelling where that is no part of it; of a missing one, as its neighbours are."""
+    neighbour = max(origins, key=lambda other: _shared(name, other), default=name)
+    mine, theirs = neighbour, origins.get(neighbour, neighbour)
+    same = _shared(mine[::-1], theirs[::-1])
+    mine, theirs = mine[: len(mine) - same], theirs[: len(theirs) - same]
+    own = theirs + name.removeprefix(mine)
+    if own in name or not name.startswith(mine):
+        return f"'{name}'"
+    return f"'{name}' (in the file's naming '{own}')"
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def differences(
+    found: Mapping[str, tuple[int, ...]],
+    wanted: Mapping[str, tuple[int, ...]],
+    spelled: Callable[[str], str] = "'{}'".format,
+) -> list[str]:
+    """What keeps tensors of these names and shapes from fitting: one clause per kind with count and first names.
+
+    Args:
+        found: name -> shape in the file.
+        wanted: name -> shape in the network.
+        spelled: how a name is quoted.
+    """
     missing = [name for name in wanted if name not in found]
     unexpected = [name for name in found if name not in wanted]
     misshaped = [name for name in wanted if name in found and found[name] != wanted[name]]
     clauses = []
     if missing:
-        clauses.append(f"{len(missing)} missing: {_listed(missing, unexpected, 'the file has')}")
+        clauses.append(f"{len(missing)} missing: {_listed(missing, unexpected, 'the file has', spelled)}")
     if unexpected:
-        clauses.append(f"{len(unexpected)} unexpected: {_listed(unexpected, wanted, 'nearest is')}")
+        clauses.append(f"{len(unexpected)} unexpected: {_listed(unexpected, wanted, 'nearest is', spelled)}")
     if misshaped:
-        shown = [f"'{name}' is {found[name]}, must be {wanted[name]}" for name in misshaped[:_LISTED]]
+        shown = [f"{spelled(name)} is {found[name]}, must be {wanted[name]}" for name in misshaped[:_LISTED]]
         clauses.append(f"{len(misshaped)} of another shape: {', '.join(shown)}{_more(misshaped)}")
     return clauses
 
 
-def _listed(names: list[str], others: Iterable[str], words: str) -> str:
+def _listed(names: list[str], others: Iterable[str], words: str, spelled: Callable[[str], str]) -> str:
     candidates = list(itertools.islice(others, 2000))
     shown = []
     for name in names[:_LISTED]:
         close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.8)
-        shown.append(f"'{name}'" + (f" ({words} '{close[0]}')" if close else ""))
+        shown.append(spelled(name) + (f" ({words} '{close[0]}')" if close else ""))
     return ", ".join(shown) + _more(names)
 
 

@@ -105,7 +105,8 @@ def choose_for_file(checkpoint: Checkpoint, name: str | None, options: Mapping[s
             f"{checkpoint.path} fits several methods: {names}; say which one, for example {chosen[0][0].name}"
         )
     declaration, known = chosen[0]
-    return _licensed(choose_by_name(declaration.name, options, known, str(checkpoint.path)), checkpoint)
+    asked = _further_weights(declaration, checkpoint) or declaration.name
+    return _licensed(choose_by_name(asked, options, known, str(checkpoint.path)), checkpoint)
 
 
 def recognising(checkpoint: Checkpoint) -> list[tuple[Declaration, dict[str, Any]]]:
@@ -183,6 +184,15 @@ def _agreed(cls: Any, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
                 )
             merged[key], said[key] = plain[key], words
     return config.from_dict(cls, merged)
+
+
+def _further_weights(declaration: Declaration, checkpoint: Checkpoint) -> str | None:
+    """The variant that only has other weights (no configuration of its own), where the file's name says so."""
+    for released in declaration.released:
+        variant = declaration.variants.get(released.variant or "")
+        if released.file == checkpoint.path.name and variant is not None and not variant.configuration:
+            return released.variant
+    return None
 
 
 def _nobody(checkpoint: Checkpoint) -> str:
