@@ -57,6 +57,8 @@ class Declaration:
         released: the authors' files.
         recognise: shapes of a foreign checkpoint -> options of this method, or None where it is not one of ours.
         key_map: a callable `(name) -> name | None` from a foreign checkpoint's key to the network's; None drops it.
+        convert: a callable from a foreign checkpoint's tensors to ones of the network's layout, before their names are
+            mapped; for files of other programs (MATLAB) whose axes differ.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Declaration:
     released: tuple[Released, ...] = ()
     recognise: Callable[[Shapes], dict[str, Any] | None] | None = None
     key_map: str | None = None
+    convert: str | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""
@@ -83,7 +86,7 @@ class Declaration:
 
 REFUSED: Mapping[str, str] = {
     "cricavpr": "its multi-scale adapters inside DINOv2 are not specified here, and its encoder attends across the "
-    "images of a batch, so descriptors depend on what else is in the batch; use salad, boq or megaloc",
+    "images of a batch, so descriptors depend on what else is in the batch; use cricavpr_small, salad, boq or megaloc",
     "sfrs": "it needs its authors' own VGG-16, soft-margin NetVLAD and PCA files, whose layout is not specified here; "
     "use netvlad, or a newer method such as cosplace",
     "anyloc": "its VLAD vocabularies, one per domain, are data that its authors distribute apart from any weights, and "

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vprkit.errors import WeightsError
 from vprkit.registry import Shapes
+from vprkit.weights.matlab import read_matlab
 from vprkit.weights.own import Header
 from vprkit.weights.pickles import load_pickle
 from vprkit.weights.sniffing import FileFormat, sniff
@@ -47,7 +48,8 @@ class Checkpoint:
 
 
 def read(path: str | Path) -> Checkpoint:
-    """Read a weights file: safetensors, what `torch.save` wrote (as data only), or a TorchScript archive's tensors.
+    """Read a weights file: safetensors, what `torch.save` wrote (as data only), a TorchScript archive's or a MATLAB
+    file's tensors.
 
     Raises:
         NotAvailable: there is no such file.
@@ -61,6 +63,8 @@ def read(path: str | Path) -> Checkpoint:
         content = Unwrapped(tensors) if header else unwrap(tensors, str(place))
     elif form is FileFormat.TORCHSCRIPT:
         content = Unwrapped(read_torchscript(place))
+    elif form is FileFormat.MATLAB:
+        content = Unwrapped(read_matlab(place))
     else:
         content = unwrap(load_pickle(place, form), str(place))
     _check_growth(content.state, place)

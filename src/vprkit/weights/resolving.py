@@ -49,9 +49,12 @@ class Choice:
         """
         network = on_meta(self.build)
         key_map: KeyMap | None = None
+        state = checkpoint.state
+        if checkpoint.header is None and self.declaration.convert:
+            state = registry.load_attribute(self.declaration.convert)(state)
         if checkpoint.header is None and self.declaration.key_map:
             key_map = registry.load_attribute(self.declaration.key_map)
-        fit(network, checkpoint.state, source=f"{checkpoint.path} does not fit {self.name}", key_map=key_map)
+        fit(network, state, source=f"{checkpoint.path} does not fit {self.name}", key_map=key_map)
         return network
 
     def header(self, **notes: Any) -> Header:

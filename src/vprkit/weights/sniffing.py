@@ -17,7 +17,6 @@ _TELL_TALE = (
     (b"bzh", "is bzip2-compressed; unpack it first"),
     (b"7z\xbc\xaf", "is a 7z archive; unpack it first"),
     (b"rar!", "is a RAR archive; unpack it first"),
-    (b"matlab 5.0", "is a MATLAB file; vprkit reads .safetensors and PyTorch files"),
     (b"\x89hdf", "is an HDF5 file; vprkit reads .safetensors and PyTorch files"),
 )
 
@@ -29,6 +28,7 @@ class FileFormat(enum.Enum):
     TORCH_ZIP = "PyTorch"
     TORCH_LEGACY = "PyTorch, before version 1.6"
     TORCHSCRIPT = "TorchScript archive"
+    MATLAB = "MATLAB"
 
 
 def sniff(path: Path) -> FileFormat:
@@ -50,6 +50,8 @@ def sniff(path: Path) -> FileFormat:
         return _sniff_zip(path, size)
     if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
         return FileFormat.TORCH_LEGACY
+    if head.startswith(b"MATLAB 5.0"):
+        return FileFormat.MATLAB
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for start, sentence in _TELL_TALE:
         if text.startswith(start):

@@ -26,4 +26,5 @@ METHOD = Declaration(
     variants={"netvlad-4096": Variant({"whitened": True}), "netvlad-32768": Variant({"whitened": False})},
     released=(Released(_FILE, "https://cvg-data.inf.ethz.ch/hloc/netvlad/Pitts30K_struct.mat", _LICENCE),),
     recognise=recognise,
+    convert="vprkit.methods.netvlad.checkpoint:convert",
 )
