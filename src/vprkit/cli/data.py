@@ -17,13 +17,15 @@ app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a proc
 def layouts(as_json: shared.Json = False) -> None:
     """List the layouts that are understood."""
     from vprkit.data.layouts.layout import layouts as known
+    from vprkit.data.layouts.place_layout import place_layouts
 
-    rows = [{"name": layout.name, "summary": layout.summary} for layout in known()]
+    rows = [{"name": row.name, "use": "evaluation", "summary": row.summary} for row in known()]
+    rows += [{"name": row.name, "use": "training", "summary": row.summary} for row in place_layouts()]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
-        typer.echo(f"{row['name']:<12} {row['summary']}")
+        typer.echo(f"{row['name']:<12} {row['use']:<11} {row['summary']}")
 
 
 @app.command("check")
