@@ -53,8 +53,8 @@ def test_cities_keep_the_published_order():
 
 
 def test_names_of_numbers():
-    row = {"place_id": 500013, "year": 2015, "month": 11, "northdeg": 584, "city_id": "Boston", "lat": 42.36, "lon": -1.28e-05,
-           "panoid": "x_y"}  # fmt: skip
+    row = {"place_id": 500013, "year": 2015, "month": 11, "northdeg": 584, "city_id": "Boston"}
+    row |= {"lat": 42.36, "lon": -1.28e-05, "panoid": "x_y"}
     assert file_name(row) == "Boston_0000013_2015_11_584_42.36_-1.28e-05_x_y.jpg"
 
 

@@ -68,7 +68,7 @@ class PlaceSampler:
         rows = np.lexsort((keys, self.places.labels))
         labels = self.places.labels[rows]
         starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
-        return rows[starts[:, None] + np.arange(self.sampling.images)]
+        return np.asarray(rows[starts[:, None] + np.arange(self.sampling.images)])
 
     def _order(self, epoch: int) -> np.ndarray:
         """Order of the places: the first appearance of each in shuffled rows, city by city or all together."""
