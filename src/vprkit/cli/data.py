@@ -42,8 +42,17 @@ def check(
     """Check a data set before hours are spent on it; exit status 1 where something is wrong."""
     from vprkit.data.benchmark import open_benchmark
     from vprkit.data.check import check_benchmark, passed
+    from vprkit.errors import VprError
 
-    benchmark = open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
+    try:
+        benchmark = open_benchmark(
+            path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict
+        )
+    except VprError as error:
+        if as_json:
+            unopened = {"level": "error", "check": "reading", "message": str(error)}
+            typer.echo(json.dumps({"benchmark": path.name, "passed": False, "findings": [unopened]}))
+        raise
     findings = check_benchmark(benchmark, decode, radius)
     if as_json:
         typer.echo(
@@ -84,6 +93,8 @@ def make_city(
 
     try:
         train, val, test = (float(share) for share in splits.split(","))
+        if not min(train, val, test) >= 0:
+            raise ValueError
     except ValueError:
         raise ConfigError(f"--splits '{splits}': write three shares with commas, such as 0.6,0.1,0.3") from None
     with bar("drawing", quiet or as_json) as progress:

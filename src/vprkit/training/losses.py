@@ -1,4 +1,4 @@
-"""Losses and miners of the recipes by name. They come from pytorch-metric-learning (extra `train`); all compare unit vectors.
+"""Losses and miners of the recipes by name, from pytorch-metric-learning (extra `train`); all compare unit vectors.
 
 Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab).
 """

@@ -9,7 +9,7 @@ import numpy as np
 from vprkit.config import nearest
 from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
 from vprkit.data.layouts.table import read_rows
-from vprkit.data.records import Records
+from vprkit.data.records import Records, checked_name
 from vprkit.errors import DataError
 
 CITIES = (
@@ -69,7 +69,7 @@ def _checked(raw: Mapping[str, str], path: Path, line: int) -> Mapping[str, str]
     if missing:
         raise DataError(f"{path}: needs the columns {', '.join(COLUMNS)}; '{missing[0]}' is missing")
     for column in ("place_id", "year", "month", "northdeg"):
-        if not raw[column].strip().lstrip("-").isdigit():
+        if not raw[column].strip().isdecimal():
             raise DataError(f"{path}, line {line}, column {column}: '{raw[column]}' is no whole number")
     for column in ("lat", "lon"):
         try:
@@ -81,7 +81,7 @@ def _checked(raw: Mapping[str, str], path: Path, line: int) -> Mapping[str, str]
 
 def _record(row: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "name": f"Images/{row['city_id']}/{file_name(row)}",
+        "name": checked_name(f"Images/{row['city_id']}/{file_name(row)}"),
         "latitude": float(row["lat"]), "longitude": float(row["lon"]), "heading": float(row["northdeg"]) % 360,
         "time": f"{int(row['year']):04d}{int(row['month']):02d}", "place": row["place_id"],
     }  # fmt: skip
