@@ -91,6 +91,8 @@ def make_city(
     from vprkit.data.city import make_city as run
     from vprkit.errors import ConfigError
 
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be at least 1, got {workers}")
     try:
         train, val, test = (float(share) for share in splits.split(","))
         if not min(train, val, test) >= 0:

@@ -62,7 +62,7 @@ def open_benchmark(
     split: str = "test",
     *,
     ground_truth: str | Path = "auto",
-    radius: float = 25.0,
+    radius: float = truths.RADIUS,
     queries: str | None = None,
     strict: bool = False,
 ) -> Benchmark:

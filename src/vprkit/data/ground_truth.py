@@ -20,6 +20,9 @@ from vprkit.errors import ConfigError, DataError
 
 FILE = "ground_truth.csv"
 
+RADIUS = 25.0
+"""Metres within which the field calls a database image right."""
+
 
 @dataclass(frozen=True)
 class GroundTruth:
@@ -41,6 +44,9 @@ def resolve(rule: str, root: Path, database: Records, queries: Records, radius: 
     """
     if rule == "auto":
         rule = _choose(root, database, queries)
+    unused: tuple[str, ...] = ()
+    if radius != RADIUS and rule not in ("zone_aware", "planar"):
+        unused = (f"the radius of {radius:g} m is not used: the positives are not told by distance",)
     if rule == "none":
         return GroundTruth(None, "unlabelled", ("no positions on both sides and no ground truth: ranked, not scored",))
     if rule in ("zone_aware", "planar"):
@@ -50,9 +56,9 @@ def resolve(rule: str, root: Path, database: Records, queries: Records, radius: 
         if not (window.isascii() and window.isdigit()):
             raise ConfigError(f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2")
         found = rules.frame_window(len(database), len(queries), int(window))
-        return GroundTruth(found, f"list position within {window} of the query's")
+        return GroundTruth(found, f"list position within {window} of the query's", unused)
     path = _locate_file(rule, root)
-    return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}")
+    return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
 
 
 def read_csv(path: Path, database: Records, queries: Records) -> Positives:
