@@ -18,6 +18,7 @@ _PUBLIC = {
     "Location": "vprkit.retrieval.location",
     "Map": "vprkit.retrieval.map",
     "Method": "vprkit.method",
+    "PlaceSet": "vprkit.data.places",
     "Preprocessing": "vprkit.preprocessing",
     "Record": "vprkit.data.records",
     "Records": "vprkit.data.records",
@@ -31,6 +32,7 @@ _PUBLIC = {
     "load_method": "vprkit.loading",
     "make_city": "vprkit.data.city",
     "open_benchmark": "vprkit.data.benchmark",
+    "open_places": "vprkit.data.places",
     "open_records": "vprkit.data.benchmark",
     "write_report": "vprkit.report.html",
 }
@@ -38,6 +40,7 @@ _PUBLIC = {
 if TYPE_CHECKING:
     from vprkit.data.benchmark import Benchmark, open_benchmark, open_records
     from vprkit.data.city import make_city
+    from vprkit.data.places import PlaceSet, open_places
     from vprkit.data.records import Record, Records
     from vprkit.errors import VprError
     from vprkit.evaluation.comparison import Comparison, compare
@@ -63,6 +66,7 @@ __all__ = [
     "Location",
     "Map",
     "Method",
+    "PlaceSet",
     "Preprocessing",
     "Record",
     "Records",
@@ -76,6 +80,7 @@ __all__ = [
     "load_method",
     "make_city",
     "open_benchmark",
+    "open_places",
     "open_records",
     "write_report",
 ]
@@ -88,4 +93,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return sorted([*__all__, "__version__"])

@@ -10,28 +10,44 @@ from typing import Any
 from vprkit.errors import StoreError, VprError
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content`: afterwards either the old or the new file is there, never half of one."""
-    data = content.encode("utf-8") if isinstance(content, str) else content
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name to write; on success it is flushed to disk and becomes `path`, else it is removed.
+
+    Afterwards either the old or the new file is there, never half of one.
+
+    Raises:
+        VprError: the folder or file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            sync(file.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise VprError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def is_temporary(path: Path) -> bool:
+    """True for what an interrupted `replacing` left behind."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace `path` by `content`; file names that are no UTF-8 keep their bytes."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
 
 
 def write_json(path: Path, data: Any) -> None:
     """`write_atomically` of indented JSON."""
-    write_atomically(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-
-
-def sync(descriptor: int) -> None:
-    os.fsync(descriptor)
+    write_atomically(path, json.dumps(data, indent=1) + "\n")
 
 
 def sync_folder(folder: Path) -> None:
@@ -45,8 +61,21 @@ def sync_folder(folder: Path) -> None:
 
 
 def refuse_to_overwrite(path: Path, overwrite: bool = False) -> None:
-    """Raise where `path` exists and may not be replaced."""
+    """Say before any work that a file cannot be written: it exists, is a folder, or its folder cannot be made."""
     if path.exists() and not overwrite:
+        raise VprError(f"{path} exists already; choose another name or pass --overwrite")
+    if path.is_dir():
+        raise VprError(f"{path} is a folder; name a file in it")
+    ancestor = next(parent for parent in path.absolute().parents if parent.exists())
+    if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
+        raise VprError(f"{path}: {ancestor} is no folder that can be written")
+
+
+def refuse_folder(path: Path, overwrite: bool = False) -> None:
+    """Say before any work that a folder cannot be written: it exists and holds something, or is a file."""
+    if path.exists() and not path.is_dir():
+        raise VprError(f"{path} is a file; choose another name for the folder")
+    if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise VprError(f"{path} exists already; choose another name or pass --overwrite")
 
 

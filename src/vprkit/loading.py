@@ -101,9 +101,15 @@ def fetch_weights(name: str, *, overwrite: bool = False, progress: Progress | No
     """Download the authors' files of a method or variant into the weights folder (those that are not there yet).
 
     Raises:
+        ConfigError: the name stands for several sizes.
         NotAvailable: there are none, or they cannot be had from here; the message says which file to put where.
     """
     files = released_files(name)
+    variants = sorted({file.variant for file in files if file.variant})
+    if len(variants) > 1:
+        raise ConfigError(f"'{name}' comes in several sizes; name the one you want: {', '.join(variants)}")
+    if not files and not find_declaration(name).needs_weights:
+        raise NotAvailable(f"'{name}' needs no weights")
     if not files:
         raise NotAvailable(f"'{name}' has no released weights; train it, or use weights='random' for a test")
     return [fetch(released, overwrite=overwrite, progress=progress) for released in files]

@@ -20,7 +20,7 @@ from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
 
 Role = Literal["query", "database"]
-Photo = str | Path | Image.Image | np.ndarray
+Photo = pictures.Photo
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Method:
         """
         if isinstance(images, Tensor):
             return Features.cat([self.describe_batch(part) for part in torch.split(images, batch_size)])
-        photos = [images] if isinstance(images, (str, Path, Image.Image, np.ndarray)) else list(images)
+        photos = [images] if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray)) else list(images)
         if not photos:
             raise VprError("describe was given no images")
         tensors = [pictures.prepare(photo, self.preprocessing) for photo in photos]
@@ -109,6 +109,13 @@ class Method:
     def index_vectors(self, features: Features, role: Role = "database") -> Tensor:
         """The (B, E) vectors that are searched; methods that fuse modalities give other ones for queries."""
         return features.global_
+
+    @cached_property
+    def dimension(self) -> int:
+        """D of the index vectors, told by describing one empty image of the method's size (224 px if it has none)."""
+        height, width = self.preprocessing.fixed_size or (224, 224)
+        blank = torch.zeros(1, self.preprocessing.channels, height, width)
+        return int(self.index_vectors(self.describe_batch(blank)).shape[1])
 
     @cached_property
     def tensors_sha256(self) -> str:

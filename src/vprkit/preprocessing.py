@@ -72,8 +72,9 @@ class Preprocessing:
             return dataclasses.replace(self, fit="none")
         kind, _, number = text.rpartition(":")
         parts = number.split("x")
-        if kind in ("", "shorter") and all(part.isdigit() and int(part) > 0 for part in parts) and len(parts) <= 2:
-            height, width = int(parts[0]), int(parts[-1])
+        sides = [int(part) for part in parts if part.isascii() and part.isdigit()]
+        if kind in ("", "shorter") and len(sides) == len(parts) <= 2 and min(sides) > 0:
+            height, width = sides[0], sides[-1]
             return dataclasses.replace(self, size=(height, width), fit="shorter" if kind else "stretch")
         raise ConfigError(f"resize '{request}' is not readable; write 322, 480x640, shorter:480 or none")
 

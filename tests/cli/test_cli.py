@@ -143,6 +143,62 @@ def test_mistakes_get_one_sentence(shared_set, arguments, message):
     assert message in refused(*[str(shared_set) if part == "SET" else part for part in arguments])
 
 
+def test_version_and_plain_mistakes(tmp_path, shared_set):
+    assert ok("--version") == "0.1.0\n"
+    (tmp_path / "file").write_text("")
+    for arguments in (
+        ("map", "build", shared_set / "database", "--out", tmp_path / "file"),
+        ("evaluate", "hog", shared_set, "--features", tmp_path / "file"),
+        ("evaluate", "hog", shared_set, "--save", tmp_path, "--overwrite"),
+        ("evaluate", "hog", shared_set, "--save", tmp_path / "file" / "x.json"),
+        ("evaluate", "hog", shared_set, "--set", "cells=[1]"),
+        ("evaluate", "hog", shared_set, "--recall", "²"),
+        ("evaluate", "hog", shared_set, "--split", "tset"),
+        ("data", "make-city", tmp_path / "c", "--splits", "nan,0,1"),
+        ("weights", "fetch", "dinov2"),
+        ("weights", "fetch", "hog"),
+        ("methods", "hgo"),
+    ):
+        refused(*arguments)
+    report = json.loads(vpr("data", "check", tmp_path / "nowhere", "--json").stdout)
+    assert not report["passed"] and "no such folder" in report["findings"][0]["message"]
+
+
+def test_names_that_no_encoding_knows(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in (b"caf\xe9.png", b"12:30:00.png", b"a\\b.png"):
+        Image.fromarray(picture(len(name))).save(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    ok("map", "build", folder, "--out", tmp_path / "m")
+    for form in ("table", "json", "csv", "geojson", "kml"):
+        ok("locate", tmp_path / "m", folder, "--format", form, "--out", tmp_path / f"hits.{form}")
+    assert len(json.loads((tmp_path / "hits.json").read_text())) == 3
+    assert "nothing is wrong" in ok("map", "check", tmp_path / "m")
+
+
+def test_phone_photos_are_told_about_and_turned(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = Image.fromarray(picture(3, (64, 48)))
+    upright.transpose(Image.Transpose.ROTATE_90).save(folder / "turned.png", exif=exif)
+    Image.fromarray(picture(4)).save(folder / "other.png")
+    (folder / "new.heic").write_bytes(b"x")
+    upright.save(tmp_path / "upright.png")
+    out = vpr("map", "build", folder, "--out", tmp_path / "m")
+    assert "1 .heic file cannot be read" in out.stderr and "2 of 2 photos have no position" in out.stderr
+    assert json.loads(ok("locate", tmp_path / "m", tmp_path / "upright.png", "--json"))[0]["hits"][0]["score"] > 0.999
+    ok("map", "build", folder, "--out", tmp_path / "n", "--no-exif-orientation")
+    assert json.loads(ok("locate", tmp_path / "n", tmp_path / "upright.png", "--json"))[0]["hits"][0]["score"] < 0.99
+
+
+def test_the_suffix_of_a_file_tells_its_format(photo_set, tmp_path):
+    ok("map", "build", photo_set / "database", "--out", tmp_path / "m")
+    ok("locate", tmp_path / "m", photo_set / "queries", "--out", tmp_path / "hits.kml")
+    assert (tmp_path / "hits.kml").read_text().startswith("<?xml")
+
+
 def test_debug_shows_the_traceback():
     assert "Traceback" in vpr("--debug", "evaluate", "hogg", ".").stderr
 

@@ -6,6 +6,7 @@ from PIL import Image
 from tests.conftest import at_name, picture
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.check import check_benchmark, passed
+from vprkit.data.known import known_counts
 
 
 def findings(folder, **options):
@@ -66,6 +67,22 @@ def test_queries_without_positive_are_counted(photo_set):
 def test_counts_against_published_ones(photo_set):
     renamed = photo_set.rename(photo_set.with_name("st_lucia"))
     assert "fit no published variant" in messages(findings(renamed), "counts")
+
+
+def test_copies_and_missing_texts_are_reported(photo_set):
+    first, second = sorted((photo_set / "database").iterdir())[:2]
+    shutil.copy(first, second)
+    assert "1 of 8 database images are copies of others" in messages(findings(photo_set), "duplicates")
+    for role in ("database", "queries"):
+        names = sorted(path.name for path in (photo_set / role).iterdir())[:2]
+        rows = [f"{role}/{names[0]},45,7,a red house", f"{role}/{names[1]},45,7,"]
+        (photo_set / f"{role}.csv").write_text("path,lat,lon,text\n" + "\n".join(rows) + "\n")
+    assert "1 of 2 queries images have no text" in messages(findings(photo_set), "texts")
+
+
+def test_counts_are_compared_only_for_sets_of_that_name(tmp_path):
+    for name, known in (("city/images/test", False), ("msls/val", True), ("Tokyo_24_7", True), ("tokyo247", True)):
+        assert bool(known_counts(tmp_path / name)) == known
 
 
 def test_exif_orientation_is_reported(photo_set):

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import at_name, picture, real_set
-from vprkit.data.benchmark import Benchmark, open_benchmark
+from vprkit.data.benchmark import Benchmark, open_benchmark, open_records
+from vprkit.data.ground_truth import read_csv
 from vprkit.data.positives import Positives, frame_window, planar, within_radius, zone_aware
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
@@ -40,11 +41,12 @@ def brute_force(database: np.ndarray, queries: np.ndarray, radius: float) -> lis
 def test_radius_is_inclusive_and_equals_loops():
     rng = np.random.default_rng(3)
     database, queries = rng.uniform(0, 200, (300, 2)), rng.uniform(0, 200, (40, 2))
-    queries[0] = database[0] + [7.0, 24.0]  # exactly 25
+    database[0] = [64.0, 128.0]
+    queries[0] = [71.0, 152.0]  # 7, 24 and 25 are whole numbers: nothing rounds
     queries[1] = [1e6, 1e6]
     found = within_radius(database, queries, 25.0)
     assert [row.tolist() for row in found] == brute_force(database, queries, 25.0)
-    assert 0 in found[0] or np.hypot(*(database[0] - queries[0])) > 25  # rounding of the sum decides, as in the loop
+    assert 0 in found[0]
     assert len(found[1]) == 0
 
 
@@ -115,6 +117,16 @@ def test_a_bad_ground_truth_file_is_named_with_its_line(photo_set, text, message
     path = write_truth(photo_set, text)
     with pytest.raises(DataError, match=f"truth.csv.*{message}"):
         open_benchmark(photo_set, ground_truth=path)
+
+
+def test_a_short_name_that_fits_several_images_is_refused(tmp_path):
+    for folder in ("database/p1", "database/p2", "queries"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.fromarray(picture(len(folder))).save(tmp_path / folder / "x.jpg")
+    records = open_records(tmp_path / "database")
+    path = write_truth(tmp_path, "query,positives\nx.jpg,x.jpg\n")
+    with pytest.raises(DataError, match="line 2: positive 'x.jpg' is not among.*or fits several"):
+        read_csv(path, records, open_records(tmp_path / "queries"))
 
 
 def test_an_unknown_rule_names_what_is_there(photo_set):

@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -118,6 +120,29 @@ def test_preprocessing_travels():
 def test_buckets():
     shapes = [(3, 8, 8), (3, 9, 8), (3, 8, 8), (3, 8, 8)]
     assert list(images.buckets(shapes, 2)) == [[0, 2], [3], [1]]
+
+
+def test_a_resize_that_explodes_is_refused(tmp_path):
+    Image.new("L", (1, 20_000)).save(tmp_path / "thin.png")
+    for preprocessing in (Preprocessing(size=(480, 480), fit="shorter"), Preprocessing(fit="central_crop")):
+        with pytest.raises(ImageError, match=r"thin.png: 1x20000 would be resized to"):
+            images.prepare(tmp_path / "thin.png", preprocessing)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM"])
+def test_damaged_files_never_raise_anything_else(tmp_path, form):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "x"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(picture(1)).save(path, format=form, **({} if form in ("BMP", "GIF", "PPM") else {"exif": exif}))
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(150):
+        data = whole.copy()
+        data[rng.integers(0, len(data), 3)] = rng.integers(0, 256, 3)
+        for exif_orientation in (False, True):
+            with contextlib.suppress(ImageError):
+                images.decode(data[: rng.integers(1, len(data) + 1)].tobytes(), exif_orientation=exif_orientation)
 
 
 def test_arrays_are_checked():

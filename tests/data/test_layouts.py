@@ -108,7 +108,7 @@ def test_csv_with_degrees_or_metres(tmp_path):
         ("path,lat,lon\n../a.jpg,1,1\n", "does not stay inside"),
         ("path,lat,lon\n/etc/a.jpg,1,1\n", "lies outside"),
         ("path,lat,lon\na.jpg,1,1\na.jpg,1,1\n", "line 3: 'a.jpg' was already on line 2"),
-        ("pth,lat,lon\na.jpg,1,1\n", "a column named 'path' is needed.*did you mean 'pth'"),
+        ("pth,lat,lon\na.jpg,1,1\n", "a column named 'path' is needed, there are pth, lat, lon"),
         ("path,lat,lon\n", "no rows"),
         ("path,lat\na.jpg\n", "line 2: 1 fields where the header names 2"),
     ],
@@ -129,6 +129,27 @@ def test_tables_win_over_folders_because_they_say_more(photo_set):
     assert len(benchmark.database) == 4
     assert [row.tolist() for row in benchmark.positives] == [[0], [1], [2], [3]]
     assert benchmark.queries[0].condition == "dusk"
+
+
+def test_links_in_a_circle_are_followed_once(tmp_path):
+    save(tmp_path / "a.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert list(open_records(tmp_path).names) == ["a.jpg"]
+
+
+def test_columns_and_rows_that_say_one_thing_twice(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("path,lat,LAT,lon\na.jpg,1,2,3\n")
+    with pytest.raises(DataError, match="'lat' and 'LAT' both give the latitude"):
+        open_records(path)
+    path.write_text("path,lat,lon\na/b.jpg,1,2\n./a//b.jpg,1,2\n")
+    with pytest.raises(DataError, match="line 3: 'a/b.jpg' was already on line 2"):
+        open_records(path)
+    path.write_text("path,lat,lon,name\na.jpg,1,2,Main Street\n")
+    assert open_records(path).names[0] == "a.jpg"
+    path.write_text("path;lat;lon\na.jpg;1;2\n")
+    with pytest.raises(DataError, match="separated by ';'"):
+        open_records(path)
 
 
 def test_what_is_missing_is_named(tmp_path):

@@ -134,9 +134,13 @@ def test_padded_and_short_rankings(shared_set):
         (lambda b: evaluate_rankings(np.zeros((2, 3), int), b), r"shape \(16, K\)"),
         (lambda b: evaluate_rankings(np.full((16, 3), 8), b), "database image 8"),
         (lambda b: evaluate_rankings(np.zeros((16, 3)), b), "whole numbers"),
-        (lambda b: evaluate_rankings(np.zeros((16, 3), int), b, scores=np.zeros((16, 2))), "must agree"),
+        (lambda b: evaluate_rankings(np.tile([0, 1, 2], (16, 1)), b, scores=np.zeros((16, 2))), "must agree"),
+        (lambda b: evaluate_rankings(np.zeros((16, 3), int), b), "query 0 names a database image twice"),
+        (lambda b: evaluate_rankings(np.tile([0, -1, 2], (16, 1)), b), "query 0 has -1 before its end"),
+        (lambda b: evaluate_rankings(np.zeros((16, 0), int), b), "no column"),
+        (lambda b: evaluate_descriptors(np.ones((16, 4)), np.full((8, 4), np.nan), b), "database vector 0"),
         (lambda b: evaluate_descriptors(np.zeros((3, 4)), np.zeros((8, 4)), b), "query descriptors"),
-        (lambda b: evaluate_rankings(np.zeros((16, 3), int), b, ks=[0]), "positive whole numbers"),
+        (lambda b: evaluate_rankings(np.tile([0, 1, 2], (16, 1)), b, ks=[0]), "positive whole numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused(shared_set, call, message):

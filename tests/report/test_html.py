@@ -196,5 +196,5 @@ def test_refuses_to_overwrite_and_needs_a_result(tmp_path: Path) -> None:
         write_report([unlabelled(tmp_path)], path)
     with pytest.raises(DataError, match="at least one"):
         write_report([], tmp_path / "s.html")
-    with pytest.raises(VprError, match="cannot be made"):
+    with pytest.raises(VprError, match="no folder that can be written"):
         write_report([unlabelled(tmp_path)], path / "below" / "r.html")

@@ -116,16 +116,38 @@ def test_fast_index_finds_and_is_kept(tmp_path, metric):
     rng = np.random.default_rng(7)
     centres = unit(rng, 40, 64)
     vectors = (centres[rng.integers(0, 40, 3000)] + 0.3 * unit(rng, 3000, 64)).astype(np.float32)
-    fast = FastIndex.build(vectors, metric, tmp_path)
+    fast = FastIndex.build(vectors, metric, "these")
+    fast.save(tmp_path)
     assert fast.report.recall_at_10 > 0.95
     queries = vectors[:20] + 0.01 * unit(rng, 20, 64)
     exact = ExactIndex(vectors, metric).search(queries, 5)
     found = fast.search(queries, 5)
     assert np.mean(found.numbers[:, 0] == exact.numbers[:, 0]) > 0.9
-    again = FastIndex.load(tmp_path, vectors, metric)
+    again = FastIndex.load(tmp_path, vectors, metric, lambda rows: "these")
     assert again.report == fast.report
     assert np.array_equal(again.search(queries, 5).numbers, found.numbers)
-    assert FastIndex.load(tmp_path, vectors[:-1], metric) is None  # it covers other rows
+    assert FastIndex.load(tmp_path, vectors[:-1], metric, lambda rows: "these") is None
+    assert FastIndex.load(tmp_path, vectors, metric, lambda rows: "others") is None
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("scale", [1e14, 1e17, 1e19])
+def test_long_vectors_do_not_overflow(metric, scale):
+    rng = np.random.default_rng(8)
+    vectors = (rng.standard_normal((300, 16)) * scale).astype(np.float32)
+    queries = (rng.standard_normal((3, 16)) * scale).astype(np.float32)
+    for engine in ENGINES:
+        found = ExactIndex(vectors, metric, engine).search(queries, 7)
+        assert np.array_equal(found.numbers, loops(queries, vectors, metric, 7))
+
+
+def test_database_vectors_that_are_not_finite_are_named():
+    vectors = np.ones((9, 4), np.float32)
+    vectors[5, 2] = np.nan
+    with pytest.raises(DataError, match="database vector 5"):
+        ExactIndex(vectors).search(np.ones((1, 4), np.float32), 2)
+    with pytest.raises(DataError, match="at least one dimension"):
+        ExactIndex(np.zeros((3, 0), np.float32))
 
 
 def test_fast_index_refuses_small_maps():

@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -9,11 +10,15 @@ import torch
 from PIL import Image
 
 from tests.conftest import at_name, picture, real_set, write_set
-from vprkit.errors import ConfigError, StoreError, VprError
+from vprkit.data.records import Records
+from vprkit.errors import ConfigError, ImageError, StoreError, VprError
 from vprkit.loading import load_method
 from vprkit.method import Method
+from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.export import FORMATS, to_csv, to_geojson, to_kml
-from vprkit.retrieval.location import Hit, distinct, estimate_position
+from vprkit.retrieval.fast import FastIndex
+from vprkit.retrieval.index import ExactIndex
+from vprkit.retrieval.location import Hit, distinct_rows, estimate_position
 from vprkit.retrieval.map import Map
 
 
@@ -115,6 +120,68 @@ def test_most_images_removed_and_still_enough_answers(city, photo_set):
     assert sorted(hit.name for hit in city.locate(query(photo_set, 0), top=2)) == names[6:]
 
 
+def test_removed_images_come_back_only_when_added(city, photo_set, hog):
+    name = city.records.names[3]
+    city.remove([name])
+    assert len(Map.build(photo_set / "database", hog, city.folder)) == 7
+    assert city.add(photo_set / "database") == 1
+    assert len(city) == 8 and Map.open(city.folder).info()["removed"] == 0
+
+
+def test_two_openings_do_not_lose_each_others_removals(city):
+    other = Map.open(city.folder)
+    city.remove([city.records.names[0]])
+    other.remove([other.records.names[1]])
+    assert len(Map.open(city.folder)) == 6
+
+
+def test_a_failed_first_build_does_not_stand_in_the_way(tmp_path, photo_set, hog, thumbnail):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"x")
+    with pytest.raises(StoreError, match="none of the 1 images could be read"):
+        Map.build(tmp_path / "bad", hog, tmp_path / "m")
+    (tmp_path / "m" / ".map.json.4711.tmp").write_text("{")
+    Map.build(photo_set / "database", thumbnail, tmp_path / "m")
+    assert Map.open(tmp_path / "m").method.name == "thumbnail"
+    (tmp_path / "n").mkdir()
+    (tmp_path / "n" / ".map.json.4711.tmp").write_text("{")
+    assert len(Map.build(photo_set / "database", thumbnail, tmp_path / "n")) == 8
+
+
+def test_damaged_settings_are_said(city):
+    for content in ("null", "{}", '{"format": 1, "index": "exact", "method": {}, "vprkit": "0"}'):
+        (city.folder / "map.json").write_text(content)
+        with pytest.raises(StoreError, match="map.json cannot be read"):
+            Map.open(city.folder)
+
+
+def test_damaged_removals_are_said(city):
+    (city.folder / "removed.json").write_text("null")
+    with pytest.raises(StoreError, match="removed.json cannot be read"):
+        len(city)
+
+
+def test_a_photo_that_cannot_be_read_fails_or_is_told(city, photo_set):
+    bad = photo_set / "bad.jpg"
+    bad.write_bytes(b"x")
+    good = query(photo_set, 1)
+    with pytest.raises(ImageError, match=r"bad.jpg"):
+        city.locate_many([good, bad])
+    answers = city.locate_many([bad, good], streaming=Streaming(on_error="skip"))
+    assert "bad.jpg" in answers[0].error and len(answers[0]) == 0
+    assert "@d1@" in answers[1][0].name
+
+
+def test_a_photo_without_utm_still_has_a_place(tmp_path, hog):
+    for number in range(3):
+        Image.fromarray(picture(number)).save(tmp_path / f"{number}.png")
+    (tmp_path / "p.csv").write_text("path,lat,lon\n0.png,86,10\n1.png,86,10.0001\n2.png,-85,3\n")
+    built = Map.build(tmp_path / "p.csv", hog, tmp_path / "m")
+    located = built.locate(tmp_path / "0.png", top=3, distinct_metres=100)
+    assert located.estimate.latitude == 86.0
+    assert [hit.name for hit in located] == ["0.png", "2.png"]
+
+
 def test_check_finds_moved_changed_and_damaged(city):
     assert city.check() == []
     first, second = (city.records.path(row) for row in (0, 1))
@@ -143,21 +210,48 @@ def test_bad_photos_are_skipped_and_listed(photo_set, hog, tmp_path):
     (photo_set / "database" / at_name(400_001, 5e6, name="bad")).write_bytes(b"no")
     built = Map.build(photo_set / "database", hog, tmp_path / "m")
     assert len(built) == 8
-    assert "@bad@" in built.info()["skipped"][0]["name"]
+    assert "@bad@" in built.info()["skipped"][0]["path"]
 
 
-def test_fast_map(tmp_path, hog, monkeypatch):
+@pytest.fixture
+def fast(tmp_path, hog, monkeypatch):
     monkeypatch.setattr("vprkit.retrieval.fast.MIN_ROWS", 32)
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(40):
         Image.fromarray(picture(number)).save(folder / f"{number}.png")
-    built = Map.build(folder, hog, tmp_path / "m", index="fast")
-    assert built.info()["fast_index"]["recall_at_10"] > 0.5
-    assert built.locate(folder / "7.png")[0].name == "7.png"
+    return Map.build(folder, hog, tmp_path / "m", index="fast")
+
+
+def test_a_fast_map_grows_with_its_photos(fast, tmp_path, hog):
+    folder = tmp_path / "photos"
+    assert fast.info()["fast_index"]["recall_at_10"] > 0.5
+    assert fast.locate(folder / "7.png")[0].name == "7.png"
     Image.fromarray(picture(60)).save(folder / "60.png")
-    built.add(folder)
-    assert Map.open(tmp_path / "m").locate(folder / "60.png")[0].name == "60.png"
+    fast.add(folder)
+    again = Map.open(tmp_path / "m")
+    assert isinstance(again.index, FastIndex) and again.index.report.trained == 40 and len(again.index) == 41
+    assert again.locate(folder / "60.png")[0].name == "60.png"
+    assert isinstance(Map.build(folder, hog, tmp_path / "m").index, FastIndex)  # what it is stays unless asked
+    for number in range(100, 150):
+        Image.fromarray(picture(number)).save(folder / f"{number}.png")
+    fast.add(folder)
+    assert fast.index.report.trained == 91
+    assert isinstance(Map.build(folder, hog, tmp_path / "m", index="exact").index, ExactIndex)
+
+
+def test_an_index_of_another_store_is_not_used(fast, tmp_path, hog):
+    shutil.rmtree(tmp_path / "m" / "store")
+    for path in (tmp_path / "photos").iterdir():
+        Image.fromarray(picture(500 + int(path.stem))).save(path)
+    again = Map.build(tmp_path / "photos", hog, tmp_path / "m")
+    assert all(again.locate(path)[0].name == path.name for path in (tmp_path / "photos").iterdir())
+
+
+def test_too_few_photos_for_a_fast_index_are_refused_before_work(photo_set, hog, tmp_path):
+    with pytest.raises(ConfigError, match="at least 1000 images, there are 8"):
+        Map.build(photo_set / "database", hog, tmp_path / "m", index="fast")
+    assert not (tmp_path / "m").exists()
 
 
 def hit(rank, east, score=0.9, zone=32, latitude=45.0, **more):
@@ -166,10 +260,16 @@ def hit(rank, east, score=0.9, zone=32, latitude=45.0, **more):
     )
 
 
+def table(*easts):
+    return Records.from_rows("/", [{"name": f"{e}", "east": e, "north": 5e6, "zone": 32} for e in easts])
+
+
 def test_distinct_hits_are_places_not_views():
-    hits = [hit(1, 0), hit(2, 10), hit(3, 100), hit(4, 105), hit(5, 300)]
-    assert [h.name for h in distinct(hits, 25, 2)] == ["1.jpg", "3.jpg"]
-    assert [h.rank for h in distinct(hits, 25, 9)] == [1, 2, 3]
+    records = table(500_000.0, 500_010.0, 500_100.0, 500_105.0, 500_300.0)
+    assert distinct_rows(records, 25, 2).tolist() == [0, 2]
+    assert distinct_rows(records, 25, 9).tolist() == [0, 2, 4]
+    unplaced = Records.from_rows("/", [{"name": "a"}, {"name": "b"}])
+    assert distinct_rows(unplaced, 25, 5).tolist() == [0, 1]
 
 
 def test_distinct_goes_on_until_there_are_enough(tmp_path, hog):
@@ -202,7 +302,7 @@ def test_every_format_is_what_it_says(city, photo_set):
     assert [f["properties"]["kind"] for f in features].count("hit") == 4
     assert features[1]["geometry"]["coordinates"][0] == located[0][0].longitude
     root = ElementTree.fromstring(to_kml(located))
-    assert len(root.findall(".//{http://www.opengis.net/kml/2.2}Placemark")) == 4
+    assert len(root.findall(".//{http://www.opengis.net/kml/2.2}Placemark")) == 6  # two hits and an estimate per photo
     for write in FORMATS.values():
         assert "@d1@" in write(located)
 

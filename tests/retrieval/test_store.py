@@ -28,7 +28,7 @@ def photos(photo_set):
 
 
 def test_what_is_stored_comes_back(tmp_path, photos, hog):
-    store = describe_into(tmp_path / "store", hog, photos, block=5)
+    store = describe_into(tmp_path / "store", hog, photos, block=5).store
     again = FeatureStore.open(tmp_path / "store")
     assert len(again) == len(photos) == 16 and [block.stop for block in again.blocks] == [5, 10, 15, 16]
     expected = hog.describe([photos.path(row) for row in range(16)]).global_.numpy()
@@ -54,9 +54,10 @@ def test_new_and_changed_photos_are_appended(tmp_path, photo_set, photos, hog):
     changed = photos.path(3)
     Image.fromarray(picture(98, (50, 70))).save(changed)
     again = open_records(photo_set / "queries")
-    store = describe_into(tmp_path / "store", hog, again)
-    assert len(store) == 18
-    row = store.keys[str(changed.absolute())]
+    built = describe_into(tmp_path / "store", hog, again)
+    store = built.store
+    assert len(store) == 18 and built.described == 2 and store.current.sum() == 17
+    row = store.keys[str(changed.resolve())]
     assert row >= 16
     assert np.allclose(store.vectors[row], hog.describe(changed).global_.numpy()[0], atol=1e-6)
 
@@ -169,9 +170,9 @@ def test_bad_images_fail_or_are_listed(tmp_path, photos, hog):
     photos.path(2).write_bytes(b"broken")
     with pytest.raises(ImageError, match=photos.names[2]):
         describe_into(tmp_path / "failing", hog, photos)
-    store = describe_into(tmp_path / "skipping", hog, photos, Streaming(on_error="skip"), block=4)
-    assert len(store) == 15
-    assert [name for name, _ in store.skipped] == [photos.names[2]]
+    built = describe_into(tmp_path / "skipping", hog, photos, Streaming(on_error="skip"), block=4)
+    assert len(built.store) == 15 and built.rows[2] == -1
+    assert list(built.store.skipped) == [str(photos.path(2).resolve())]
     with pytest.raises(StoreError, match="none of the 1 images"):
         describe_into(tmp_path / "nothing", hog, photos.take(np.array([2])), Streaming(on_error="skip"))
 
@@ -185,7 +186,7 @@ def test_mixed_sizes_give_the_same_as_one_by_one(tmp_path):
     for number in range(10):
         Image.fromarray(picture(number, (40 + 8 * (number % 3), 64))).save(folder / f"{number}.png")
     records = open_records(folder)
-    store = describe_into(tmp_path / "store", method, records, Streaming(batch_size=3), block=6)
+    store = describe_into(tmp_path / "store", method, records, Streaming(batch_size=3), block=6).store
     for row in range(10):
         assert np.allclose(store.vectors[row], method.describe(records.path(row)).global_.numpy()[0], atol=1e-6)
 
@@ -216,3 +217,97 @@ def test_a_disk_too_small_is_said_after_the_first_block(tmp_path, photos, hog, m
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9 - 10**5, 10**5))
     with pytest.raises(StoreError, match="describing 16 images of 2208 numbers needs about 0.0 GB"):
         describe_into(tmp_path / "store", hog, photos)
+
+
+def bmp(path, seed):
+    """A picture whose file size does not depend on what it shows."""
+    Image.fromarray(picture(seed)).save(path, format="BMP")
+
+
+def test_a_change_that_keeps_the_file_size_is_seen(tmp_path, hog):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        bmp(folder / f"{number}.bmp", number)
+    records = open_records(folder)
+    describe_into(tmp_path / "store", hog, records)
+    bmp(folder / "1.bmp", 50)
+    os.utime(folder / "2.bmp")  # touched, not changed
+    built = describe_into(tmp_path / "store", hog, records)
+    assert built.described == 1
+    assert np.allclose(built.store.vectors[built.rows[1]], hog.describe(folder / "1.bmp").global_.numpy()[0], atol=1e-6)
+    assert built.rows.tolist() == [0, 3, 2]
+
+
+def test_corrected_positions_keep_the_vector(tmp_path, hog, monkeypatch):
+    for number in range(3):
+        bmp(tmp_path / f"{number}.bmp", number)
+    table = tmp_path / "photos.csv"
+    table.write_text("path,lat,lon\n0.bmp,46,7\n1.bmp,46,7\n2.bmp,46,7\n")
+    describe_into(tmp_path / "store", hog, open_records(table))
+    table.write_text("path,lat,lon,text\n0.bmp,46,7,\n1.bmp,48,11,\n2.bmp,46,7,red\n")
+    monkeypatch.setattr(type(hog), "describe_batch", lambda *_: pytest.fail("described again"))
+    built = describe_into(tmp_path / "store", hog, open_records(table))
+    assert (built.described, built.copied) == (0, 2)
+    assert built.store.records(built.rows)[1].latitude == 48
+    assert built.store.records(built.rows)[2].text == "red"
+    assert np.array_equal(built.store.vectors[built.rows[1]], built.store.vectors[1])
+    assert built.store.current.tolist() == [True, False, False, True, True]
+
+
+def test_a_moved_folder_is_not_described_again(tmp_path, hog, monkeypatch):
+    (tmp_path / "old").mkdir()
+    for number in range(3):
+        bmp(tmp_path / "old" / f"{number}.bmp", number)
+    describe_into(tmp_path / "store", hog, open_records(tmp_path / "old"))
+    (tmp_path / "old").rename(tmp_path / "new")
+    bmp(tmp_path / "new" / "2.bmp", 9)
+    built = describe_into(tmp_path / "store", hog, open_records(tmp_path / "new"))
+    assert (built.described, built.copied) == (1, 2)
+    assert all(built.store.path(int(row)).is_file() for row in built.rows)
+
+
+def test_spellings_of_a_folder_are_one(tmp_path, photos, hog):
+    describe_into(tmp_path / "store", hog, photos)
+    (tmp_path / "link").symlink_to(photos.root)
+    for spelling in (photos.root / ".." / photos.root.name, tmp_path / "link"):
+        assert describe_into(tmp_path / "store", hog, open_records(spelling)).described == 0
+
+
+def test_a_missing_journal_is_damage_not_emptiness(tmp_path, photos, hog):
+    describe_into(tmp_path / "store", hog, photos)
+    (tmp_path / "store" / "journal.jsonl").unlink()
+    with pytest.raises(StoreError, match="journal.jsonl cannot be read"):
+        describe_into(tmp_path / "store", hog, photos)
+    assert (tmp_path / "store" / "global.bin").stat().st_size > 0
+
+
+def test_unreadable_images_are_listed_once_and_forgotten_when_mended(tmp_path, photos, hog):
+    whole = photos.path(0).read_bytes()
+    photos.path(0).write_bytes(b"broken")
+    skip = Streaming(on_error="skip")
+    for _ in range(3):  # the very first block holds nothing else
+        built = describe_into(tmp_path / "store", hog, photos, skip, block=1)
+        assert len(built.store.skipped) == 1
+    assert sum(len(block.skipped) for block in built.store.blocks) == 1
+    photos.path(0).write_bytes(whole)
+    built = describe_into(tmp_path / "store", hog, photos, skip, block=1)
+    assert built.described == 1 and built.store.skipped == {}
+
+
+def test_vectors_of_different_lengths_are_refused(tmp_path):
+    import torch
+
+    from vprkit.errors import VprError
+    from vprkit.method import Method
+    from vprkit.preprocessing import Preprocessing
+
+    class Flat(torch.nn.Module):
+        def forward(self, images):
+            return images.flatten(1)
+
+    for number, size in enumerate(((8, 8), (8, 9))):
+        Image.fromarray(picture(number, size)).save(tmp_path / f"{number}.png")
+    own = Method.from_module(Flat(), Preprocessing(size=None, fit="none"), device="cpu")
+    with pytest.raises(VprError, match="vectors of 192, 216 numbers for images of different sizes"):
+        describe_into(tmp_path / "store", own, open_records(tmp_path))

@@ -1,5 +1,6 @@
 """The `vpr` application: its commands, and how errors reach the user."""
 
+import io
 import os
 import sys
 import traceback
@@ -8,6 +9,9 @@ import typer
 
 from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, weights
 from vprkit.errors import VprError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, which typer turns into an exit."""
 
 app = typer.Typer(
     name="vpr",
@@ -20,18 +24,23 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def options(
-    debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
-) -> None:
-    if debug:
-        os.environ["VPRKIT_DEBUG"] = "1"
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         import vprkit
 
         typer.echo(vprkit.__version__)
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", is_eager=True, callback=_show_version
+    ),
+) -> None:
+    if debug:
+        os.environ["VPRKIT_DEBUG"] = "1"
 
 
 app.command("demo")(demo.demo)
@@ -50,17 +59,27 @@ def main() -> None:
     # Threads that spin at the end of every parallel loop wait for whole time slices as soon as another program wants a
     # core: measured 60 times slower beside one busy process. Read by OpenMP when torch loads, which is later.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # file names may hold bytes that no encoding knows
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("interrupted; what was committed is kept, run the same command again to go on", file=sys.stderr)
+        raise
     except VprError as error:
-        if os.environ.get("VPRKIT_DEBUG"):
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; what was committed is kept, run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+        _say(str(error))
     except BrokenPipeError:
         # The reader of our output went away (`vpr ... | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _say(message: str) -> None:
+    if os.environ.get("VPRKIT_DEBUG"):
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)

@@ -17,13 +17,15 @@ app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a proc
 def layouts(as_json: shared.Json = False) -> None:
     """List the layouts that are understood."""
     from vprkit.data.layouts.layout import layouts as known
+    from vprkit.data.layouts.place_layout import place_layouts
 
-    rows = [{"name": layout.name, "summary": layout.summary} for layout in known()]
+    rows = [{"name": row.name, "use": "evaluation", "summary": row.summary} for row in known()]
+    rows += [{"name": row.name, "use": "training", "summary": row.summary} for row in place_layouts()]
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
-        typer.echo(f"{row['name']:<12} {row['summary']}")
+        typer.echo(f"{row['name']:<12} {row['use']:<11} {row['summary']}")
 
 
 @app.command("check")
@@ -40,8 +42,17 @@ def check(
     """Check a data set before hours are spent on it; exit status 1 where something is wrong."""
     from vprkit.data.benchmark import open_benchmark
     from vprkit.data.check import check_benchmark, passed
+    from vprkit.errors import VprError
 
-    benchmark = open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
+    try:
+        benchmark = open_benchmark(
+            path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict
+        )
+    except VprError as error:
+        if as_json:
+            unopened = {"level": "error", "check": "reading", "message": str(error)}
+            typer.echo(json.dumps({"benchmark": path.name, "passed": False, "findings": [unopened]}))
+        raise
     findings = check_benchmark(benchmark, decode, radius)
     if as_json:
         typer.echo(
@@ -80,8 +91,12 @@ def make_city(
     from vprkit.data.city import make_city as run
     from vprkit.errors import ConfigError
 
+    if workers is not None and workers < 1:
+        raise ConfigError(f"--workers must be at least 1, got {workers}")
     try:
         train, val, test = (float(share) for share in splits.split(","))
+        if not min(train, val, test) >= 0:
+            raise ValueError
     except ValueError:
         raise ConfigError(f"--splits '{splits}': write three shares with commas, such as 0.6,0.1,0.3") from None
     with bar("drawing", quiet or as_json) as progress:

@@ -18,6 +18,8 @@ def demo(
     quiet: shared.Quiet = False,
 ) -> None:
     """Draw a small city, map it, find a photo in it, evaluate two methods, write a report."""
+    import shutil
+
     import numpy as np
 
     from vprkit.data.benchmark import open_benchmark
@@ -31,6 +33,8 @@ def demo(
 
     results_file = out / "report.html"
     refuse_to_overwrite(results_file, overwrite)
+    if overwrite and (out / "city.map" / "map.json").is_file():
+        shutil.rmtree(out / "city.map")  # the demo's own map, of another city
     city, split = out / "city", out / "city" / "images" / "test"
     typer.echo(f"1. A city of {places} places, {views} views each, by day, dusk and night, in rain and snow -> {city}")
     with bar("drawing", quiet) as progress:

@@ -33,6 +33,7 @@ def evaluate(
     precision: shared.Precision = "auto",
     resize: shared.Resize = None,
     settings: shared.Settings = None,
+    exif_orientation: shared.ExifOrientation = False,
     batch_size: shared.BatchSize = 32,
     workers: shared.Workers = None,
     on_error: Annotated[str, typer.Option(help="fail at the first unreadable image, or skip it.")] = "fail",
@@ -42,8 +43,9 @@ def evaluate(
 ) -> None:
     """Evaluate a method: Recall@K with intervals, precision-recall, timings, per-condition tables."""
     from vprkit.data.benchmark import open_benchmark
+    from vprkit.errors import ConfigError
     from vprkit.evaluation.evaluate import evaluate as run
-    from vprkit.files import refuse_to_overwrite
+    from vprkit.files import refuse_folder, refuse_to_overwrite
 
     ks = _whole_numbers(recall)
     shared.check_method(method)
@@ -51,12 +53,14 @@ def evaluate(
     for target in [*targets, *([report] if report else [])]:
         refuse_to_overwrite(target, overwrite)
     if save_predictions:
-        refuse_to_overwrite(predictions, overwrite)
+        refuse_folder(predictions, overwrite)
+    if features is not None and features.exists() and not features.is_dir():
+        raise ConfigError(f"--features {features} is a file; name a folder")
     sets = [
         open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
         for path in data
     ]
-    chosen = shared.load(method, weights, device, precision, resize, settings)
+    chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
     results = []
     for benchmark in sets:
         with bars(quiet or as_json) as progress:
@@ -104,7 +108,7 @@ def _whole_numbers(text: str) -> list[int]:
     from vprkit.errors import ConfigError
 
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
         raise ConfigError(f"--recall '{text}': write positive whole numbers with commas, such as 1,5,10")
     return [int(part) for part in parts]
 
@@ -133,7 +137,6 @@ def _write(
     overwrite: bool,
 ) -> None:
     for result, target in zip(results, targets, strict=False):
-        target.parent.mkdir(parents=True, exist_ok=True)
         result.save(target, overwrite)
     if report is not None:
         from vprkit.report.html import write_report

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vprkit.cli import options as shared
 from vprkit.cli.progress import bar
+
+if TYPE_CHECKING:
+    from vprkit.data.records import Records
 
 app = typer.Typer(no_args_is_help=True, help="Maps: photos described once, kept, searched.", rich_markup_mode=None)
 
@@ -21,12 +24,15 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the map.")],
     method: Annotated[str, typer.Option("--method", "-m", help="Method, or a weights file.")] = "hog",
     weights: shared.Weights = None,
-    index: Annotated[str, typer.Option(help="exact, or fast for large maps (approximate).")] = "exact",
+    index: Annotated[
+        str | None, typer.Option(help="exact, or fast for large maps (approximate); default: as it is, else exact.")
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
     resize: shared.Resize = None,
     settings: shared.Settings = None,
+    exif_orientation: shared.ExifOrientation = True,
     batch_size: shared.BatchSize = 32,
     workers: shared.Workers = None,
     on_error: OnError = "skip",
@@ -38,7 +44,9 @@ def build(
 
     shared.check_method(method)
     records = open_records(photos, root)
-    chosen = shared.load(method, weights, device, precision, resize, settings)
+    chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
+    _warn(records)
+    shared.forecast(chosen, len(records), out)
     with bar("describing", quiet) as progress:
         built = Map.build(
             records,
@@ -68,8 +76,10 @@ def add(
     from vprkit.retrieval.map import Map
 
     opened = Map.open(folder, weights=weights, device=device)
+    records = open_records(photos, root)
+    _warn(records)
     with bar("describing", quiet) as progress:
-        count = opened.add(open_records(photos, root), shared.streaming(batch_size, workers, on_error), progress)
+        count = opened.add(records, shared.streaming(batch_size, workers, on_error), progress)
     typer.echo(f"{count} images added, {len(opened)} in the map")
 
 
@@ -97,7 +107,7 @@ def info(
     opened = Map.open(folder, device="cpu")
     listed = [name for name, alive in zip(opened.records.names, opened.live, strict=True) if alive] if names else None
     if as_json:
-        typer.echo(json.dumps({**opened.info(), **({} if listed is None else {"names": listed})}, ensure_ascii=False))
+        typer.echo(json.dumps({**opened.info(), **({} if listed is None else {"names": listed})}))
         return
     _say(opened.info())
     for name in listed or []:
@@ -111,10 +121,21 @@ def check(folder: shared.MapFolder, as_json: shared.Json = False) -> None:
 
     problems = Map.open(folder, device="cpu").check()
     if as_json:
-        typer.echo(json.dumps({"problems": problems}, ensure_ascii=False))
+        typer.echo(json.dumps({"problems": problems}))
     else:
         typer.echo("\n".join(problems) or "nothing is wrong")
     raise typer.Exit(1 if problems else 0)
+
+
+def _warn(records: "Records") -> None:
+    """Say what reading found odd, and which photos have no position, before time is spent on them."""
+    for notice in records.notices:
+        typer.echo(f"note: {notice}", err=True)
+    unplaced = [row for row, placed in enumerate(records.has_position) if not placed]
+    if unplaced:
+        example = records.names[unplaced[0]]
+        typer.echo(f"note: {len(unplaced)} of {len(records)} photos have no position, such as {example}; they can be "
+                   "found, but say nothing about where", err=True)  # fmt: skip
 
 
 def _say(info: dict[str, object]) -> None:

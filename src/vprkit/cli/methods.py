@@ -13,10 +13,15 @@ def methods(
     as_json: Json = False,
 ) -> None:
     """List methods: what they are, the weights they need and their licence."""
+    from vprkit.config import nearest
+    from vprkit.errors import ConfigError
     from vprkit.registry import find_declaration, list_methods
 
     rows = []
-    for name in list_methods(pattern):
+    names = list_methods(pattern)
+    if not names:
+        raise ConfigError(f"no method fits '{pattern}'{nearest(pattern, list_methods())}")
+    for name in names:
         declaration = find_declaration(name)
         files = [released.file for released in declaration.released if released.variant in (None, name)]
         rows.append(

@@ -1,5 +1,6 @@
 """Options that several commands share, each written down once."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,13 +18,20 @@ Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="Option 
 BatchSize = Annotated[int, typer.Option(help="Images per forward pass.")]
 Workers = Annotated[int | None, typer.Option(help="Decoding threads (default: one per core).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+ExifOrientation = Annotated[bool, typer.Option(help="Turn photos as their EXIF block says.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of the map.")]
 
 
 def load(
-    method: str, weights: str | None, device: str, precision: str, resize: str | None, settings: list[str] | None
+    method: str,
+    weights: str | None,
+    device: str,
+    precision: str,
+    resize: str | None,
+    settings: list[str] | None,
+    exif_orientation: bool,
 ) -> "Method":
     """The method that a command's options ask for; METHOD may also be a weights file."""
     from vprkit.loading import load_method
@@ -32,6 +40,8 @@ def load(
     if weights is None and Path(method).is_file():
         name, weights = None, method
     loaded = load_method(name, weights, device=device, precision=precision, resize=resize, **settings_of(settings))
+    if exif_orientation:
+        loaded.preprocessing = dataclasses.replace(loaded.preprocessing, exif_orientation=True)
     if loaded.weights is not None and loaded.weights.licence:
         typer.echo(f"weights {Path(loaded.weights.path).name}: licence {loaded.weights.licence}", err=True)
     return loaded
@@ -57,6 +67,14 @@ def settings_of(settings: list[str] | None) -> dict[str, Any]:
             raise ConfigError(f"'--set {setting}' is not an assignment; write --set key=value")
         values[key] = parse_value(text, key)
     return values
+
+
+def forecast(method: "Method", images: int, folder: Path) -> None:
+    """Say on standard error what describing will need, before it starts."""
+    from vprkit.retrieval.build import forecast as bytes_of
+
+    size = bytes_of(images, method.dimension) / 1e6
+    typer.echo(f"{images} images x {method.dimension} numbers: at most {size:.1f} MB in {folder}", err=True)
 
 
 def streaming(batch_size: int, workers: int | None, on_error: str) -> "Streaming":

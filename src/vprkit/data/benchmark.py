@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
+from vprkit.config import nearest
 from vprkit.data import ground_truth as truths
 from vprkit.data.folders import read_folder
 from vprkit.data.layouts.layout import layouts
 from vprkit.data.layouts.table import read_records
 from vprkit.data.positives import Positives
 from vprkit.data.records import Records
-from vprkit.errors import DataError
+from vprkit.errors import ConfigError, DataError
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ def open_benchmark(
     split: str = "test",
     *,
     ground_truth: str | Path = "auto",
-    radius: float = 25.0,
+    radius: float = truths.RADIUS,
     queries: str | None = None,
     strict: bool = False,
 ) -> Benchmark:
@@ -77,6 +80,8 @@ def open_benchmark(
         DataError: no such folder, no layout fits, or something in it cannot be read; the place is named.
     """
     path = Path(path)
+    if split not in SPLITS:
+        raise ConfigError(f"split '{split}' is unknown{nearest(split, SPLITS)}")
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder; give the folder that holds database/ and queries/")
     known = layouts()
@@ -86,8 +91,10 @@ def open_benchmark(
         summaries = "; ".join(layout.summary for layout in known)
         raise DataError(f"{path}: no known layout for split '{split}' (it holds {inside}). Understood: {summaries}")
     truth = truths.resolve(str(ground_truth), roles.root, roles.database, roles.queries, radius, strict)
+    unused = roles.root == path and split != "test"
     name = path.resolve().name if roles.root == path else f"{path.resolve().name}-{split}"
-    notices = (*roles.notices, *roles.database.notices, *roles.queries.notices, *truth.notices)
+    flat = (f"the folder has no splits: '{split}' was not looked for",) if unused else ()
+    notices = (*flat, *roles.notices, *roles.database.notices, *roles.queries.notices, *truth.notices)
     return Benchmark(name, roles.database, roles.queries, truth.positives, truth.rule, tuple(dict.fromkeys(notices)))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags
+from PIL import ExifTags, Image
 
 from vprkit.data import ground_truth as truths
 from vprkit.data import positives as rules
@@ -47,6 +47,8 @@ def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius:
     for role, records in (("database", benchmark.database), ("queries", benchmark.queries)):
         findings += _files(role, records)
         findings += _coordinates(role, records)
+        findings += _texts(role, records)
+        findings += _duplicates(role, records)
         if decode_images != "none":
             findings += _pictures(role, records, decode_images)
     findings += _leaks(benchmark.database, benchmark.queries)
@@ -144,7 +146,7 @@ def _pictures(role: str, records: Records, how: str) -> Iterator[Finding]:
             "warning",
             "images",
             f"{turned} of {len(seen)} {role} images have an EXIF orientation, which "
-            "published numbers ignore (exif_orientation=true turns them)",
+            "published numbers ignore (--exif-orientation turns them)",
         )
 
 
@@ -152,11 +154,53 @@ def _look(path: Path) -> tuple[str, str, int] | str:
     """(size, mode, EXIF orientation), or what is wrong."""
     try:
         with open_image(path) as image:
-            size, mode, orientation = f"{image.width}x{image.height}", image.mode, image.getexif().get(_ORIENTATION, 0)
+            size, mode, orientation = f"{image.width}x{image.height}", image.mode, _orientation(image)
         decode(path)
     except ImageError as error:
         return str(error)
-    return size, mode, int(orientation or 0)
+    return size, mode, orientation
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where it is missing or damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1) or 1)
+    except Exception:  # a damaged EXIF block does not make the picture unusable
+        return 1
+
+
+def _texts(role: str, records: Records) -> Iterator[Finding]:
+    if "text" not in records.texts:
+        return
+    empty = [row for row, text in enumerate(records.texts["text"]) if not text.strip()]
+    if empty:
+        yield Finding(
+            "warning",
+            "texts",
+            f"{len(empty)} of {len(records)} {role} images have no text, such as "
+            f"{records.names[empty[0]]}; they are compared by image alone",
+        )
+
+
+def _duplicates(role: str, records: Records) -> Iterator[Finding]:
+    """Photos that stand several times in one role; only files of equal size are read."""
+    sizes = np.array([_size(records.path(row)) for row in range(len(records))])
+    _, code, counts = np.unique(sizes, return_inverse=True, return_counts=True)
+    seen: dict[str, int] = {}
+    pairs = []
+    for row in np.flatnonzero((counts[code] > 1) & (sizes >= 0)):
+        digest = _hash(records.path(int(row)))
+        if digest in seen:
+            pairs.append((int(row), seen[digest]))
+        seen.setdefault(digest, int(row))
+    if pairs:
+        again, first = pairs[0]
+        yield Finding(
+            "warning",
+            "duplicates",
+            f"{len(pairs)} of {len(records)} {role} images are copies of others, such "
+            f"as {records.names[again]} = {records.names[first]}",
+        )
 
 
 def _leaks(database: Records, queries: Records) -> Iterator[Finding]:

@@ -1,13 +1,17 @@
 """Records of a folder of photos, whatever tells their positions: `@` names, EXIF blocks, or nothing."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from vprkit.data.images import is_image_name
 from vprkit.data.layouts import at, exif
-from vprkit.data.records import Records
+from vprkit.data.records import Records, checked_name
 from vprkit.errors import DataError
+
+FOREIGN = frozenset({".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf"})
+"""Photo formats that we do not read but should not pass over in silence."""
 
 
 def read_folder(folder: Path, root: Path | None = None) -> Records:
@@ -28,19 +32,39 @@ def read_folder(folder: Path, root: Path | None = None) -> Records:
     ordered = sorted((prefix + name for name in names), key=os.fsencode)
     if not ordered:
         raise DataError(f"{folder}: holds no photos (looked for .jpg, .png, .webp, ... in it and its subfolders)")
-    return _from_at_names(root, ordered) or _from_exif(root, ordered)
+    records = _from_at_names(root, ordered) or _from_exif(root, ordered)
+    return records if listed.is_file() else records.with_notice(*_unreadable_formats(folder))
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """Paths of all photos in a folder and its subfolders, sorted byte-wise."""
+    return [folder / name for name in sorted(_walk(folder), key=os.fsencode)]
 
 
 def _walk(folder: Path) -> Iterator[str]:
+    visited: set[tuple[int, int]] = set()
     for parent, subfolders, files in os.walk(folder, followlinks=True):
+        status = Path(parent).stat()
+        if (status.st_dev, status.st_ino) in visited:  # a symbolic link back up, or a second one to the same folder
+            subfolders[:] = []
+            continue
+        visited.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         inside = Path(parent).relative_to(folder)
         yield from ((inside / name).as_posix() for name in files if is_image_name(name) and not name.startswith("."))
 
 
+def _unreadable_formats(folder: Path) -> list[str]:
+    """What to say about photos of formats that are not read (an iPhone's, a camera's raw files)."""
+    counts = Counter(path.suffix.lower() for path in folder.rglob("*") if path.suffix.lower() in FOREIGN)
+    return [f"{count} {suffix} file{'s' * (count > 1)} cannot be read; convert them to JPEG"
+            for suffix, count in sorted(counts.items())]  # fmt: skip
+
+
 def _read_list(listed: Path, folder: Path) -> list[str]:
     try:
-        names = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = (line.strip() for line in listed.read_text(encoding="utf-8").splitlines())
+        names = [checked_name(line) for line in lines if line]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{listed}: cannot be read as a list of paths ({error})") from error
     # Some lists are relative to the folder, some to its parent.

@@ -12,6 +12,9 @@ FALSE_NORTHING = 10_000_000.0
 """Added to the northings of the southern hemisphere."""
 
 
+Degrees = np.ndarray | float
+
+
 class Positioned(Protocol):
     """Anything with a UTM position; None where unknown."""
 
@@ -23,6 +26,27 @@ class Positioned(Protocol):
     def zone(self) -> int | None: ...
     @property
     def south(self) -> bool: ...
+    @property
+    def latitude(self) -> float | None: ...
+    @property
+    def longitude(self) -> float | None: ...
+
+
+class Columns(Protocol):
+    """Positions of many records as (N,) columns; NaN where unknown, zone 0 where unknown."""
+
+    @property
+    def east(self) -> np.ndarray: ...
+    @property
+    def north(self) -> np.ndarray: ...
+    @property
+    def zone(self) -> np.ndarray: ...
+    @property
+    def south(self) -> np.ndarray: ...
+    @property
+    def latitude(self) -> np.ndarray: ...
+    @property
+    def longitude(self) -> np.ndarray: ...
 
 
 def zone_numbers(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
@@ -53,7 +77,7 @@ def to_utm(latitude: np.ndarray, longitude: np.ndarray, zone: np.ndarray | None 
     zone = zone_numbers(latitude, longitude) if zone is None else np.asarray(zone, np.int16)
     south = latitude < 0
     east, north = np.full(latitude.shape, np.nan), np.full(latitude.shape, np.nan)
-    usable = np.isfinite(latitude) & np.isfinite(longitude) & (np.abs(latitude) <= 84) & (zone > 0)
+    usable = np.isfinite(latitude) & np.isfinite(longitude) & (latitude >= -80) & (latitude <= 84) & (zone > 0)
     for number in np.unique(zone[usable]):
         for hemisphere in (False, True):
             rows = np.flatnonzero(usable & (zone == number) & (south == hemisphere))
@@ -85,21 +109,49 @@ def plane_north(north: np.ndarray, south: np.ndarray) -> np.ndarray:
     return np.where(south, north - FALSE_NORTHING, north)
 
 
-def great_circle(lat_a: np.ndarray, lon_a: np.ndarray, lat_b: np.ndarray, lon_b: np.ndarray) -> np.ndarray:
+def great_circle(
+    lat_a: np.ndarray | float, lon_a: np.ndarray | float, lat_b: np.ndarray, lon_b: np.ndarray
+) -> np.ndarray:
     """Metres along a sphere of radius 6371008.8 m; for display (up to 0.5 % off), never for ground truth."""
     a, b = np.radians(lat_a), np.radians(lat_b)
     half = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(np.radians(np.subtract(lon_b, lon_a)) / 2) ** 2
     return np.asarray(2 * 6371008.8 * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
 
 
-def metres_apart(one: "Positioned", other: "Positioned") -> float:
+def metres_apart(one: Positioned, other: Positioned) -> float:
     """Metres between two positions: planar inside a UTM zone (or where no zone is known), else along the sphere; NaN
     where a position is unknown.
     """
-    if one.east is None or other.east is None or one.north is None or other.north is None:
-        return float("nan")
-    if one.zone == other.zone or one.zone is None or other.zone is None:
-        north = plane_north(np.array([one.north, other.north]), np.array([one.south, other.south]))
-        return float(np.hypot(one.east - other.east, north[0] - north[1]))
-    degrees = [to_latlon(*(np.array([value]) for value in (p.east, p.north, p.zone, p.south))) for p in (one, other)]
-    return float(great_circle(*degrees[0], *degrees[1])[0])
+    columns = {name: np.array([_number(getattr(one, name)), _number(getattr(other, name))])
+               for name in ("east", "north", "latitude", "longitude")}  # fmt: skip
+    zone = np.array([one.zone or 0, other.zone or 0])
+    return float(_metres(zone=zone, south=np.array([one.south, other.south]), row=0, **columns)[1])
+
+
+def metres_from(records: Columns, row: int) -> np.ndarray:
+    """(N,) metres from one record to every record, as of `metres_apart`."""
+    return _metres(records.east, records.north, records.zone, records.south, records.latitude, records.longitude, row)
+
+
+def _metres(
+    east: np.ndarray,
+    north: np.ndarray,
+    zone: np.ndarray,
+    south: np.ndarray,
+    latitude: np.ndarray,
+    longitude: np.ndarray,
+    row: int,
+) -> np.ndarray:
+    plane = plane_north(north, south)
+    metres = np.hypot(east - east[row], plane - plane[row])
+    elsewhere = (zone != zone[row]) & (zone > 0) & (zone[row] > 0) | np.isnan(metres)
+    if elsewhere.any():
+        computed = to_latlon(east, north, zone, south)
+        lat, lon = (np.where(np.isnan(given), own, given)
+                    for given, own in zip((latitude, longitude), computed, strict=True))  # fmt: skip
+        metres = np.where(elsewhere, great_circle(lat[row], lon[row], lat, lon), metres)
+    return np.asarray(metres)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -5,6 +5,7 @@ columns `query,positives`, positives separated by `|`. `auto` takes `ground_trut
 `zone_aware` where there are positions, else none.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
 
 FILE = "ground_truth.csv"
+
+RADIUS = 25.0
+"""Metres within which the field calls a database image right."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,21 @@ def resolve(rule: str, root: Path, database: Records, queries: Records, radius: 
     """
     if rule == "auto":
         rule = _choose(root, database, queries)
+    unused: tuple[str, ...] = ()
+    if radius != RADIUS and rule not in ("zone_aware", "planar"):
+        unused = (f"the radius of {radius:g} m is not used: the positives are not told by distance",)
     if rule == "none":
         return GroundTruth(None, "unlabelled", ("no positions on both sides and no ground truth: ranked, not scored",))
     if rule in ("zone_aware", "planar"):
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
         window = rule.removeprefix("frames:")
-        if not window.isdigit():
+        if not (window.isascii() and window.isdigit()):
             raise ConfigError(f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2")
         found = rules.frame_window(len(database), len(queries), int(window))
-        return GroundTruth(found, f"list position within {window} of the query's")
+        return GroundTruth(found, f"list position within {window} of the query's", unused)
     path = _locate_file(rule, root)
-    return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}")
+    return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
 
 
 def read_csv(path: Path, database: Records, queries: Records) -> Positives:
@@ -105,9 +112,11 @@ def _locate_file(rule: str, root: Path) -> Path:
 
 
 def _by_name(records: Records, role: str) -> dict[str, int]:
-    """Number by name, with and without the folder of the role in front."""
+    """Number by name, with and without the folder of the role in front; short names that fit several are left out."""
     numbers = records.names.numbered()
-    short = {name.split("/", 1)[1]: number for name, number in numbers.items() if "/" in name}
+    shortened = [(name.split("/", 1)[1], number) for name, number in numbers.items() if "/" in name]
+    counts = Counter(name for name, _ in shortened)
+    short = {name: number for name, number in shortened if counts[name] == 1}
     prefixed = {f"{role}/{name}": number for name, number in numbers.items()}
     return {**prefixed, **short, **numbers}
 
@@ -116,7 +125,7 @@ def _look_up(numbers: dict[str, int], name: str, where: str) -> int:
     try:
         return numbers[name.strip()]
     except KeyError:
-        raise DataError(f"{where} '{name}' is not among the images of that role") from None
+        raise DataError(f"{where} '{name}' is not among the images of that role, or fits several") from None
 
 
 def summary(positives: Positives) -> str:

@@ -6,6 +6,7 @@ turns a batch of those into normalised float32 on any device; `prepare` is both 
 """
 
 import functools
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,7 +34,11 @@ _FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 
-Photo = str | Path | Image.Image | np.ndarray
+MAX_FILE_BYTES = 512 * 2**20
+"""Larger files are no photos."""
+
+Photo = str | Path | bytes | Image.Image | np.ndarray
+"""A path, the bytes of a file, a PIL image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)."""
 
 
 def is_image_name(name: str) -> bool:
@@ -41,55 +46,82 @@ def is_image_name(name: str) -> bool:
     return Path(name).suffix.lower() in SUFFIXES
 
 
-def open_image(path: str | Path) -> Image.Image:
-    """Open a file without decoding it; format and size are checked.
+def read_file(path: str | Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        ImageError: missing, unreadable, or larger than `MAX_FILE_BYTES`.
+    """
+    try:
+        size = Path(path).stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ImageError(f"{path}: {size / 1e6:.0f} MB is more than any photo needs", str(path))
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: there is no such file", str(path)) from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})", str(path)) from error
+
+
+def open_image(source: str | Path | bytes, name: str = "") -> Image.Image:
+    """Open a picture without decoding it; format and size are checked.
+
+    Args:
+        source: a path, or the bytes of a file.
+        name: what messages call it where `source` is bytes.
 
     Raises:
         ImageError: missing, not a picture of a known format, or larger than `MAX_PIXELS`.
     """
+    name = name or ("the image given" if isinstance(source, bytes) else str(source))
     _know_formats()
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
     except FileNotFoundError as error:
-        raise ImageError(f"{path}: there is no such file", str(path)) from error
+        raise ImageError(f"{name}: there is no such file", name) from error
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{path}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP, PPM, GIF)", str(path)
+            f"{name}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP, PPM, GIF)", name
         ) from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path}: cannot be opened as a picture ({error})", str(path)) from error
+    except Exception as error:  # damaged files make Pillow raise nearly anything
+        raise ImageError(f"{name}: cannot be opened as a picture ({error})", name) from error
     if image.width * image.height > MAX_PIXELS:
         size = f"{image.width}x{image.height}"
         image.close()
-        raise ImageError(
-            f"{path}: {size} is more than the limit of {MAX_PIXELS // 10**6} million pixels; shrink it first", str(path)
-        )
+        limit = MAX_PIXELS // 10**6
+        raise ImageError(f"{name}: {size} is more than the limit of {limit} million pixels; shrink it first", name)
     return image
 
 
-def decode(photo: Photo, colour: str = "rgb", exif_orientation: bool = False) -> Image.Image:
+def decode(photo: Photo, colour: str = "rgb", exif_orientation: bool = False, name: str = "") -> Image.Image:
     """A photo as an 8-bit RGB or luma picture.
 
     Args:
-        photo: a path, a PIL image, or a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        photo: see `Photo`.
         colour: `rgb` or `grey`.
         exif_orientation: turn it as its EXIF block says.
+        name: what messages call it (default: its path).
 
     Raises:
         ImageError: it cannot be read.
     """
     if isinstance(photo, (str, Path)):
-        with open_image(photo) as opened:
-            return _converted(opened, colour, exif_orientation, str(photo))
+        return decode(read_file(photo), colour, exif_orientation, name or str(photo))
+    if isinstance(photo, bytes):
+        with open_image(photo, name) as opened:
+            return _converted(opened, colour, exif_orientation, name or "the image given")
     if isinstance(photo, np.ndarray):
         photo = _from_array(photo)
-    return _converted(photo, colour, exif_orientation, getattr(photo, "filename", "") or "the image given")
+    return _converted(photo, colour, exif_orientation, name or getattr(photo, "filename", "") or "the image given")
 
 
-def load(photo: Photo, preprocessing: Preprocessing) -> Tensor:
+def load(photo: Photo, preprocessing: Preprocessing, name: str = "") -> Tensor:
     """Decode and resize one photo: (C, H, W), uint8 for the `pil` engine, normalised float32 for the tensor engines."""
-    image = decode(photo, preprocessing.colour, preprocessing.exif_orientation)
+    image = decode(photo, preprocessing.colour, preprocessing.exif_orientation, name)
     target = target_size((image.height, image.width), preprocessing)
+    if target[0] * target[1] > MAX_PIXELS:
+        name = name or (str(photo) if isinstance(photo, (str, Path)) else "the image given")
+        raise ImageError(f"{name}: {image.width}x{image.height} would be resized to {target[1]}x{target[0]}", name)
     if preprocessing.engine == "pil":
         if (image.height, image.width) != target:
             image = image.resize((target[1], target[0]), _FILTERS[preprocessing.interpolation])
@@ -161,7 +193,7 @@ def _converted(image: Image.Image, colour: str, exif_orientation: bool, name: st
         if image.mode == "P" and "transparency" in image.info:
             image = image.convert("RGBA")
         return image.convert("L" if colour == "grey" else "RGB")
-    except (OSError, ValueError, SyntaxError, MemoryError) as error:
+    except Exception as error:  # damaged files make Pillow raise nearly anything
         raise ImageError(f"{name}: cannot be decoded ({error}); the file is damaged or incomplete", name) from error
 
 

@@ -39,6 +39,6 @@ def known_counts(root: Path) -> dict[str, tuple[int, int]]:
     for part in reversed(root.resolve().parts):
         name = "".join(character for character in part.lower() if character.isalnum())
         for family, variants in _FAMILIES.items():
-            if name == family or name.removeprefix(family) in ("val", "test", "train", "small"):
+            if name in (family, *(family + split for split in ("val", "test", "train", "small"))):
                 return variants
     return {}

@@ -80,8 +80,7 @@ class Records(Sequence[Record]):
 
         UTM is computed where only latitude/longitude is given; latitude/longitude stays unknown until `with_latlon`.
 
-        Raises:
-            DataError: a name is absolute or leaves the root.
+        Names are taken as they are: those from lists and tables of others go through `checked_name` first.
         """
         rows = list(rows)
         columns = {
@@ -102,7 +101,7 @@ class Records(Sequence[Record]):
         }
         return Records(
             Path(root),
-            StringColumn.of(checked_name(str(row["name"])) for row in rows),
+            StringColumn.of(str(row["name"]) for row in rows),
             columns["east"],
             columns["north"],
             zone,
@@ -169,6 +168,17 @@ class Records(Sequence[Record]):
             longitude=np.where(missing, longitude, self.longitude),
         )
 
+    def agrees_with(self, other: "Records") -> np.ndarray:
+        """(N,) bool: row by row, the same position, heading, time, condition, place and text (names may differ)."""
+        same = np.ones(len(self), bool)
+        for column in _ARRAYS:
+            mine, theirs = getattr(self, column), getattr(other, column)
+            same &= (mine == theirs) | ((mine != mine) & (theirs != theirs))
+        for column in TEXT_COLUMNS:
+            if column in self.texts or column in other.texts:
+                same &= np.array([self.text(column, row) == other.text(column, row) for row in range(len(self))], bool)
+        return same
+
     def with_notice(self, *sentences: str) -> "Records":
         return dataclasses.replace(self, notices=(*self.notices, *sentences))
 
@@ -190,7 +200,7 @@ def checked_name(name: str) -> str:
         DataError: it is absolute or climbs out.
     """
     pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or not pure.parts or ":" in pure.parts[0]:
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or ":" in pure.parts[0] or "\0" in name:
         raise DataError(f"'{name}' does not stay inside its folder; use paths relative to the data set's root")
     return str(pure)
 

@@ -1,5 +1,6 @@
 """Evaluation: a method (or somebody's vectors or rankings) against a benchmark."""
 
+import hashlib
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
 from vprkit.method import Method
 from vprkit.registry import Metric
-from vprkit.retrieval.build import describe_into, file_sizes, rows_in
+from vprkit.retrieval.build import describe_into
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.index import ExactIndex
 from vprkit.timing import Timings
@@ -82,6 +83,7 @@ def evaluate_descriptors(
     name: str = "descriptors",
 ) -> Result:
     """Score somebody's own vectors: (Q, D) and (N, D) float arrays in the order of the benchmark's images."""
+    queries, database = np.asarray(queries), np.asarray(database)
     for role, vectors, records in (("query", queries, benchmark.queries), ("database", database, benchmark.database)):
         if vectors.ndim != 2 or len(vectors) != len(records):
             raise DataError(
@@ -89,6 +91,8 @@ def evaluate_descriptors(
                 "images; give one row per image, in the order of benchmark.queries / benchmark.database"
             )
     ks, timings = _checked_ks(ks), Timings()
+    if not len(queries) or not len(database):
+        raise DataError("there are no descriptors to compare")
     index = ExactIndex(np.ascontiguousarray(database, np.float32), metric)
     numbers, scores = _search(index, np.asarray(queries, np.float32), min(max(ks), len(index)), timings)
     return score(
@@ -119,6 +123,7 @@ def evaluate_rankings(
         scores: (Q, K) of these, higher is better; needed for the precision-recall curve.
     """
     rankings = np.asarray(rankings)
+    scores = None if scores is None else np.asarray(scores, np.float64)
     if rankings.ndim != 2 or len(rankings) != len(benchmark.queries) or rankings.dtype.kind not in "iu":
         raise DataError(
             f"rankings must be whole numbers of shape ({len(benchmark.queries)}, K), got "
@@ -126,6 +131,9 @@ def evaluate_rankings(
         )
     if rankings.size and not -1 <= rankings.min() <= rankings.max() < len(benchmark.database):
         raise DataError(f"rankings name database image {rankings.max()}, the benchmark has {len(benchmark.database)}")
+    if not rankings.shape[1]:
+        raise DataError("rankings hold no column; rank at least one database image per query")
+    _check_rows(rankings)
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
     return score(
@@ -138,6 +146,18 @@ def evaluate_rankings(
         timings=Timings(),
         environment=_environment(None),
     )
+
+
+def _check_rows(rankings: np.ndarray) -> None:
+    """Refuse -1 before the end of a row, and a number that stands twice in one."""
+    padded = rankings < 0
+    inside = np.flatnonzero((padded[:, :-1] & ~padded[:, 1:]).any(1))
+    if inside.size:
+        raise DataError(f"the ranking of query {inside[0]} has -1 before its end; -1 may only fill up a row")
+    ordered = np.sort(rankings, 1)
+    twice = np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(1))
+    if twice.size:
+        raise DataError(f"the ranking of query {twice[0]} names a database image twice")
 
 
 def _checked_ks(ks: Sequence[int]) -> tuple[int, ...]:
@@ -155,13 +175,17 @@ def _describe(
     timings: Timings,
     progress: Progress | None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """(vectors, their numbers among the records, how many could not be read)."""
+    """(vectors, their numbers among the records, how many could not be read).
+
+    Every root has a store of its own, so that several sets may share a features folder without mixing.
+    """
     report = None if progress is None else lambda done, total: progress(role, done, total)
-    store = describe_into(folder / role, method, records, streaming, timings=timings, progress=report)
-    rows = rows_in(store, records, file_sizes(records))
-    kept = np.flatnonzero(rows >= 0)
-    whole = len(kept) == len(store) and bool((rows[kept] == np.arange(len(store))).all())
-    return store.vectors if whole else store.vectors[rows[kept]], kept, len(records) - len(kept)
+    place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    built = describe_into(folder / f"{role}-{place}", method, records, streaming, timings=timings, progress=report)
+    kept = np.flatnonzero(built.rows >= 0)
+    whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
+    vectors = built.store.vectors
+    return vectors if whole else vectors[built.rows[kept]], kept, len(records) - len(kept)
 
 
 def _search(index: ExactIndex, queries: np.ndarray, k: int, timings: Timings) -> tuple[np.ndarray, np.ndarray]:

@@ -150,7 +150,7 @@ class Result:
             extra = f"   of answerable {self.recalls_answerable[k]:5.1f}" if self.queries_without_positives else ""
             lines.append(f"  R@{k:<3} {recall:5.1f}   95% [{low:.1f}, {high:.1f}]{extra}")
         if self.mean_average_precision is not None:
-            lines.append(f"  mAP   {self.mean_average_precision:5.1f}")
+            lines.append(f"  mAP@{max(self.recalls):<3} {self.mean_average_precision:4.1f}")
         if self.curve is not None:
             lines.append(
                 f"  precision-recall: AUC {self.curve.auc:.3f}, recall at 100 % precision "

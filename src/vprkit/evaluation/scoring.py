@@ -93,7 +93,8 @@ def _labelled(
 
 
 def _curve(scores: np.ndarray, right: np.ndarray, answerable: int) -> Curve:
-    curve = precision_recall(scores, right, answerable)
+    given = np.isfinite(scores)  # a query that was skipped gave no answer to accept
+    curve = precision_recall(scores[given], right[given], answerable)
     return Curve(
         curve.thresholds.tolist(),
         curve.precision.tolist(),

@@ -1,18 +1,21 @@
 """From records to a store: describe what is not there yet, block by block."""
 
 import shutil
+import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from vprkit.data.images import read_file
 from vprkit.data.records import Records
-from vprkit.errors import StoreError
+from vprkit.errors import ImageError, StoreError
 from vprkit.files import exclusive
 from vprkit.method import Method
 from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths
-from vprkit.retrieval.store import FeatureStore
+from vprkit.retrieval.store import FeatureStore, FileFacts
 from vprkit.timing import Timings
 
 RECORD_BYTES = 300
@@ -20,6 +23,23 @@ RECORD_BYTES = 300
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What describing records into a store came to.
+
+    Attributes:
+        store: as it is now.
+        rows: (N,) row of the store for each record, -1 where its image could not be read.
+        described: images that were new or had changed.
+        copied: images whose vector was kept for a moved file or corrected metadata.
+    """
+
+    store: FeatureStore
+    rows: np.ndarray
+    described: int
+    copied: int
 
 
 def describe_into(
@@ -31,107 +51,185 @@ def describe_into(
     timings: Timings | None = None,
     progress: Progress | None = None,
     block: int = BLOCK,
-) -> FeatureStore:
+) -> Built:
     """Describe records into the store at `folder`, creating it where there is none; what it holds already is kept.
 
-    A photo is described again only where its file size has changed. Killed at any moment, the same call goes on after
-    the last committed block, and the store ends up the same.
+    A photo is described again where its content has changed (size and time of change are looked at first, then the
+    content). A photo that was moved together with its folder, and one whose position or text was corrected, keep their
+    vector. Killed at any moment, the same call goes on after the last committed block, and the store ends up the same.
 
     Raises:
-        StoreError: the store holds features of another method, or is being written by somebody else.
+        StoreError: the store holds features of another method, is being written by somebody else, or will not fit.
         ImageError: an image cannot be read and `streaming.on_error` is `fail`.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / "lock"), ExitStack() as closing:
         store = FeatureStore.open(folder) if (folder / "manifest.json").exists() else None
+        files = file_facts(records)
+        known, copied = np.full(len(records), -1, np.int64), 0
         if store is not None:
             store.check_identity(method.identity())
-        sizes = file_sizes(records)
-        rows = np.arange(len(records)) if store is None else np.flatnonzero(rows_in(store, records, sizes) < 0)
-        if progress is not None:
-            progress(len(records) - len(rows), len(records))
-        done = len(records) - len(rows)
-
-        def count(images: int) -> None:
-            nonlocal done
-            done += images
-            if progress is not None:
-                progress(done, len(records))
-
-        blocks = describe_paths(
-            method, [records.path(int(row)) for row in rows], streaming, timings=timings, progress=count, block=block
-        )
+            known = unchanged_rows(store, records, files)
+            copied = _copy(store, records, files, known)
+        todo = np.flatnonzero(known < 0)
+        writer = _Writer(folder, method, records, todo, files, store)
+        count = _counter(progress, len(records) - len(todo), len(records))
+        blocks = describe_paths(method, [records.path(int(row)) for row in todo], streaming, timings=timings,
+                                progress=count, block=block)  # fmt: skip
         closing.callback(blocks.close)  # type: ignore[attr-defined]
         for described in blocks:
-            store = _commit(store, folder, method, records, rows, sizes, described)
-        if store is None:
-            raise StoreError(
-                f"none of the {len(records)} images could be read, so there is nothing to store in {folder}"
-            )
-    return store
+            writer.commit(described)
+        store = writer.finish()
+    described_rows = writer.described
+    read = np.zeros(len(records), bool)
+    read[described_rows] = True
+    rows = rows_of(store, records)
+    return Built(store, np.where(read | (known >= 0), rows, -1), len(described_rows), copied)
 
 
-def file_sizes(records: Records) -> np.ndarray:
-    """(N,) bytes of each image file, -1 where there is none."""
+def forecast(images: int, dimension: int) -> int:
+    """Bytes that a store of this many images takes, about."""
+    return images * (4 * dimension + RECORD_BYTES)
 
-    def size(row: int) -> int:
+
+def file_facts(records: Records) -> FileFacts:
+    """Sizes and times of change of the image files; checksums are zero: reading them is describing's work."""
+    size, modified = np.full(len(records), -1, np.int64), np.zeros(len(records), np.int64)
+    for row in range(len(records)):
         try:
-            return records.path(row).stat().st_size
-        except OSError:
-            return -1
-
-    return np.fromiter((size(row) for row in range(len(records))), np.int64, len(records))
-
-
-def rows_in(store: FeatureStore, records: Records, sizes: np.ndarray) -> np.ndarray:
-    """(N,) row of the store that describes each record as it is now, -1 where none does."""
-    root = str(records.root.absolute())
-    rows = np.fromiter((store.keys.get(f"{root}/{name}", -1) for name in records.names), np.int64, len(records))
-    known = rows >= 0
-    changed = np.zeros(len(records), bool)
-    changed[known] = (store.file_sizes[rows[known]] != sizes[known]) & (sizes[known] >= 0)
-    return np.where(changed, -1, rows)
+            status = records.path(row).stat()
+        except (OSError, ValueError):
+            continue
+        size[row], modified[row] = status.st_size, status.st_mtime_ns
+    return FileFacts(size, modified, np.zeros(len(records), np.uint32))
 
 
-def _check_room(folder: Path, images: int, dimension: int) -> None:
-    """Refuse, after the first block has told the dimension, what the disk cannot hold."""
-    needed = images * (4 * dimension + RECORD_BYTES)
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise StoreError(
-            f"describing {images} images of {dimension} numbers needs about {needed / 1e9:.1f} GB in "
-            f"{folder}, {free / 1e9:.1f} GB are free; free some, or choose another disk"
-        )
+def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
+    """(N,) last row of the store under each record's path, -1 where there is none."""
+    root = str(records.root.resolve())
+    return np.fromiter((store.keys.get(f"{root}/{name}", -1) for name in records.names), np.int64, len(records))
 
 
-def _commit(
-    store: FeatureStore | None,
-    folder: Path,
-    method: Method,
-    records: Records,
-    rows: np.ndarray,
-    sizes: np.ndarray,
-    described: Described,
-) -> FeatureStore | None:
-    skipped = [(records.names[int(rows[row])], why) for row, why in described.skipped]
-    if not described.rows:
-        if store is not None and skipped:
+def unchanged_rows(store: FeatureStore, records: Records, files: FileFacts) -> np.ndarray:
+    """(N,) row whose vector still describes each record's image, under its path or one it was moved from; else -1."""
+    rows = rows_of(store, records)
+    missing = np.flatnonzero(rows < 0)
+    if missing.size:
+        rows[missing] = _moved(store, records, missing)
+    for record in np.flatnonzero(rows >= 0):
+        if not _same_content(store, int(rows[record]), records, int(record), files):
+            rows[record] = -1
+    return rows
+
+
+def _moved(store: FeatureStore, records: Records, missing: np.ndarray) -> np.ndarray:
+    """(M,) for records the store does not know: a row of the same relative name whose own file is gone; else -1."""
+    wanted = {records.names[int(row)] for row in missing}
+    gone = {
+        name: row
+        for row, name in enumerate(store.names)
+        if name in wanted and store.current[row] and not store.path(row).exists()
+    }
+    return np.fromiter((gone.get(records.names[int(row)], -1) for row in missing), np.int64, len(missing))
+
+
+def _same_content(store: FeatureStore, row: int, records: Records, record: int, files: FileFacts) -> bool:
+    if files.size[record] < 0:
+        return True  # the photo is gone, what was described of it is not
+    if store.files.size[row] != files.size[record]:
+        return False
+    if store.files.modified[row] == files.modified[record]:
+        return True
+    try:
+        return zlib.crc32(read_file(records.path(record))) == int(store.files.checksum[row])
+    except ImageError:
+        return False
+
+
+def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.ndarray) -> int:
+    """Append new rows for known images whose record says something else now, or whose file was moved."""
+    held = np.flatnonzero(known >= 0)
+    if not held.size:
+        return 0
+    same_place = rows_of(store, records.take(held)) == known[held]
+    same_record = records.take(held).agrees_with(store.records(known[held]))
+    differing = held[~(same_place & same_record)]
+    for start in range(0, len(differing), BLOCK):
+        rows = differing[start : start + BLOCK]
+        old = known[rows]
+        facts = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
+        store.append(records.take(rows), np.array(store.vectors[old]), facts, superseded=old.tolist())
+    return len(differing)
+
+
+def _counter(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
+    if progress is not None:
+        progress(done, total)
+
+    def count(images: int) -> None:
+        nonlocal done
+        done += images
+        if progress is not None:
+            progress(done, total)
+
+    return count
+
+
+class _Writer:
+    """Commits described blocks, creating the store with the first."""
+
+    def __init__(self, folder: Path, method: Method, records: Records, todo: np.ndarray, files: FileFacts,
+                 store: FeatureStore | None) -> None:  # fmt: skip
+        self.folder, self.method, self.records, self.todo, self.files = folder, method, records, todo, files
+        self.store = store
+        self.skipped: list[tuple[str, str]] = []
+        self.described: list[int] = []
+
+    def commit(self, block: Described) -> None:
+        known = self.store.skipped if self.store is not None else {}
+        root = str(self.records.root.resolve())
+        for position, why in block.skipped:
+            name = self.records.names[int(self.todo[position])]
+            if known.get(f"{root}/{name}") != why:
+                self.skipped.append((name, why))
+        if not block.rows:
+            return
+        vectors = self.method.index_vectors(block.features).numpy()
+        store = self.store or self._create(vectors.shape[1])
+        rows = self.todo[block.rows]
+        records = self.records.take(rows)
+        old = rows_of(store, records)
+        facts = FileFacts(self.files.size[rows], self.files.modified[rows], np.array(block.checksums, np.uint32))
+        store.append(records, vectors, facts, skipped=self.skipped, superseded=old[old >= 0].tolist())
+        self.skipped = []
+        self.described += rows.tolist()
+
+    def finish(self) -> FeatureStore:
+        """The store, with images that could not be read since the last block listed."""
+        if self.store is None:
+            raise StoreError(
+                f"none of the {len(self.records)} images could be read, so there is nothing to store in "
+                f"{self.folder}: {self.skipped[0][1] if self.skipped else 'there are none'}"
+            )
+        if self.skipped:
             nothing = np.zeros(0, np.int64)
-            store.append(records.take(nothing), np.zeros((0, store.dimension), np.float32), nothing, skipped)
-        return store
-    vectors = method.index_vectors(described.features).numpy()
-    if store is None:
-        _check_room(folder, len(rows), vectors.shape[1])
-        weights = None if method.weights is None else {"path": method.weights.path, "sha256": method.weights.sha256}
-        store = FeatureStore.create(
-            folder,
-            method.identity(),
-            vectors.shape[1],
-            weights=weights,
-            precision=method.precision,
-            device=method.device.type,
-        )
-    kept = rows[described.rows]
-    store.append(records.take(kept), vectors, sizes[kept], skipped)
-    return store
+            self.store.append(self.records.take(nothing), np.zeros((0, self.store.dimension), np.float32),
+                              self.files.take(nothing), skipped=self.skipped)  # fmt: skip
+        return self.store
+
+    def _create(self, dimension: int) -> FeatureStore:
+        needed, free = forecast(len(self.todo), dimension), shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise StoreError(
+                f"describing {len(self.todo)} images of {dimension} numbers needs about "
+                f"{needed / 1e9:.1f} GB in {self.folder}, {free / 1e9:.1f} GB are free; free some, or "
+                "choose another disk"
+            )
+        weights = self.method.weights
+        self.store = FeatureStore.create(
+            self.folder, self.method.identity(), dimension, precision=self.method.precision,
+            device=self.method.device.type,
+            weights=None if weights is None else {"path": weights.path, "sha256": weights.sha256},
+        )  # fmt: skip
+        return self.store

@@ -3,18 +3,20 @@
 import itertools
 import os
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from vprkit import device as devices
 from vprkit.data import images as pictures
-from vprkit.errors import ConfigError, ImageError
+from vprkit.errors import ConfigError, ImageError, VprError
 from vprkit.features import Features
 from vprkit.method import Method
 from vprkit.timing import Timings
@@ -54,13 +56,22 @@ class Described:
 
     Attributes:
         rows: positions in the input list, ascending; skipped images are missing.
+        checksums: CRC-32 of the files' content, in that order.
         features: their features, on the CPU, in that order.
         skipped: (position, why) of images that could not be read.
     """
 
     rows: list[int]
+    checksums: list[int]
     features: Features
     skipped: list[tuple[int, str]]
+
+
+class _Loaded(NamedTuple):
+    """An image as `images.load` gives it, and the CRC-32 of its file."""
+
+    image: Tensor
+    checksum: int
 
 
 @dataclass
@@ -68,8 +79,9 @@ class _Block:
     """Features of a block while they come in, bucket by bucket."""
 
     stop: int
-    waiting: dict[tuple[int, ...], list[tuple[int, Tensor]]] = field(default_factory=dict)
+    waiting: dict[tuple[int, ...], list[tuple[int, "_Loaded"]]] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
+    checksums: list[int] = field(default_factory=list)
     parts: list[Features] = field(default_factory=list)
     skipped: list[tuple[int, str]] = field(default_factory=list)
 
@@ -97,6 +109,9 @@ def describe_paths(
         ImageError: an image cannot be read and `on_error` is `fail`.
     """
     options, clock = streaming or Streaming(), timings or Timings()
+    # One small image first, on one thread: the math library chooses its code paths on first use, and two threads that
+    # do so at once were seen to round the first batch differently.
+    _ = method.dimension
     current = _Block(min(block, len(paths)))
     with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
         try:
@@ -113,13 +128,14 @@ def describe_paths(
 
 def _decoded(
     method: Method, paths: Sequence[Path], options: Streaming, clock: Timings, pool: ThreadPoolExecutor
-) -> Iterator[tuple[int, Tensor | ImageError]]:
+) -> Iterator[tuple[int, _Loaded | ImageError]]:
     """Images in order, decoded ahead by a bounded number."""
 
-    def load(path: Path) -> Tensor | ImageError:
+    def load(path: Path) -> _Loaded | ImageError:
         start = time.perf_counter()
         try:
-            return pictures.load(path, method.preprocessing)
+            data = pictures.read_file(path)
+            return _Loaded(pictures.load(data, method.preprocessing, str(path)), zlib.crc32(data))
         except ImageError as error:
             return error
         finally:
@@ -129,7 +145,7 @@ def _decoded(
     # for each other inside the network's products cost more than taking turns: decode a stretch, then describe it.
     take_turns = method.device.type == "cpu"
     window = 2 * options.batch_size + options.threads
-    ahead: deque[Future[Tensor | ImageError]] = deque()
+    ahead: deque[Future[_Loaded | ImageError]] = deque()
     upcoming = iter(paths)
     for row in range(len(paths)):
         if not (take_turns and ahead):
@@ -140,25 +156,26 @@ def _decoded(
 
 
 def _take(
-    block: _Block, row: int, loaded: Tensor | ImageError, method: Method, options: Streaming, clock: Timings
+    block: _Block, row: int, loaded: _Loaded | ImageError, method: Method, options: Streaming, clock: Timings
 ) -> None:
     if isinstance(loaded, ImageError):
         if options.on_error == "fail":
             raise loaded
         block.skipped.append((row, str(loaded)))
         return
-    bucket = block.waiting.setdefault(tuple(loaded.shape), [])
+    bucket = block.waiting.setdefault(tuple(loaded.image.shape), [])
     bucket.append((row, loaded))
     if len(bucket) == options.batch_size:
-        _describe(block, block.waiting.pop(tuple(loaded.shape)), method, clock)
+        _describe(block, block.waiting.pop(tuple(loaded.image.shape)), method, clock)
 
 
-def _describe(block: _Block, bucket: list[tuple[int, Tensor]], method: Method, clock: Timings) -> None:
+def _describe(block: _Block, bucket: list[tuple[int, _Loaded]], method: Method, clock: Timings) -> None:
     with clock.measure("describe", len(bucket)):
-        batch = torch.stack([image for _, image in bucket]).to(method.device, non_blocking=True)
+        batch = torch.stack([loaded.image for _, loaded in bucket]).to(method.device, non_blocking=True)
         features = method.describe_batch(pictures.finish(batch, method.preprocessing))
         devices.synchronize(method.device)
     block.rows += [row for row, _ in bucket]
+    block.checksums += [loaded.checksum for _, loaded in bucket]
     block.parts.append(features.cpu())
 
 
@@ -166,7 +183,14 @@ def _close(block: _Block, method: Method, clock: Timings) -> Described:
     for bucket in block.waiting.values():
         _describe(block, bucket, method, clock)
     if not block.parts:
-        return Described([], Features(torch.zeros(0, 0)), block.skipped)
+        return Described([], [], Features(torch.zeros(0, 0)), block.skipped)
     order = sorted(range(len(block.rows)), key=block.rows.__getitem__)
+    lengths = {part.global_.shape[1] for part in block.parts}
+    if len(lengths) > 1:
+        raise VprError(
+            f"method '{method.name}' gives vectors of {', '.join(map(str, sorted(lengths)))} numbers for images of "
+            "different sizes, which cannot be compared; give all images one size, such as --resize 224"
+        )
     features = Features.cat(block.parts)[order]
-    return Described([block.rows[position] for position in order], features, block.skipped)
+    rows, checksums = ([column[position] for position in order] for column in (block.rows, block.checksums))
+    return Described(rows, checksums, features, block.skipped)

@@ -9,7 +9,10 @@ from xml.sax.saxutils import escape
 
 from vprkit.retrieval.location import Hit, Location
 
-_COLUMNS = ("query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "heading")
+_COLUMNS = (
+    "query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "hemisphere", "heading",
+    "estimate_latitude", "estimate_longitude", "estimate_spread_m",
+)  # fmt: skip
 
 
 def to_csv(locations: Sequence[Location]) -> str:
@@ -19,14 +22,20 @@ def to_csv(locations: Sequence[Location]) -> str:
     writer.writerow(_COLUMNS)
     for location in locations:
         for hit in location.hits:
-            row = {"query": location.query, **hit.to_dict()}
+            row = {"query": location.query, **hit.to_dict(), "hemisphere": hit.zone and ("S" if hit.south else "N")}
+            guess = location.estimate
+            row |= {
+                "estimate_latitude": guess and guess.latitude,
+                "estimate_longitude": guess and guess.longitude,
+                "estimate_spread_m": guess and guess.spread_m,
+            }
             writer.writerow(["" if row[key] is None else row[key] for key in _COLUMNS])
     return file.getvalue()
 
 
 def to_json(locations: Sequence[Location]) -> str:
     """A list with one object per query."""
-    return json.dumps([location.to_dict() for location in locations], indent=1, ensure_ascii=False) + "\n"
+    return json.dumps([location.to_dict() for location in locations], indent=1) + "\n"
 
 
 def to_geojson(locations: Sequence[Location]) -> str:
@@ -46,15 +55,12 @@ def to_geojson(locations: Sequence[Location]) -> str:
                     "score": hit.score,
                 }
                 features.append(_point(hit.longitude, hit.latitude, properties))
-    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
 
 
 def to_kml(locations: Sequence[Location]) -> str:
     """A folder per query with a placemark per hit."""
-    folders = "".join(
-        f"<Folder><name>{escape(location.query)}</name>{''.join(map(_placemark, location.hits))}</Folder>\n"
-        for location in locations
-    )
+    folders = "".join(map(_folder, locations))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>\n'
         f"<name>vprkit</name>\n{folders}</Document></kml>\n"
@@ -65,14 +71,12 @@ def to_table(locations: Sequence[Location]) -> str:
     """What the console shows."""
     lines = []
     for location in locations:
-        lines.append(location.query)
+        lines.append(location.query if location.error is None else f"{location.query}\n  {location.error}")
         lines += [f"  {hit.rank:>3}  {hit.score:8.4f}  {_where(hit):<24}  {hit.name}" for hit in location.hits]
         if location.estimate is not None:
             guess = location.estimate
-            lines.append(
-                f"  position {guess.latitude:.6f}, {guess.longitude:.6f} from {guess.hits} hits "
-                f"(spread {guess.spread_m:.1f} m)"
-            )
+            views = f"{guess.hits} views within 50 m (spread {guess.spread_m:.1f} m)" if guess.hits > 1 else "one view"
+            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} from {views}")
     return "\n".join(lines) + "\n"
 
 
@@ -95,10 +99,27 @@ def _point(longitude: float, latitude: float, properties: dict[str, Any]) -> dic
     }
 
 
+def _folder(location: Location) -> str:
+    marks = "".join(map(_placemark, location.hits))
+    if location.estimate is not None:
+        guess = location.estimate
+        marks += _mark("estimate", f"{guess.hits} hits, spread {guess.spread_m:.1f} m", guess.longitude, guess.latitude)
+    return f"<Folder><name>{_xml(location.query)}</name>{marks}</Folder>\n"
+
+
+def _xml(text: str) -> str:
+    """Escaped, without the control characters and half characters that XML cannot hold."""
+    return escape("".join(c if (c >= " " or c in "\t\n") and not 0xD800 <= ord(c) <= 0xDFFF else "?" for c in text))
+
+
+def _mark(name: str, description: str, longitude: float, latitude: float) -> str:
+    return (
+        f"<Placemark><name>{_xml(name)}</name><description>{_xml(description)}</description>"
+        f"<Point><coordinates>{longitude:.7f},{latitude:.7f}</coordinates></Point></Placemark>"
+    )
+
+
 def _placemark(hit: Hit) -> str:
     if hit.latitude is None or hit.longitude is None:
         return ""
-    return (
-        f"<Placemark><name>{hit.rank}. {escape(hit.name)}</name><description>score {hit.score:.4f}</description>"
-        f"<Point><coordinates>{hit.longitude:.7f},{hit.latitude:.7f}</coordinates></Point></Placemark>"
-    )
+    return _mark(f"{hit.rank}. {hit.name}", f"score {hit.score:.4f}", hit.longitude, hit.latitude)

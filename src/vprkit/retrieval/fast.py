@@ -3,7 +3,9 @@
 Its recall against exact search is measured on a sample when it is built, kept beside it, and shown.
 """
 
+import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import faiss
 import numpy as np
 
 from vprkit.errors import ConfigError, StoreError
-from vprkit.files import write_json
+from vprkit.files import replacing, write_json
 from vprkit.registry import Metric
 from vprkit.retrieval.index import ExactIndex, Neighbours, best_of, checked_queries, exact_scores
 
@@ -24,9 +26,19 @@ REFINE = 16
 
 @dataclass(frozen=True)
 class FastReport:
-    """What building measured: rows covered, recall@10 against exact search on a sample of the rows, kind of index."""
+    """What building measured.
+
+    Attributes:
+        rows: rows covered.
+        trained: rows there were when the quantiser was trained; it is trained anew when they have doubled.
+        source: fingerprint of the store's rows that it covers.
+        recall_at_10: against exact search, on a sample of the rows, each asked for its ten nearest others.
+        kind: faiss's description of the index.
+    """
 
     rows: int
+    trained: int
+    source: str
     recall_at_10: float
     kind: str
 
@@ -38,6 +50,7 @@ class FastIndex:
         index: a trained faiss index over the rows of `vectors`.
         vectors: (N, D) float32, for the final scores.
         metric: `ip` or `l2`.
+        report: what was measured when it was built.
     """
 
     def __init__(self, index: faiss.Index, vectors: np.ndarray, metric: Metric, report: FastReport) -> None:
@@ -50,17 +63,13 @@ class FastIndex:
         return len(self.vectors)
 
     @classmethod
-    def build(cls, vectors: np.ndarray, metric: Metric, folder: Path | None = None) -> "FastIndex":
-        """Train on a sample, add all rows block by block, measure recall; written to `folder` where one is given.
+    def build(cls, vectors: np.ndarray, metric: Metric, source: str = "") -> "FastIndex":
+        """Train on a sample, add all rows block by block, measure recall.
 
         Raises:
             ConfigError: too few rows to train on; exact search is faster there anyway.
         """
-        if len(vectors) < MIN_ROWS:
-            raise ConfigError(
-                f"a fast index needs at least {MIN_ROWS} images, this map has {len(vectors)}; "
-                "exact search is faster there, use --index exact"
-            )
+        check_rows(len(vectors))
         kind = f"PQ{_sub_quantizers(vectors.shape[1])}x4fs,Refine(SQfp16)"
         index = faiss.index_factory(
             vectors.shape[1], kind, faiss.METRIC_INNER_PRODUCT if metric == "ip" else faiss.METRIC_L2
@@ -68,42 +77,52 @@ class FastIndex:
         index.k_factor = REFINE  # type: ignore[attr-defined]
         rows = np.random.default_rng(0).choice(len(vectors), min(TRAINING_ROWS, len(vectors)), replace=False)
         index.train(np.ascontiguousarray(vectors[np.sort(rows)]))
-        for start in range(0, len(vectors), TRAINING_ROWS):
-            index.add(np.ascontiguousarray(vectors[start : start + TRAINING_ROWS]))
-        fast = cls(index, vectors, metric, FastReport(len(vectors), float("nan"), kind))
-        fast.report = FastReport(len(vectors), fast.measure_recall(), kind)
-        if folder is not None:
-            fast.save(folder)
-        return fast
+        report = FastReport(0, len(vectors), "", float("nan"), kind)
+        return cls(index, vectors[:0], metric, report).extended(vectors, source)
+
+    def extended(self, vectors: np.ndarray, source: str) -> "FastIndex":
+        """The same over all of `vectors`, whose first rows it covers already; recall is measured again."""
+        for start in range(len(self), len(vectors), TRAINING_ROWS):
+            self.index.add(np.ascontiguousarray(vectors[start : start + TRAINING_ROWS]))
+        report = dataclasses.replace(self.report, rows=len(vectors), source=source)
+        whole = FastIndex(self.index, vectors, self.metric, report)
+        whole.report = dataclasses.replace(report, recall_at_10=whole.measure_recall())
+        return whole
 
     def save(self, folder: Path) -> None:
         """Write `fast.faiss` and what was measured."""
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / ".fast.faiss.tmp"
-        faiss.write_index(self.index, str(temporary))
-        temporary.replace(folder / "fast.faiss")
-        write_json(folder / "fast.json", self.report.__dict__)
+        with replacing(folder / "fast.faiss") as temporary:
+            faiss.write_index(self.index, str(temporary))
+        write_json(folder / "fast.json", dataclasses.asdict(self.report))
 
     @classmethod
-    def load(cls, folder: Path, vectors: np.ndarray, metric: Metric) -> "FastIndex | None":
-        """The index in `folder`, or None where there is none or it covers other rows."""
+    def load(
+        cls, folder: Path, vectors: np.ndarray, metric: Metric, fingerprint: Callable[[int], str | None]
+    ) -> "FastIndex | None":
+        """The index in `folder` over the first rows of `vectors`, or None where there is none or it is of other rows.
+
+        Args:
+            fingerprint: of the first so many rows of the store that `vectors` come from.
+        """
         if not (folder / "fast.faiss").exists() or not (folder / "fast.json").exists():
             return None
         try:
             report = FastReport(**json.loads((folder / "fast.json").read_text(encoding="utf-8")))
-            if report.rows != len(vectors):
+            if report.rows > len(vectors) or report.source != fingerprint(report.rows):
                 return None
             index = faiss.read_index(str(folder / "fast.faiss"))
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             raise StoreError(
                 f"{folder}: the fast index cannot be read ({error}); delete the folder and build it again"
             ) from error
-        if index.ntotal != len(vectors) or index.d != vectors.shape[1]:
+        if index.ntotal != report.rows or index.d != vectors.shape[1]:
             return None
         index.k_factor = REFINE  # type: ignore[attr-defined]
-        return cls(index, vectors, metric, report)
+        return cls(index, vectors[: report.rows], metric, report)
 
     def search(self, queries: np.ndarray, k: int) -> Neighbours:
+        """The best k rows found for each of (Q, D) float32 queries; k is clipped to the number of rows."""
         queries = checked_queries(queries, self.vectors.shape[1])
         k = min(k, len(self))
         _, numbers = self.index.search(queries, min(k + 4, len(self)))
@@ -118,6 +137,15 @@ class FastIndex:
         exact = ExactIndex(self.vectors, self.metric).search(queries, k + 1).numbers[:, 1:]
         found = self.search(queries, k + 1).numbers
         return float(np.mean([len(np.intersect1d(wanted, got)) / k for wanted, got in zip(exact, found, strict=True)]))
+
+
+def check_rows(rows: int) -> None:
+    """Refuse to index too few rows, before anything is described."""
+    if rows < MIN_ROWS:
+        raise ConfigError(
+            f"a fast index needs at least {MIN_ROWS} images, there are {rows}; exact search is faster there, "
+            "use --index exact"
+        )
 
 
 def _sub_quantizers(dimension: int) -> int:

@@ -21,6 +21,9 @@ SPARE = 8
 ROWS, QUERIES = 8192, 1024
 """Rows and queries per block: one block of scores is 32 MB."""
 
+SAFE_NORM = 1e15
+"""Longer vectors are compared in float64 throughout: their float32 products come near the largest float32."""
+
 MERGE_AFTER = 64
 """Blocks of rows whose candidates are kept before they are merged."""
 
@@ -60,6 +63,8 @@ class ExactIndex:
     def __init__(self, vectors: np.ndarray, metric: Metric = "ip", engine: str = "auto") -> None:
         if vectors.ndim != 2 or vectors.dtype != np.float32:
             raise DataError(f"index vectors must be float32 of shape (N, D), got {vectors.dtype} {vectors.shape}")
+        if not vectors.shape[1]:
+            raise DataError("index vectors must have at least one dimension")
         if metric not in ("ip", "l2"):
             raise ConfigError(f"metric '{metric}' is unknown; use 'ip' or 'l2'")
         if engine not in ("auto", *ENGINES):
@@ -72,6 +77,11 @@ class ExactIndex:
         return len(self.vectors)
 
     def search(self, queries: np.ndarray, k: int) -> Neighbours:
+        """The k best rows for each of (Q, D) float32 queries, exactly; k is clipped to the number of rows.
+
+        Raises:
+            DataError: queries of another dimension, or values on either side that are not finite.
+        """
         queries = checked_queries(queries, self.vectors.shape[1])
         k = min(k, len(self))
         if k < 1 or not len(queries):
@@ -82,6 +92,9 @@ class ExactIndex:
         )
 
     def _search(self, queries: np.ndarray, k: int) -> Neighbours:
+        largest = max(self._largest_norm, float(np.linalg.norm(queries.astype(np.float64), axis=1).max()))
+        if largest > SAFE_NORM:
+            return self._search_wide(queries, k)
         wanted = min(k + SPARE, len(self))
         proposed, numbers = self._propose(queries, wanted)
         found = best_of(exact_scores(queries, self.vectors, numbers, self.metric), numbers, k)
@@ -91,6 +104,20 @@ class ExactIndex:
         for query in np.flatnonzero(doubtful):
             self._settle(found, int(query), queries[query : query + 1])
         return found
+
+    def _search_wide(self, queries: np.ndarray, k: int) -> Neighbours:
+        """Every row in float64: for vectors so long that float32 products would overflow."""
+        parts = []
+        for query in queries:
+            best = Neighbours(np.zeros((1, 0), np.int64), np.zeros((1, 0)))
+            for start in range(0, len(self), ROWS):
+                rows = np.arange(start, min(start + ROWS, len(self)))[None]
+                scores = exact_scores(query[None], self.vectors, rows, self.metric)
+                best = best_of(np.concatenate([best.scores, scores], 1), np.concatenate([best.numbers, rows], 1), k)
+            parts.append(best)
+        return Neighbours(
+            np.concatenate([part.numbers for part in parts]), np.concatenate([part.scores for part in parts])
+        )
 
     def _propose(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The k best rows by float32 scores: inner products, or `q.x - |x|^2 / 2`, which ranks like -|q - x|^2."""
@@ -135,12 +162,21 @@ class ExactIndex:
     @functools.cached_property
     def _half_squares(self) -> np.ndarray:
         """(N,) half the squared norm of every row, float32."""
-        parts = [np.einsum("nd,nd->n", block, block, dtype=np.float64) / 2 for block in _blocks(self.vectors)]
-        return np.concatenate(parts).astype(np.float32)
+        return (self._squares / 2).astype(np.float32)
+
+    @functools.cached_property
+    def _squares(self) -> np.ndarray:
+        """(N,) squared norm of every row, float64; the one pass over all vectors that also finds damage."""
+        parts = [np.einsum("nd,nd->n", block, block, dtype=np.float64) for block in _blocks(self.vectors)]
+        squares = np.concatenate(parts) if parts else np.zeros(0)
+        if not np.isfinite(squares).all():
+            row = int(np.flatnonzero(~np.isfinite(squares))[0])
+            raise DataError(f"database vector {row} holds values that are not finite")
+        return squares
 
     @functools.cached_property
     def _largest_norm(self) -> float:
-        return float(np.sqrt(2 * float(self._half_squares.max())))
+        return float(np.sqrt(self._squares.max(initial=0.0)))
 
 
 def checked_queries(queries: np.ndarray, dimension: int) -> np.ndarray:

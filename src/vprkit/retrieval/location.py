@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vprkit.data import geo
+from vprkit.data.records import Records
 from vprkit.registry import Metric
 
 AGREEMENT_METRES = 50.0
@@ -64,11 +65,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Location(Sequence[Hit]):
-    """The answer to one query: its hits, best first, and the position they suggest (None where none has one)."""
+    """The answer to one query.
+
+    Attributes:
+        query: path or name of the photo.
+        hits: best first.
+        estimate: the position they suggest, None where none has one.
+        error: why there is no answer, where the photo could not be read and was skipped.
+    """
 
     query: str
     hits: tuple[Hit, ...]
     estimate: Estimate | None
+    error: str | None = None
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -79,6 +88,7 @@ class Location(Sequence[Hit]):
     def to_dict(self) -> dict[str, Any]:
         return {
             "query": self.query,
+            "error": self.error,
             "estimate": None if self.estimate is None else dataclasses.asdict(self.estimate),
             "hits": [hit.to_dict() for hit in self.hits],
         }
@@ -89,12 +99,12 @@ def estimate_position(hits: Sequence[Hit], metric: Metric) -> Estimate | None:
     placed = [hit for hit in hits if hit.latitude is not None and hit.longitude is not None]
     if not placed:
         return None
-    near = [hit for hit in placed if geo.metres_apart(placed[0], hit) <= AGREEMENT_METRES]
+    near = [placed[0], *(hit for hit in placed[1:] if geo.metres_apart(placed[0], hit) <= AGREEMENT_METRES)]
     distances = np.array([descriptor_distance(hit.score, metric) for hit in near])
     weights = 1.0 / np.maximum(distances, 1e-3) ** 2
     weights /= weights.sum()
     zone, south = near[0].zone, near[0].south
-    if zone is None or any(hit.zone != zone for hit in near):
+    if zone is None or near[0].east is None or any(hit.zone != zone for hit in near):
         return Estimate(_known(placed[0].latitude), _known(placed[0].longitude), 0.0, 1)
     north = geo.plane_north(np.array([hit.north for hit in near], float), np.array([hit.south for hit in near]))
     points = np.stack([np.array([hit.east for hit in near], float), north], 1)
@@ -113,15 +123,19 @@ def descriptor_distance(score: float, metric: Metric) -> float:
     return math.sqrt(max(0.0, squared))
 
 
-def distinct(hits: Sequence[Hit], metres: float, top: int) -> list[Hit]:
-    """The best hits that are at least `metres` apart from every better one kept; hits without position all count."""
-    kept: list[Hit] = []
-    for hit in hits:
-        if all(not geo.metres_apart(hit, other) < metres for other in kept):
-            kept.append(hit)
-            if len(kept) == top:
-                break
-    return [dataclasses.replace(hit, rank=rank) for rank, hit in enumerate(kept, 1)]
+def distinct_rows(records: Records, metres: float, top: int) -> np.ndarray:
+    """Positions of the first `top` records, best first, at least `metres` from every better one kept.
+
+    Records without a position are distinct from all others.
+    """
+    alive = np.ones(len(records), bool)
+    kept: list[int] = []
+    while len(kept) < top and alive.any():
+        best = int(alive.argmax())
+        kept.append(best)
+        alive &= ~(geo.metres_from(records, best) < metres)
+        alive[best] = False
+    return np.array(kept, np.int64)
 
 
 def _known(value: float | None) -> float:

@@ -4,9 +4,7 @@ A folder with `map.json` (how to load the method, kind of index), `store/` (feat
 taken out) and, on request, `index/` (an approximate index).
 """
 
-import json
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,19 +12,22 @@ from typing import Any
 import numpy as np
 
 from vprkit.data.benchmark import open_records
-from vprkit.data.records import Record, Records
-from vprkit.errors import ConfigError, StoreError, VprError
-from vprkit.files import exclusive, write_json
+from vprkit.data.records import Records
+from vprkit.errors import StoreError, VprError
+from vprkit.files import exclusive, is_temporary
 from vprkit.method import Method, Photo
-from vprkit.retrieval.build import Progress, describe_into, file_sizes
+from vprkit.retrieval import map_settings as settings_file
+from vprkit.retrieval.build import Built, Progress, describe_into, file_facts, unchanged_rows
 from vprkit.retrieval.describe import Streaming
-from vprkit.retrieval.fast import FastIndex
+from vprkit.retrieval.fast import FastIndex, check_rows
 from vprkit.retrieval.index import ExactIndex, Index, Neighbours
-from vprkit.retrieval.location import Hit, Location, distinct, estimate_position
-from vprkit.retrieval.map_settings import load_described, read_settings, settings_of
+from vprkit.retrieval.journal import Journal
+from vprkit.retrieval.locate import Finder
+from vprkit.retrieval.location import Location
+from vprkit.retrieval.removed import matching, read_removed, write_removed
 from vprkit.retrieval.store import FeatureStore
 
-INDEXES = ("exact", "fast")
+_CACHED = ("records", "live", "index", "removed")
 
 
 class Map:
@@ -45,38 +46,47 @@ class Map:
         method: Method,
         out: str | Path,
         *,
-        index: str = "exact",
+        index: str | None = None,
         streaming: Streaming | None = None,
         progress: Progress | None = None,
     ) -> "Map":
         """Describe photos into a map, or go on with one that was interrupted; photos it holds already are kept.
 
+        Photos that were removed from the map stay removed; `add` brings them back.
+
         Args:
             photos: a folder, a CSV file (see `open_records`) or records.
             method: what describes them, and later the queries.
             out: folder of the map.
-            index: `exact`, or `fast` for large maps (approximate, its recall is measured and kept).
+            index: `exact`, or `fast` for large maps (approximate, its recall is measured and kept); None keeps what the
+                map has, and is `exact` for a new one.
             streaming: batching, threads, and what to do with unreadable images (default: skip and list them).
             progress: called with (images done, images in all).
+
+        Raises:
+            VprError: `out` is something else, or belongs to another method.
+            ConfigError: a fast index of too few images.
         """
-        if index not in INDEXES:
-            raise ConfigError(f"index '{index}' is unknown; use exact or fast")
         folder = Path(out)
         records = photos if isinstance(photos, Records) else open_records(photos)
-        if folder.exists() and not (folder / "map.json").exists() and any(folder.iterdir()):
+        settings_file.check_index(index)
+        if index == "fast":
+            check_rows(len(records))
+        is_map = (folder / settings_file.FILE).exists()
+        if folder.exists() and not folder.is_dir():
+            raise VprError(f"{folder} is a file; choose another name for the map")
+        if not is_map and folder.exists() and not all(map(is_temporary, folder.iterdir())):
             raise VprError(f"{folder} exists and is no map; choose another folder")
-        if (folder / "map.json").exists():
-            existing = cls.open(folder, method=method)
-            existing.settings["index"] = index
-            write_json(folder / "map.json", existing.settings)
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "map.json", settings_of(method, index))
-        store = describe_into(
-            folder / "store", method, records, streaming or Streaming(on_error="skip"), progress=progress
-        )
-        built = cls(folder, read_settings(folder), store, method)
-        built.build_index()
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / "lock"):
+            if is_map and (folder / "store" / "manifest.json").exists():
+                built = cls.open(folder, method=method)
+                if index is not None and index != built.settings["index"]:
+                    built.settings = settings_file.write(folder, method, index)
+            else:  # new, or killed before its first block
+                kept = settings_file.read(folder)["index"] if is_map and index is None else index
+                built = cls(folder, settings_file.write(folder, method, kept or "exact"), _no_store(folder), method)
+            built._describe(records, streaming, progress)
         return built
 
     @classmethod
@@ -101,30 +111,31 @@ class Map:
             StoreError: no map there, damaged, or `method` is another than the one that made it.
         """
         folder = Path(path)
-        settings = read_settings(folder)
-        if (folder / "store" / "manifest.json").exists():
-            store = FeatureStore.open(folder / "store")
-        elif method is not None:  # a build that was killed before its first block
-            store = FeatureStore(folder / "store", {"identity": method.identity(), "dimension": 0}, [])
-        else:
+        settings = settings_file.read(folder)
+        if not (folder / "store" / "manifest.json").exists():
             raise StoreError(f"{folder}: building this map was interrupted before its first photos; run build again")
-        method = method or load_described(settings["method"], folder, weights, device, precision)
+        store = FeatureStore.open(folder / "store")
+        method = method or settings_file.load_described(settings["method"], folder, weights, device, precision)
         store.check_identity(method.identity())
         return cls(folder, settings, store, method)
 
     def add(
         self, photos: str | Path | Records, streaming: Streaming | None = None, progress: Progress | None = None
     ) -> int:
-        """Describe further photos; returns how many were new or changed."""
-        before = len(self.store)
+        """Describe further photos; returns how many are new, changed, or back after they were removed.
+
+        Raises:
+            StoreError: the map is being written by somebody else.
+            ImageError: an image cannot be read and `streaming.on_error` is `fail`.
+        """
         records = photos if isinstance(photos, Records) else open_records(photos)
-        self._refresh(
-            describe_into(
-                self.folder / "store", self.method, records, streaming or Streaming(on_error="skip"), progress=progress
-            )
-        )
-        self.build_index()
-        return len(self.store) - before
+        with exclusive(self.folder / "lock"):
+            built = self._describe(records, streaming, progress)
+            back = set(built.rows.tolist()) & set(read_removed(self.folder))
+            if back:
+                write_removed(self.folder, set(read_removed(self.folder)) - back)
+                self._forget()
+        return built.described + len(back)
 
     def remove(self, names: Sequence[str]) -> int:
         """Take images out by name or wildcard (`2019/*`); files and features stay, the rows are marked.
@@ -132,49 +143,43 @@ class Map:
         Raises:
             VprError: a name fits no image of the map.
         """
-        removed = set(self._removed)
-        live = [(row, self.records.names[int(row)]) for row in np.flatnonzero(self.live)]
-        for name in names:
-            fitting = [row for row, known in live if known == name or fnmatchcase(known, name)]
-            if not fitting:
-                raise VprError(f"'{name}' fits no image of {self.folder}; `vpr map info --list` shows the names")
-            removed.update(int(row) for row in fitting)
-        count = len(removed) - len(self._removed)
         with exclusive(self.folder / "lock"):
-            write_json(self.folder / "removed.json", sorted(removed))
-        self._refresh(self.store)
-        return count
+            self.store = FeatureStore.open(self.folder / "store")
+            self._forget()
+            rows = matching(names, self.store, np.flatnonzero(self.live), self.folder)
+            write_removed(self.folder, {*self.removed, *rows})
+            self._forget()
+        return len(rows)
 
     def __len__(self) -> int:
+        """Images that answer."""
         return int(self.live.sum())
+
+    def __repr__(self) -> str:
+        return f"Map({self.folder}, {len(self)} images, {self.method.name})"
 
     @cached_property
     def records(self) -> Records:
-        """Every row's record, removed ones included, with latitude and longitude where they can be known."""
+        """Every row's record, replaced and removed ones too, with latitude and longitude where they can be told."""
         return self.store.records().with_latlon()
 
     @cached_property
+    def removed(self) -> list[int]:
+        """Rows that were taken out."""
+        return read_removed(self.folder)
+
+    @cached_property
     def live(self) -> np.ndarray:
-        """(N,) bool: rows that are neither removed nor described again later."""
-        live = np.zeros(len(self.store), bool)
-        live[list(self.store.keys.values())] = True
-        live[self._removed] = False
+        """(N,) bool: rows that answer: not removed, and not replaced by a later row."""
+        live = np.array(self.store.current)
+        live[[row for row in self.removed if row < len(live)]] = False
         return live
 
     @cached_property
     def index(self) -> Index:
         """The index over all rows: the fast one where it was asked for and covers them, else the exact one."""
-        fast = None
-        if self.settings["index"] == "fast":
-            fast = FastIndex.load(self.folder / "index", self.store.vectors, self.method.metric)
-        return fast or ExactIndex(self.store.vectors, self.method.metric)
-
-    def build_index(self) -> None:
-        """Build what the settings ask for, where it is not there for the present rows."""
-        self.__dict__.pop("index", None)
-        if self.settings["index"] == "fast" and isinstance(self.index, ExactIndex):
-            FastIndex.build(self.store.vectors, self.method.metric, self.folder / "index")
-            self.__dict__.pop("index", None)
+        fast = self._load_fast()
+        return fast if fast is not None and len(fast) == len(self.store) else self._exact()
 
     def search(self, vectors: np.ndarray, k: int) -> Neighbours:
         """The k best live rows for (Q, D) query vectors; k is clipped to the number of live rows."""
@@ -193,62 +198,34 @@ class Map:
         """Where a photo was taken: the best `top` database images and the position they suggest.
 
         Args:
-            photo: a path, a PIL image or a uint8 array.
+            photo: a path, the bytes of a file, a PIL image or a uint8 array.
             top: hits wanted.
             distinct_metres: only hits at least this far from every better one (`top` places, not `top` views of one).
+
+        Raises:
+            ImageError: the photo cannot be read.
         """
         return self.locate_many([photo], top, distinct_metres)[0]
 
     def locate_many(
-        self, photos: Sequence[Photo], top: int = 5, distinct_metres: float | None = None
-    ) -> list[Location]:
-        """`locate` for several photos at once."""
-        if top < 1:
-            raise ConfigError(f"top must be at least 1, got {top}")
-        if not len(self):
-            raise VprError(f"{self.folder} holds no images; add some with `vpr map add`")
-        vectors = self.method.index_vectors(self.method.describe(list(photos)), "query").cpu().numpy()
-        names = [str(photo) if isinstance(photo, (str, Path)) else f"image {i}" for i, photo in enumerate(photos)]
-        wide = max(top, 10) if distinct_metres is None else max(16 * top, 100)
-        found = self.search(vectors, wide)
-        return [
-            self._answer(name, vectors[i : i + 1], numbers, scores, top, distinct_metres)
-            for i, (name, numbers, scores) in enumerate(zip(names, found.numbers, found.scores, strict=True))
-        ]
-
-    def _answer(
         self,
-        name: str,
-        vector: np.ndarray,
-        numbers: np.ndarray,
-        scores: np.ndarray,
-        top: int,
-        distinct_metres: float | None,
-    ) -> Location:
-        hits = self._hits(numbers, scores)
-        estimate = estimate_position(hits[:10], self.method.metric)
-        if distinct_metres is None:
-            return Location(name, tuple(hits[:top]), estimate)
-        chosen = distinct(hits, distinct_metres, top)
-        while len(chosen) < top and len(hits) < len(self):
-            more = self.search(vector, 4 * len(hits))
-            hits = self._hits(more.numbers[0], more.scores[0])
-            chosen = distinct(hits, distinct_metres, top)
-        return Location(name, tuple(chosen), estimate)
-
-    def _hits(self, numbers: np.ndarray, scores: np.ndarray) -> list[Hit]:
-        return [
-            _hit(rank, int(row), self.records[int(row)], float(score))
-            for rank, (row, score) in enumerate(zip(numbers, scores, strict=True), 1)
-        ]
+        photos: Sequence[Photo],
+        top: int = 5,
+        distinct_metres: float | None = None,
+        streaming: Streaming | None = None,
+        progress: Progress | None = None,
+    ) -> list[Location]:
+        """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
+        finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres)
+        return finder.locate(photos, streaming or Streaming(), progress)
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""
         records = self.records
         placed = self.live & np.isfinite(records.latitude)
-        report = self.index.report.__dict__ if isinstance(self.index, FastIndex) else None
+        report = vars(self.index.report) if isinstance(self.index, FastIndex) else None
         return {
-            "map": str(self.folder), "images": len(self), "removed": len(self._removed),
+            "map": str(self.folder), "images": len(self), "removed": len(self.removed),
             "with_position": int((self.live & records.has_position).sum()),
             "bounds": None if not placed.any() else {
                 "latitude": [float(records.latitude[placed].min()), float(records.latitude[placed].max())],
@@ -257,7 +234,7 @@ class Map:
             "dimension": self.store.dimension, "metric": self.method.metric, "index": self.settings["index"],
             "fast_index": report, "megabytes": round(sum(
                 path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6, 1),
-            "skipped": [{"name": name, "why": why} for name, why in self.store.skipped],
+            "skipped": [{"path": path, "why": why} for path, why in self.store.skipped.items()],
             "vprkit": self.settings["vprkit"],
         }  # fmt: skip
 
@@ -265,45 +242,67 @@ class Map:
         """What is wrong with the map, one sentence each: checksums, missing and changed photos, a stale index."""
         problems = self.store.verify()
         rows = np.flatnonzero(self.live)
-        sizes = file_sizes(self.records.take(rows))
-        missing = rows[sizes < 0]
-        changed = rows[(sizes >= 0) & (sizes != self.store.file_sizes[rows])]
+        records = self.store.records(rows)
+        files = file_facts(records)
+        missing = rows[files.size < 0]
+        changed = rows[(files.size >= 0) & (unchanged_rows(self.store, records, files) < 0)]
         for what, found in (("are no longer where they were", missing), ("have changed since", changed)):
             if len(found):
-                examples = ", ".join(self.records.names[int(row)] for row in found[:3])
+                examples = ", ".join(self.store.names[int(row)] for row in found[:3])
                 problems.append(f"{len(found)} of {len(rows)} photos {what}, such as {examples}")
         if self.settings["index"] == "fast" and not isinstance(self.index, FastIndex):
             problems.append("the fast index does not cover the map; run `vpr map build` again")
         return problems
 
-    @cached_property
-    def _removed(self) -> list[int]:
-        path = self.folder / "removed.json"
-        try:
-            rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-        except ValueError as error:
-            raise StoreError(f"{path} cannot be read ({error}); delete it to bring removed images back") from error
-        return [int(row) for row in rows if 0 <= row < len(self.store)]
+    def _describe(self, records: Records, streaming: Streaming | None, progress: Progress | None) -> Built:
+        """Describe into the store and bring the index up to date; the caller holds the lock."""
+        options = streaming or Streaming(on_error="skip")
+        built = describe_into(self.folder / "store", self.method, records, options, progress=progress)
+        self._carry_removals(built.store)
+        self.store = built.store
+        self._forget()
+        if self.settings["index"] == "fast":
+            self._update_fast()
+        return built
 
-    def _refresh(self, store: FeatureStore) -> None:
-        self.store = store
-        for name in ("records", "live", "index", "_removed"):
+    def _carry_removals(self, store: FeatureStore) -> None:
+        """A removed photo that was only moved or corrected stays removed under its new row."""
+        removed = set(read_removed(self.folder))
+        if not removed:
+            return
+        paths = {str(store.path(row)) for row in removed if row < len(store)}
+        again = {store.keys[path] for path in paths if path in store.keys}
+        corrected = {row for row in again if row >= len(self.store)}
+        if corrected:
+            write_removed(self.folder, removed | corrected)
+
+    def _update_fast(self) -> None:
+        vectors, rows = self.store.vectors, len(self.store)
+        fast = self._load_fast()
+        if fast is not None and len(fast) == rows:
+            return
+        source = self.store.journal.fingerprint(rows) or ""
+        if fast is None or rows >= 2 * fast.report.trained:
+            fast = FastIndex.build(vectors, self.method.metric, source)
+        else:
+            fast = fast.extended(vectors, source)
+        fast.save(self.folder / "index")
+        self._forget()
+
+    def _load_fast(self) -> FastIndex | None:
+        if self.settings["index"] != "fast":
+            return None
+        return FastIndex.load(self.folder / "index", self.store.vectors, self.method.metric,
+                              self.store.journal.fingerprint)  # fmt: skip
+
+    def _exact(self) -> ExactIndex:
+        return ExactIndex(self.store.vectors, self.method.metric)
+
+    def _forget(self) -> None:
+        for name in _CACHED:
             self.__dict__.pop(name, None)
 
 
-def _hit(rank: int, row: int, record: Record, score: float) -> Hit:
-    return Hit(
-        rank,
-        record.name,
-        record.path,
-        score,
-        record.latitude,
-        record.longitude,
-        record.east,
-        record.north,
-        record.zone,
-        record.south,
-        record.heading,
-        row,
-        record.text,
-    )
+def _no_store(folder: Path) -> FeatureStore:
+    """Stands for the store of a map before its first block."""
+    return FeatureStore(folder / "store", {"identity": {}, "dimension": 0}, Journal(folder / "store"))

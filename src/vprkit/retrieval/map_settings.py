@@ -6,38 +6,64 @@ from typing import Any
 
 import vprkit
 from vprkit.errors import ConfigError, StoreError
+from vprkit.files import write_json
 from vprkit.loading import load_method
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
 
+FILE = "map.json"
 FORMAT = 1
+INDEXES = ("exact", "fast")
 
 
-def settings_of(method: Method, index: str) -> dict[str, Any]:
-    return {
+def check_index(index: str | None) -> None:
+    """Refuse an unknown kind of index."""
+    if index not in (None, *INDEXES):
+        raise ConfigError(f"index '{index}' is unknown; use exact or fast")
+
+
+def write(folder: Path, method: Method, index: str) -> dict[str, Any]:
+    """Write and return the settings of a map; the caller holds its lock."""
+    settings = {
         "format": FORMAT, "vprkit": vprkit.__version__, "index": index,
         "method": {"name": method.name, "configuration": method.configuration,
                    "preprocessing": method.preprocessing.to_dict(),
                    "weights": None if method.weights is None else method.weights.path},
     }  # fmt: skip
+    write_json(folder / FILE, settings)
+    return settings
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
+def read(folder: Path) -> dict[str, Any]:
+    """The settings of the map in `folder`.
+
+    Raises:
+        StoreError: there is no map, or its settings are damaged or of a newer format.
+    """
     try:
-        settings: dict[str, Any] = json.loads((folder / "map.json").read_text(encoding="utf-8"))
-        settings["method"]["name"], settings["index"]
+        settings: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if settings["format"] != FORMAT:
+            raise StoreError(f"{folder} has map format {settings['format']}, this vprkit reads {FORMAT}")
+        check_index(settings["index"])
+        missing = {"name", "configuration", "preprocessing", "weights"} - settings["method"].keys()
+        if missing or "vprkit" not in settings:
+            raise ValueError(f"it lacks {', '.join(sorted(missing)) or 'vprkit'}")
     except FileNotFoundError:
-        raise StoreError(f"{folder}: there is no map here (no map.json); make one with `vpr map build`") from None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"{folder}/map.json cannot be read ({error})") from error
-    if settings.get("format") != FORMAT:
-        raise StoreError(f"{folder} has map format {settings.get('format')}, this vprkit reads {FORMAT}")
+        raise StoreError(f"{folder}: there is no map here (no {FILE}); make one with `vpr map build`") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
+        raise StoreError(f"{folder}/{FILE} cannot be read ({error}); the map is damaged") from error
     return settings
 
 
 def load_described(
     described: dict[str, Any], folder: Path, weights: str | Path | None, device: str, precision: str
 ) -> Method:
+    """The method that a map's settings describe.
+
+    Raises:
+        StoreError: it is no method that can be loaded by name.
+        NotAvailable: its weights are not here.
+    """
     file = weights or described["weights"]
     if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
         file = Path(file).name  # the map came from elsewhere: the weights folder may have it

@@ -4,10 +4,10 @@ A folder with `manifest.json` (whose features these are), `journal.jsonl` (one l
 per column. A block counts once its journal line is complete; what a killed writer left beyond that, the next cuts off.
 """
 
+import bisect
 import dataclasses
 import json
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,25 +22,33 @@ from vprkit.data.records import TEXT_COLUMNS, Records
 from vprkit.errors import StoreError
 from vprkit.files import sync_folder, write_json
 from vprkit.retrieval import columns
-from vprkit.retrieval.columns import Appended, Column
+from vprkit.retrieval.columns import Column
+from vprkit.retrieval.journal import Block, Journal
 
 FORMAT = 1
 
 _RECORD_COLUMNS = (Column("east", "<f8"), Column("north", "<f8"), Column("zone", "<i2"), Column("south", "?"),
                    Column("latitude", "<f8"), Column("longitude", "<f8"), Column("heading", "<f4"))  # fmt: skip
-_SIZE = Column("file_size", "<i8")
+_FILE_COLUMNS = (Column("file_size", "<i8"), Column("file_modified", "<i8"), Column("file_checksum", "<u4"))
 _STRINGS = ("name", *TEXT_COLUMNS)
 
 
 @dataclass(frozen=True)
-class Block:
-    """A committed block: rows [start, stop), the folder its names are relative to, and its parts on disk."""
+class FileFacts:
+    """What tells whether image files have changed since they were described.
 
-    start: int
-    stop: int
-    folder: str
-    parts: tuple[Appended, ...]
-    skipped: tuple[tuple[str, str], ...] = ()
+    Attributes:
+        size: (N,) int64 bytes, -1 where there is no file.
+        modified: (N,) int64 time of the last change in nanoseconds.
+        checksum: (N,) uint32 CRC-32 of the content.
+    """
+
+    size: np.ndarray
+    modified: np.ndarray
+    checksum: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "FileFacts":
+        return FileFacts(self.size[rows], self.modified[rows], self.checksum[rows])
 
 
 class FeatureStore:
@@ -51,10 +59,10 @@ class FeatureStore:
         manifest: identity of the method, dimension, versions.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], blocks: Sequence[Block]) -> None:
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], journal: Journal) -> None:
         self.folder = folder
         self.manifest = dict(manifest)
-        self.blocks = list(blocks)
+        self.journal = journal
 
     @classmethod
     def create(cls, folder: str | Path, identity: Mapping[str, Any], dimension: int, **details: Any) -> "FeatureStore":
@@ -77,8 +85,9 @@ class FeatureStore:
             "dimension": dimension,
             **details,
         }
+        journal = Journal.create(folder)
         write_json(folder / "manifest.json", manifest)
-        return cls(folder, manifest, [])
+        return cls(folder, manifest, journal)
 
     @classmethod
     def open(cls, folder: str | Path) -> "FeatureStore":
@@ -102,7 +111,7 @@ class FeatureStore:
                 f"{folder} has store format {manifest['format']}, this vprkit reads {FORMAT}; "
                 "use the version that wrote it, or describe again"
             )
-        store = cls(folder, manifest, _read_journal(folder))
+        store = cls(folder, manifest, Journal.read(folder))
         store._check_sizes()
         return store
 
@@ -114,9 +123,24 @@ class FeatureStore:
         return int(self.manifest["dimension"])
 
     @property
-    def skipped(self) -> list[tuple[str, str]]:
-        """(name, why) of images that could not be read."""
-        return [pair for block in self.blocks for pair in block.skipped]
+    def blocks(self) -> list[Block]:
+        return self.journal.blocks
+
+    @cached_property
+    def skipped(self) -> dict[str, str]:
+        """Path -> why, of images that could not be read and have not been described since."""
+        listed: dict[str, str] = {}
+        for block in self.blocks:
+            listed.update({f"{block.folder}/{name}": why for name, why in block.skipped})
+        return {path: why for path, why in listed.items() if path not in self.keys} if listed else {}
+
+    @cached_property
+    def current(self) -> np.ndarray:
+        """(N,) bool: rows that no later row replaces."""
+        current = np.ones(len(self), bool)
+        for block in self.blocks:
+            current[list(block.superseded)] = False
+        return current
 
     @cached_property
     def vectors(self) -> np.ndarray:
@@ -129,34 +153,40 @@ class FeatureStore:
         return columns.read_strings(self.folder, "name", len(self))
 
     @cached_property
-    def file_sizes(self) -> np.ndarray:
-        """(N,) bytes of each image file when it was described."""
-        return _SIZE.read(self.folder, len(self))
+    def files(self) -> FileFacts:
+        """What the image files were when they were described."""
+        return FileFacts(*(column.read(self.folder, len(self)) for column in _FILE_COLUMNS))
 
     @cached_property
     def keys(self) -> dict[str, int]:
         """`folder/name` -> the last row that describes it."""
-        return {
-            f"{block.folder}/{self.names[row]}": row for block in self.blocks for row in range(block.start, block.stop)
-        }
+        names = iter(self.names)
+        return {f"{block.folder}/{next(names)}": row for block in self.blocks for row in range(block.start, block.stop)}
 
-    def records(self) -> Records:
-        """All records; names are complete paths where blocks came from different folders."""
-        folders = {block.folder for block in self.blocks}
-        names: StringColumn = self.names
-        if len(folders) > 1:
-            names = StringColumn.of(
-                str(Path(block.folder) / self.names[row]).lstrip("/")
-                for block in self.blocks
-                for row in range(block.start, block.stop)
-            )
-        root = Path(folders.pop()) if len(folders) == 1 else Path("/")
+    def path(self, row: int) -> Path:
+        """Where the image of a row was when it was described."""
+        return Path(self.block_of(row).folder) / self.names[row]
+
+    def block_of(self, row: int) -> Block:
+        """The block that holds a row."""
+        return self.blocks[bisect.bisect_right(self.blocks, row, key=lambda block: block.stop)]
+
+    def records(self, rows: np.ndarray | None = None) -> Records:
+        """Records of the given rows (default: all); names are complete paths where blocks came from several folders."""
         texts = {name: columns.read_strings(self.folder, name, len(self)) for name in TEXT_COLUMNS}
+        present = {key: column for key, column in texts.items() if len(column.data)}
         east, north, zone, south, latitude, longitude, heading = (
             column.read(self.folder, len(self)) for column in _RECORD_COLUMNS
         )
-        present = {key: column for key, column in texts.items() if len(column.data)}
-        return Records(root, names, east, north, zone, south, latitude, longitude, heading, present)
+        folders = {block.folder for block in self.blocks}
+        root = Path(next(iter(folders))) if len(folders) == 1 else Path("/")
+        table = Records(root, self.names, east, north, zone, south, latitude, longitude, heading, present)
+        table = table if rows is None else table.take(rows)
+        if len(folders) > 1:
+            numbers = range(len(self)) if rows is None else map(int, rows)
+            names = StringColumn.of(str(self.path(row)).lstrip("/") for row in numbers)
+            table = dataclasses.replace(table, names=names)
+        return table
 
     def check_identity(self, identity: Mapping[str, Any]) -> None:
         """Raise where these are features of another method, naming what differs."""
@@ -174,18 +204,25 @@ class FeatureStore:
             )
 
     def append(
-        self, records: Records, vectors: np.ndarray, sizes: np.ndarray, skipped: Sequence[tuple[str, str]] = ()
+        self,
+        records: Records,
+        vectors: np.ndarray,
+        files: FileFacts,
+        *,
+        skipped: Sequence[tuple[str, str]] = (),
+        superseded: Sequence[int] = (),
     ) -> None:
         """Commit a block; the caller holds the lock (`vprkit.files.exclusive`). On return it is on disk.
 
         Args:
             records: what the rows are; `records.root` is remembered.
             vectors: (B, D) float32.
-            sizes: (B,) bytes of the image files.
-            skipped: (name, why) of images of this block that could not be read.
+            files: what the image files are now.
+            skipped: (name, why) of images that could not be read.
+            superseded: earlier rows that these replace.
         """
-        if len(vectors) != len(records) or len(sizes) != len(records):
-            raise StoreError(f"{len(records)} records but {len(vectors)} vectors and {len(sizes)} sizes")
+        if len(vectors) != len(records) or len(files.size) != len(records):
+            raise StoreError(f"{len(records)} records but {len(vectors)} vectors and {len(files.size)} files")
         if not np.isfinite(vectors).all():
             bad = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
             raise StoreError(
@@ -196,17 +233,13 @@ class FeatureStore:
         ends = {part.file: part.start + part.size for part in (self.blocks[-1].parts if self.blocks else ())}
         parts = tuple(
             columns.append(self.folder, file, data, ends.get(file, 0))
-            for file, data in self._encoded(records, vectors, sizes)
+            for file, data in self._encoded(records, vectors, files)
         )
-        start = len(self)
-        block = Block(start, start + len(records), str(records.root.absolute()), parts, tuple(skipped))
-        line = _journal_line(block)
-        journal = columns.append(self.folder, "journal.jsonl", line, self._journal_end())
-        if not self.blocks:
+        start, folder = len(self), str(records.root.resolve())
+        self.journal.add(Block(start, start + len(records), folder, parts, tuple(skipped), tuple(map(int, superseded))))
+        if start == 0:
             sync_folder(self.folder)
-        self.blocks.append(block)
-        self._journal_size = journal.start + journal.size
-        for name in ("vectors", "names", "file_sizes", "keys"):
+        for name in ("vectors", "names", "files", "keys", "skipped", "current"):
             self.__dict__.pop(name, None)
 
     def verify(self) -> list[str]:
@@ -218,10 +251,11 @@ class FeatureStore:
     def _global(self) -> Column:
         return Column("global", "<f4", (self.dimension,))
 
-    def _encoded(self, records: Records, vectors: np.ndarray, sizes: np.ndarray) -> Iterator[tuple[str, bytes]]:
+    def _encoded(self, records: Records, vectors: np.ndarray, files: FileFacts) -> Iterator[tuple[str, bytes]]:
         for column in _RECORD_COLUMNS:
             yield f"{column.name}.bin", column.encode(getattr(records, column.name))
-        yield f"{_SIZE.name}.bin", _SIZE.encode(sizes)
+        for column, values in zip(_FILE_COLUMNS, (files.size, files.modified, files.checksum), strict=True):
+            yield f"{column.name}.bin", column.encode(values)
         empty = StringColumn(np.zeros(0, np.uint8), np.zeros(len(records) + 1, np.int64))
         for name in _STRINGS:
             strings = records.names if name == "name" else records.texts.get(name, empty)
@@ -229,9 +263,6 @@ class FeatureStore:
             yield f"{name}.utf8.bin", text
             yield f"{name}.lengths.bin", lengths
         yield f"{self._global.name}.bin", self._global.encode(vectors)
-
-    def _journal_end(self) -> int:
-        return getattr(self, "_journal_size", None) or sum(len(_journal_line(block)) for block in self.blocks)
 
     def _check_space(self, vectors: np.ndarray) -> None:
         free = shutil.disk_usage(self.folder).free
@@ -250,28 +281,6 @@ class FeatureStore:
                     f"{path} is {have} bytes, its journal says {part.start + part.size}: the store is "
                     "damaged; restore it from a copy, or delete the folder and describe again"
                 )
-
-
-def _journal_line(block: Block) -> bytes:
-    data = json.dumps(dataclasses.asdict(block), ensure_ascii=True, separators=(",", ":"))
-    return f"{zlib.crc32(data.encode()):08x} {data}\n".encode()
-
-
-def _read_journal(folder: Path) -> list[Block]:
-    """Committed blocks. A torn last line is an interrupted append; a bad line before the last is damage."""
-    path = folder / "journal.jsonl"
-    lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
-    blocks: list[Block] = []
-    for number, line in enumerate(lines[:-1], 1):
-        checksum, _, data = line.partition(b" ")
-        if checksum != b"%08x" % zlib.crc32(data):
-            raise StoreError(f"{path}, line {number}: damaged; restore it from a copy, or describe again")
-        raw = json.loads(data)
-        parts = tuple(Appended(**part) for part in raw["parts"])
-        blocks.append(
-            Block(raw["start"], raw["stop"], raw["folder"], parts, tuple((name, why) for name, why in raw["skipped"]))
-        )
-    return blocks
 
 
 def _short(value: Any) -> str:

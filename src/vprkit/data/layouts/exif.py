@@ -8,7 +8,6 @@ from typing import Any
 from PIL import ExifTags
 
 from vprkit.data.images import open_image
-from vprkit.errors import ImageError
 
 
 def read_gps(path: Path) -> Mapping[str, Any]:
@@ -20,7 +19,7 @@ def read_gps(path: Path) -> Mapping[str, Any]:
         with open_image(path) as image:
             exif = image.getexif()
             gps, details = exif.get_ifd(ExifTags.IFD.GPSInfo), exif.get_ifd(ExifTags.IFD.Exif)
-    except (ImageError, OSError, ValueError, SyntaxError, TypeError):
+    except Exception:  # a damaged EXIF block is no position; a damaged picture is named when it is decoded
         return {}
     row: dict[str, Any] = {}
     latitude = _degrees(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef), "S", 90)

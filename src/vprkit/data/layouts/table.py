@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vprkit.config import nearest
 from vprkit.data import geo
-from vprkit.data.records import Records
+from vprkit.data.records import Records, checked_name
 from vprkit.errors import DataError
 
 ALIASES = {
-    "path": "name", "image": "name", "image_path": "name", "name": "name", "file": "name",
+    "path": "name", "image": "name", "image_path": "name", "file": "name",
     "lat": "latitude", "latitude": "latitude", "lon": "longitude", "lng": "longitude", "longitude": "longitude",
     "east": "east", "easting": "east", "utm_east": "east", "north": "north", "northing": "north", "utm_north": "north",
     "zone": "zone", "utm_zone": "zone", "heading": "heading", "time": "time", "timestamp": "time",
@@ -30,6 +29,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file, skipinitialspace=True)
             header = [name.strip() for name in next(reader, [])]
+            if len(header) == 1 and ";" in header[0]:
+                raise DataError(f"{path}: the columns are separated by ';'; save the file with commas")
             if not header:
                 raise DataError(f"{path}: the file is empty; the first line must name the columns")
             for fields in reader:
@@ -69,12 +70,18 @@ def read_records(path: Path, root: Path | None = None) -> Records:
 
 def _fields(raw: Mapping[str, str], path: Path, line: int, root: Path) -> dict[str, Any]:
     row: dict[str, Any] = {}
+    told_by: dict[str, str] = {}
     for column, text in raw.items():
         field = ALIASES.get(column.lower())
+        if field is not None and field in told_by:
+            raise DataError(f"{path}: the columns '{told_by[field]}' and '{column}' both give the {field}; keep one")
+        if field is not None:
+            told_by[field] = column
         if field is not None and text.strip():
             row[field] = _read(field, text.strip(), f"{path}, line {line}, column {column}")
     if "name" not in row:
-        raise DataError(f"{path}, line {line}: no path; a column named 'path' is needed{nearest('path', raw)}")
+        raise DataError(f"{path}, line {line}: no path; a column named 'path' is needed, there are {', '.join(raw)}")
+    row["name"] = row["name"].strip()
     if Path(row["name"]).is_absolute():
         try:
             row["name"] = Path(row["name"]).relative_to(root.absolute()).as_posix()
@@ -83,6 +90,7 @@ def _fields(raw: Mapping[str, str], path: Path, line: int, root: Path) -> dict[s
                 f"{path}, line {line}: '{row['name']}' lies outside {root.absolute()}; "
                 "give the folder that holds the images as root"
             ) from None
+    row["name"] = checked_name(row["name"])
     for one, other in (("latitude", "longitude"), ("east", "north")):
         if (one in row) != (other in row):
             raise DataError(f"{path}, line {line}: {one} and {other} must be given together")
@@ -109,6 +117,6 @@ def _read(field: str, text: str, where: str) -> Any:
 
 def _zone(text: str, where: str) -> tuple[int, bool]:
     digits, letter = text.rstrip("CDEFGHJKLMNPQRSTUVWXcdefghjklmnpqrstuvwx "), text[-1:]
-    if not digits.isdigit() or not 1 <= int(digits) <= 60:
+    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits) <= 60:
         raise DataError(f"{where}: '{text}' is no UTM zone; write 1 to 60 with the latitude band, such as 32T")
     return int(digits), letter.isalpha() and geo.band_is_south(letter)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vprkit.config import option
+from vprkit.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class HogConfig:
     bins: int = option(8, "orientation bins over half a turn: the sign of an edge is ignored, night and day swap it")
     power: float = option(1.0, "exponent on gradient magnitudes: below 1, strong edges weigh less")
     clip: float = option(0.2, "largest value of a block after normalising (L2-hys)")
+
+    def __post_init__(self) -> None:
+        if not self.cells or min(self.cells) < 2:
+            raise ConfigError(f"cells must be grids of at least 2 x 2, got {list(self.cells)}")
+        if self.bins < 1 or self.power <= 0 or self.clip <= 0:
+            raise ConfigError("bins must be at least 1, power and clip above 0")
 
 
 class Hog(nn.Module):

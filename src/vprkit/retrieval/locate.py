@@ -1,0 +1,114 @@
+"""Answering with a map: describe photos as they come, search, and turn rows into hits and positions."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vprkit.errors import ConfigError, VprError
+from vprkit.method import Method, Photo
+from vprkit.retrieval.describe import Streaming, describe_paths
+from vprkit.retrieval.index import Neighbours
+from vprkit.retrieval.location import Hit, Location, distinct_rows, estimate_position
+from vprkit.retrieval.store import FeatureStore
+
+ESTIMATE_FROM = 10
+"""Hits that the position is estimated from."""
+
+Search = Callable[[np.ndarray, int], Neighbours]
+
+
+class Finder:
+    """Locates photos in a map.
+
+    Args:
+        method: describes the photos.
+        search: `(vectors, k) -> Neighbours` over the rows that may answer.
+        store: what the rows are.
+        size: rows that may answer.
+        top: hits wanted per photo.
+        distinct_metres: least distance between hits, or None.
+
+    Raises:
+        ConfigError: `top` or `distinct_metres` makes no sense.
+        VprError: there are no rows that may answer.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        search: Search,
+        store: FeatureStore,
+        size: int,
+        top: int = 5,
+        distinct_metres: float | None = None,
+    ) -> None:
+        if top < 1:
+            raise ConfigError(f"top must be at least 1, got {top}")
+        if distinct_metres is not None and not distinct_metres >= 0:
+            raise ConfigError(f"distinct must be metres, got {distinct_metres}")
+        if not size:
+            raise VprError(f"{store.folder.parent} holds no images; add some with `vpr map add`")
+        self.method, self.search, self.store, self.size = method, search, store, size
+        self.top, self.distinct_metres = top, distinct_metres
+
+    def locate(
+        self, photos: Sequence[Photo], streaming: Streaming, progress: Callable[[int, int], None] | None = None
+    ) -> list[Location]:
+        """One location per photo, in order. Files are decoded and described in a stream, whatever their number."""
+        answers: list[Location] = []
+        for described in self._described(photos, streaming):
+            answers += described
+            if progress is not None:
+                progress(len(answers), len(photos))
+        return answers
+
+    def _described(self, photos: Sequence[Photo], streaming: Streaming) -> Iterator[list[Location]]:
+        paths = [Path(photo) for photo in photos if isinstance(photo, (str, Path))]
+        if len(paths) < len(photos):
+            for number, photo in enumerate(photos):
+                name = str(photo) if isinstance(photo, (str, Path)) else f"image {number}"
+                yield self._answers(
+                    [name], self.method.index_vectors(self.method.describe(photo), "query").cpu().numpy()
+                )
+            return
+        for block in describe_paths(self.method, paths, streaming):
+            answers = {row: Location(str(paths[row]), (), None, why) for row, why in block.skipped}
+            if block.rows:
+                vectors = self.method.index_vectors(block.features, "query").numpy()
+                names = [str(paths[row]) for row in block.rows]
+                answers |= dict(zip(block.rows, self._answers(names, vectors), strict=True))
+            yield [answers[row] for row in sorted(answers)]
+
+    def _answers(self, names: Sequence[str], vectors: np.ndarray) -> list[Location]:
+        wide = max(self.top, ESTIMATE_FROM) if self.distinct_metres is None else max(16 * self.top, 100)
+        found = self.search(vectors, wide)
+        return [
+            self._answer(name, vectors[i : i + 1], found.numbers[i], found.scores[i]) for i, name in enumerate(names)
+        ]
+
+    def _answer(self, name: str, vector: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> Location:
+        near = self._hits(rows[:ESTIMATE_FROM], scores[:ESTIMATE_FROM])
+        estimate = estimate_position(near, self.method.metric)
+        if self.distinct_metres is None:
+            hits = near if self.top <= len(near) else self._hits(rows, scores)
+            return Location(name, tuple(hits[: self.top]), estimate)
+        chosen = self._distinct(rows)
+        while len(chosen) < self.top and len(rows) < self.size:
+            more = self.search(vector, 8 * len(rows))
+            rows, scores = more.numbers[0], more.scores[0]
+            chosen = self._distinct(rows)
+        return Location(name, tuple(self._hits(rows[chosen], scores[chosen])), estimate)
+
+    def _distinct(self, rows: np.ndarray) -> np.ndarray:
+        assert self.distinct_metres is not None
+        return distinct_rows(self.store.records(rows), self.distinct_metres, self.top)
+
+    def _hits(self, rows: np.ndarray, scores: np.ndarray) -> list[Hit]:
+        records = self.store.records(rows).with_latlon()
+        return [
+            Hit(rank, self.store.names[int(row)], self.store.path(int(row)), float(score), record.latitude,
+                record.longitude, record.east, record.north, record.zone, record.south, record.heading, int(row),
+                record.text)
+            for rank, (row, score, record) in enumerate(zip(rows, scores, records, strict=True), 1)
+        ]  # fmt: skip

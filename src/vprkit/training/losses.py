@@ -1,0 +1,87 @@
+"""Losses and miners of the recipes by name, from pytorch-metric-learning (extra `train`); all compare unit vectors.
+
+Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab).
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from vprkit.config import nearest
+from vprkit.errors import ConfigError
+from vprkit.extras import require
+
+
+class Loss(Protocol):
+    """A metric-learning loss: (B, D) embeddings, (B,) labels and what a miner chose to a scalar."""
+
+    def __call__(self, embeddings: Tensor, labels: Tensor, indices_tuple: Any = None) -> Tensor: ...
+
+
+class Miner(Protocol):
+    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors."""
+
+    def __call__(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, ...]: ...
+
+
+def make_loss(name: str) -> Loss:
+    """A loss by name.
+
+    Raises:
+        ConfigError: unknown; the nearest name is given.
+        MissingExtra: pytorch-metric-learning is not installed.
+    """
+    loss: Loss = _find(LOSSES, name, "loss")()
+    return loss
+
+
+def make_miner(name: str) -> Miner | None:
+    """A miner by name; `none` is None."""
+    miner: Miner | None = _find(MINERS, name, "miner")()
+    return miner
+
+
+def _find(table: dict[str, Callable[[], Any]], name: str, what: str) -> Callable[[], Any]:
+    if name not in table:
+        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, table)}")
+    return table[name]
+
+
+def _loss(name: str, distance: str | None = None, **settings: Any) -> Callable[[], Any]:
+    return lambda: _made("losses", name, distance, settings)
+
+
+def _miner(name: str, distance: str | None = None, **settings: Any) -> Callable[[], Any]:
+    return lambda: _made("miners", name, distance, settings)
+
+
+def _made(module: str, name: str, distance: str | None, settings: dict[str, Any]) -> Any:
+    if distance is not None:
+        settings = {**settings, "distance": getattr(_part("distances"), distance)()}
+    return getattr(_part(module), name)(**settings)
+
+
+def _part(module: str) -> Any:
+    return require("train", f"pytorch_metric_learning.{module}")
+
+
+LOSSES: dict[str, Callable[[], Any]] = {
+    "multi_similarity": _loss("MultiSimilarityLoss", "CosineSimilarity", alpha=1.0, beta=50.0, base=0.0),
+    "supervised_contrastive": _loss("SupConLoss", "CosineSimilarity", temperature=0.07),
+    "circle": _loss("CircleLoss", "CosineSimilarity", m=0.4, gamma=80),
+    "contrastive": _loss("ContrastiveLoss", "LpDistance", pos_margin=0, neg_margin=1),
+    "generalized_lifted": _loss("GeneralizedLiftedStructureLoss", "DotProductSimilarity", neg_margin=0, pos_margin=1),
+    "fast_ap": _loss("FastAPLoss", num_bins=30),
+    "nt_xent": _loss("NTXentLoss", "CosineSimilarity", temperature=0.07),
+    "triplet_margin": _loss("TripletMarginLoss", "LpDistance", margin=0.1, swap=False, triplets_per_anchor="all"),
+}
+"""Name -> how it is made."""
+
+MINERS: dict[str, Callable[[], Any]] = {
+    "none": lambda: None,
+    "multi_similarity": _miner("MultiSimilarityMiner", "CosineSimilarity", epsilon=0.1),
+    "pair_margin": _miner("PairMarginMiner", "DotProductSimilarity", pos_margin=0.7, neg_margin=0.3),
+    "triplet_margin": _miner("TripletMarginMiner", "LpDistance", margin=0.1, type_of_triplets="semihard"),
+}
+"""Name -> how it is made."""

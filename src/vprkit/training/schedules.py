@@ -1,0 +1,99 @@
+"""Learning rates as a function of the step: nothing to save, nothing to restore, the same after a resume.
+
+Warm-up and schedule follow the published programs: during the first W steps the rate is `base * (step + 1) / W`,
+overwriting whatever the schedule had set; after each epoch the schedule changes the rate that is in force then.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from vprkit.config import option
+from vprkit.errors import ConfigError
+
+Kind = Literal["constant", "step", "multi_step", "exponential", "linear", "cosine"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate changes over training."""
+
+    kind: Kind = option("constant", "constant, step, multi_step, exponential, linear or cosine")
+    warmup_steps: int = option(0, "optimiser steps of linear warm-up")
+    factor: float = option(0.3, "multi_step, step, exponential: the rate is multiplied by this")
+    milestones: tuple[int, ...] = option((), "multi_step: epochs before which it is multiplied")
+    every: int = option(1, "step: epochs between multiplications")
+    epochs: int = option(10, "linear, cosine: epochs until the end of the curve")
+    start: float = option(1.0, "linear: share of the base rate at the start")
+    end: float = option(0.0, "linear: share of the base rate at the end; cosine: least rate, absolute")
+
+    def __post_init__(self) -> None:
+        if self.warmup_steps < 0 or self.every < 1 or self.epochs < 1:
+            raise ConfigError("a schedule needs warmup_steps >= 0, every >= 1 and epochs >= 1")
+        if self.kind == "linear" and not 0 < self.start <= 1:
+            raise ConfigError(f"start must be above 0 and at most 1, got {self.start}")
+
+    def rate(self, step: int, base: float, steps_per_epoch: int) -> float:
+        """The learning rate of optimiser step `step` (0-based).
+
+        Args:
+            step: optimiser steps already taken.
+            base: the rate that the optimiser was made with.
+            steps_per_epoch: optimiser steps per epoch.
+        """
+        if step < self.warmup_steps:
+            return base * min(1.0, (step + 1) / self.warmup_steps)
+        change, current = _CHANGES[self.kind], base * (self.start if self.kind == "linear" else 1.0)
+        overwritten = self.warmup_steps > 0
+        for epoch in range(1, step // steps_per_epoch + 1):
+            if overwritten and epoch * steps_per_epoch >= self.warmup_steps:
+                current, overwritten = base, False  # the last warm-up step left the base rate
+            current = change(self, current, epoch, base)
+        return base if overwritten else current
+
+
+def _constant(schedule: Schedule, rate: float, epoch: int, base: float) -> float:
+    return rate
+
+
+def _step(schedule: Schedule, rate: float, epoch: int, base: float) -> float:
+    return rate * schedule.factor if epoch % schedule.every == 0 else rate
+
+
+def _multi_step(schedule: Schedule, rate: float, epoch: int, base: float) -> float:
+    return rate * schedule.factor ** schedule.milestones.count(epoch)
+
+
+def _exponential(schedule: Schedule, rate: float, epoch: int, base: float) -> float:
+    return rate * schedule.factor
+
+
+def _linear(schedule: Schedule, rate: float, epoch: int, base: float) -> float:
+    """The ratio of neighbouring points of the line, applied to the rate in force."""
+    if epoch > schedule.epochs:
+        return rate
+
+    def share(at: int) -> float:
+        return schedule.start + (schedule.end - schedule.start) * at / schedule.epochs
+
+    return rate * share(epoch) / share(epoch - 1)
+
+
+def _cosine(schedule: Schedule, rate: float, epoch: int, base: float) -> float:
+    """The recursive form of cosine annealing (Loshchilov and Hutter, ICLR 2017), which acts on the rate in force."""
+    end = schedule.end
+    if (epoch - 1 - schedule.epochs) % (2 * schedule.epochs) == 0:
+        return rate + (base - end) * (1 - math.cos(math.pi / schedule.epochs)) / 2
+    now, before = (1 + math.cos(math.pi * at / schedule.epochs) for at in (epoch, epoch - 1))
+    return now / before * (rate - end) + end
+
+
+_CHANGES: dict[str, Callable[[Schedule, float, int, float], float]] = {
+    "constant": _constant,
+    "step": _step,
+    "multi_step": _multi_step,
+    "exponential": _exponential,
+    "linear": _linear,
+    "cosine": _cosine,
+}

@@ -1,0 +1,50 @@
+import pytest
+import torch
+from torch.optim import lr_scheduler
+
+from vprkit.errors import ConfigError
+from vprkit.training.schedules import Schedule
+
+
+def with_torch(make, epochs, base=0.1):
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=base)
+    scheduler = make(optimiser)
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize(
+    ("schedule", "make"),
+    [
+        (Schedule("step", every=3, factor=0.5), lambda o: lr_scheduler.StepLR(o, 3, 0.5)),
+        (Schedule("multi_step", milestones=(2, 5), factor=0.1), lambda o: lr_scheduler.MultiStepLR(o, [2, 5], 0.1)),
+        (Schedule("exponential", factor=0.9), lambda o: lr_scheduler.ExponentialLR(o, 0.9)),
+        (Schedule("linear", start=1.0, end=0.2, epochs=5), lambda o: lr_scheduler.LinearLR(o, 1.0, 0.2, 5)),
+        (Schedule("linear", start=0.5, end=1.0, epochs=4), lambda o: lr_scheduler.LinearLR(o, 0.5, 1.0, 4)),
+        (Schedule("cosine", epochs=6, end=0.01), lambda o: lr_scheduler.CosineAnnealingLR(o, 6, 0.01)),
+        (Schedule(), lambda o: lr_scheduler.ConstantLR(o, 1.0)),
+    ],
+)
+def test_every_kind_equals_the_scheduler_of_torch(schedule, make):
+    expected = with_torch(make, 16)
+    assert [schedule.rate(3 * epoch, 0.1, 3) for epoch in range(16)] == pytest.approx(expected, rel=1e-9)
+    assert [schedule.rate(3 * epoch + 2, 0.1, 3) for epoch in range(16)] == pytest.approx(expected, rel=1e-9)
+
+
+def test_warm_up_overwrites_and_ends_at_the_base_rate():
+    schedule = Schedule("exponential", warmup_steps=5, factor=0.5)
+    assert [schedule.rate(step, 1.0, 2) for step in range(5)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert schedule.rate(4, 1.0, 2) == 1.0
+    assert schedule.rate(5, 1.0, 2) == 1.0  # epoch 3 begins at step 6
+    assert schedule.rate(6, 1.0, 2) == 0.5
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ConfigError, match="start must be above 0"):
+        Schedule("linear", start=0.0)
+    with pytest.raises(ConfigError, match="warmup_steps"):
+        Schedule(warmup_steps=-1)
