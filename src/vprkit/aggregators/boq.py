@@ -3,8 +3,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 HEAD_WIDTH = 64
@@ -86,4 +86,4 @@ class BoQ(nn.Module):
             if looked is not None:
                 attention.append(looked)
         rows = self.fc(torch.cat(answers, dim=1).transpose(1, 2))
-        return F.normalize(rows.flatten(1), dim=1), attention
+        return unit(rows.flatten(1)), attention

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 
@@ -25,4 +26,4 @@ class ConvAP(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         pooled = F.adaptive_avg_pool2d(self.channel_pool(features), self.regions)
-        return F.normalize(pooled.flatten(1), dim=1)
+        return unit(pooled.flatten(1))

@@ -3,9 +3,9 @@
 from collections import OrderedDict
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vprkit.aggregators.gem import GeM
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 
@@ -13,7 +13,7 @@ class L2Norm(nn.Module):
     """Unit length along axis 1."""
 
     def forward(self, values: Tensor) -> Tensor:
-        return F.normalize(values, dim=1)
+        return unit(values)
 
 
 def cosplace_layers(in_dim: int, out_dim: int) -> "OrderedDict[str, nn.Module]":

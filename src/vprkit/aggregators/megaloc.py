@@ -1,9 +1,9 @@
 """MegaLoc's aggregation: SALAD, one linear layer, unit length (Berton and Masone, 2025, arXiv 2502.17237)."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vprkit.aggregators.salad import Salad
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 
@@ -23,4 +23,4 @@ class MegaLocHead(nn.Module):
         self.linear = nn.Linear(salad.dim, feat_dim)
 
     def forward(self, features: Tensor, token: Tensor) -> Tensor:
-        return F.normalize(self.linear(self.agg(features, token)), dim=1)
+        return unit(self.linear(self.agg(features, token)))

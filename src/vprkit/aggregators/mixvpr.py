@@ -1,8 +1,8 @@
 """MixVPR: feature maps mixed along their positions (Ali-bey et al., WACV 2023, arXiv 2303.02190)."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 
@@ -65,4 +65,4 @@ class MixVPR(nn.Module):
             )
         mixed = self.mix(features.flatten(2))
         projected = self.channel_proj(mixed.transpose(1, 2)).transpose(1, 2)
-        return F.normalize(self.row_proj(projected).flatten(1), dim=1)
+        return unit(self.row_proj(projected).flatten(1))

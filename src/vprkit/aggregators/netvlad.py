@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 
@@ -31,4 +32,4 @@ class NetVLAD(nn.Module):
         # sum_n a (x - c) as one product less the centres: the (B, D, K, N) residuals are never stored
         summed = features @ assignment.transpose(1, 2)
         residuals = summed - self.centers * assignment.sum(dim=2).unsqueeze(1)
-        return F.normalize(F.normalize(residuals, dim=1).flatten(1), dim=1)
+        return unit(F.normalize(residuals, dim=1).flatten(1))

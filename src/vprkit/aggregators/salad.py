@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vprkit.aggregators.sinkhorn import log_sinkhorn, with_dustbin
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 
@@ -53,7 +54,7 @@ class Salad(nn.Module):
         # one batched product: the (B, l, m, n) tensor of all products is never stored
         clusters = F.normalize(values.to(assignment.dtype) @ assignment.transpose(1, 2), dim=1)
         parts = [F.normalize(self.token_features(token).to(clusters.dtype), dim=1), clusters.flatten(1)]
-        return F.normalize(torch.cat(parts, dim=1), dim=1)
+        return unit(torch.cat(parts, dim=1))
 
     def scores(self, features: Tensor) -> Tensor:
         """(B, m, n) scores of n = h * w positions, without the dustbin."""

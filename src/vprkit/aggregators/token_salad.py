@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vprkit.aggregators.sinkhorn import log_sinkhorn, with_dustbin
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 
 _TEMPERATURE = 0.1
@@ -64,7 +65,7 @@ class TokenSalad(nn.Module):
         pooled = _pool(
             scores, self.dust_bin, lambda plan, share: 2 * plan @ features - share * self.anchors, mask, weights
         )
-        return F.normalize(torch.cat([self.token_proj(tokens[:, 0]), pooled.flatten(1)], dim=1), dim=1)
+        return unit(torch.cat([self.token_proj(tokens[:, 0]), pooled.flatten(1)], dim=1))
 
 
 class CosineTokenSalad(nn.Module):
@@ -92,4 +93,4 @@ class CosineTokenSalad(nn.Module):
         pooled = _pool(
             scores, self.dust_bin, lambda plan, share: plan @ features - share * self.agg_anchors, mask, weights
         )
-        return F.normalize(torch.cat([self.token_proj(tokens[:, 0]), pooled.flatten(1)], dim=1), dim=1)
+        return unit(torch.cat([self.token_proj(tokens[:, 0]), pooled.flatten(1)], dim=1))

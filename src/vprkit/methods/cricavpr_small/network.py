@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vprkit.aggregators.gem import GeM
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.dinov2 import dinov2_config
 from vprkit.backbones.dinov2_sizes import TABLE_SIZE, Size
 from vprkit.backbones.patch_grid import to_patch_grid
@@ -57,7 +57,7 @@ class CricaVPRNetwork(nn.Module):
             refined = self.encoder(tokens)
         else:
             refined = self.encoder(tokens.reshape(1, -1, tokens.shape[-1])).reshape(tokens.shape)
-        return F.normalize(refined.flatten(1), dim=1)
+        return unit(refined.flatten(1))
 
     def tokens(self, images: Tensor) -> Tensor:
         """(B, 14, D): the class token, then the generalised mean of every region, row by row, coarse grid first."""

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vprkit.aggregators.netvlad import NetVLAD
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.trunk import Trunk
 from vprkit.backbones.trunk_names import VGG16
 from vprkit.backbones.vgg import vgg_channels, vgg_trunk
@@ -47,7 +48,7 @@ class NetVLADNetwork(nn.Module):
         vlad: Tensor = self.netvlad(F.normalize(self.backbone(images), dim=1))
         if self.whiten is None or not self.whitened:
             return vlad
-        return F.normalize(self.whiten(vlad), dim=1)
+        return unit(self.whiten(vlad))
 
 
 def build(config: NetVLADConfig) -> NetVLADNetwork:
