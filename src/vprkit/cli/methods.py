@@ -1,6 +1,8 @@
 """`vpr methods`."""
 
+import itertools
 import json
+import textwrap
 from typing import Annotated
 
 import typer
@@ -21,7 +23,7 @@ def methods(
     names = list_methods(pattern)
     if not names:
         raise ConfigError(f"no method fits '{pattern}'{nearest(pattern, list_methods())}")
-    for name in names:
+    for name in sorted(names, key=lambda name: (own := find_declaration(name).name, name != own, name)):
         declaration = find_declaration(name)
         files = [released.file for released in declaration.released if released.variant in (None, name)]
         rows.append(
@@ -37,6 +39,11 @@ def methods(
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    for row in rows:
-        typer.echo(f"{row['name']:<24} {row['summary']}")
-        typer.echo(f"{'':<24} {row['paper']}; weights: {row['licence']}")
+    for _, group in itertools.groupby(rows, key=lambda row: row["summary"]):
+        first, *others = group
+        typer.echo(f"{first['name']:<24} {first['summary']}")
+        typer.echo(f"{'':<24} {first['paper']}; weights: {first['licence']}")
+        if others:
+            pad = " " * 25
+            also = "also " + ", ".join(str(row["name"]) for row in others)
+            typer.echo(textwrap.fill(also, 120, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False))
