@@ -1,8 +1,8 @@
 """Metric-learning batches larger than the memory: the gradient of the whole batch from passes over chunks.
 
 Gao et al., Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup (RepL4NLP 2021). The batch is
-embedded chunk by chunk without gradients; the loss of all embeddings tells the gradient each embedding should get; every
-chunk is embedded again, now with gradients, and handed its share.
+embedded chunk by chunk without gradients; the loss of all embeddings tells the gradient each embedding should get;
+every chunk is embedded again, now with gradients, and handed its share.
 """
 
 from collections.abc import Callable, Iterator
