@@ -14,20 +14,15 @@ from vprkit.errors import StoreError, VprError
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary name to write; on success it is flushed to disk and becomes `path`, else it is removed.
 
-    Afterwards either the old or the new file is there, never half of one.
-
-    Raises:
-        VprError: the folder or file cannot be written.
+    Afterwards either the old or the new file is there, never half of one. Errors of the system come as they are.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise VprError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -40,9 +35,17 @@ def is_temporary(path: Path) -> bool:
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace `path` by `content`; file names that are no UTF-8 keep their bytes."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content)
+    """Replace `path` by `content`; file names that are no UTF-8 keep their bytes.
+
+    Raises:
+        VprError: it cannot be written.
+    """
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        raise VprError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def write_json(path: Path, data: Any) -> None:

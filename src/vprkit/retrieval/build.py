@@ -183,15 +183,17 @@ class _Writer:
                  store: FeatureStore | None) -> None:  # fmt: skip
         self.folder, self.method, self.records, self.todo, self.files = folder, method, records, todo, files
         self.store = store
+        # Once, before anything is appended: looking names up again for every block would cost the square of the images.
+        self.replaced = np.full(len(records), -1, np.int64) if store is None else rows_of(store, records)
+        self.listed = {} if store is None else store.skipped
         self.skipped: list[tuple[str, str]] = []
         self.described: list[int] = []
+        self.root = str(records.root.resolve())
 
     def commit(self, block: Described) -> None:
-        known = self.store.skipped if self.store is not None else {}
-        root = str(self.records.root.resolve())
         for position, why in block.skipped:
             name = self.records.names[int(self.todo[position])]
-            if known.get(f"{root}/{name}") != why:
+            if self.listed.get(f"{self.root}/{name}") != why:
                 self.skipped.append((name, why))
         if not block.rows:
             return
@@ -199,7 +201,7 @@ class _Writer:
         store = self.store or self._create(vectors.shape[1])
         rows = self.todo[block.rows]
         records = self.records.take(rows)
-        old = rows_of(store, records)
+        old = self.replaced[rows]
         facts = FileFacts(self.files.size[rows], self.files.modified[rows], np.array(block.checksums, np.uint32))
         store.append(records, vectors, facts, skipped=self.skipped, superseded=old[old >= 0].tolist())
         self.skipped = []

@@ -1,18 +1,16 @@
 """Where weights files lie on this machine, and how the authors' files get there."""
 
-import contextlib
 import hashlib
 import os
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 
 from vprkit.errors import NotAvailable, VprError, WeightsError
-from vprkit.files import sync_folder
+from vprkit.files import replacing
 from vprkit.registry import Released
 from vprkit.weights.reading import sha256_of
 from vprkit.weights.sniffing import sniff
@@ -87,23 +85,15 @@ def fetch(
         raise NotAvailable(f"the address of {released.file} needs a browser; {how_to_get(released)}")
     if not released.url.startswith("https://"):
         raise NotAvailable(f"{released.url} is not an https address, so it is not fetched; {how_to_get(released)}")
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        found = _download(released, temporary, timeout, limit, progress)
-        _check_sum(target, found, released)
-        sniff(temporary)
-        temporary.replace(target)
-        sync_folder(target.parent)
+        with replacing(target) as temporary:
+            found = _download(released, temporary, timeout, limit, progress)
+            _check_sum(target, found, released)
+            _check_is_weights(temporary, released)
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise NotAvailable(f"{released.url} cannot be reached ({_reason(error)}); {how_to_get(released)}") from error
     except OSError as error:
         raise VprError(f"{target} cannot be written: {error}") from error
-    except WeightsError as error:
-        raise WeightsError(str(error).replace(str(temporary), f"what {released.url} sent")) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return target
 
 
@@ -128,8 +118,6 @@ def _download(released: Released, place: Path, timeout: float, limit: int, progr
         total = int(length) if length and length.isdigit() else None
         _check_size(released, total or 0, limit)
         digest, done = _copy(released, answer, file, total, limit, progress)
-        file.flush()
-        os.fsync(file.fileno())
     if total is not None and done != total:
         raise WeightsError(f"{released.url} was cut off after {done} of {total} bytes; fetch it again")
     return digest
@@ -147,6 +135,13 @@ def _copy(
         if progress:
             progress(done, total)
     return digest.hexdigest(), done
+
+
+def _check_is_weights(path: Path, released: Released) -> None:
+    try:
+        sniff(path)
+    except WeightsError as error:
+        raise WeightsError(str(error).replace(str(path), f"what {released.url} sent")) from error
 
 
 def _check_size(released: Released, size: int, limit: int) -> None:

@@ -1,9 +1,6 @@
 """vprkit's own weights files: safetensors, with a JSON header that says which method they are and how to use it."""
 
-import contextlib
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +11,7 @@ from torch import Tensor
 
 from vprkit import __version__, config
 from vprkit.errors import ConfigError, WeightsError
-from vprkit.files import sync_folder
+from vprkit.files import replacing
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
 
@@ -73,21 +70,13 @@ def save(path: str | Path, state: Mapping[str, Tensor], header: Header, *, overw
     """
     target = Path(path)
     check_target(target, overwrite)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     # clone: tied weights share memory, which the format refuses
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        safetensors.torch.save_file(tensors, temporary, metadata=header.to_metadata())
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-        sync_folder(target.parent)
+        with replacing(target) as temporary:
+            safetensors.torch.save_file(tensors, temporary, metadata=header.to_metadata())
     except OSError as error:
         raise WeightsError(f"{target} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return target
 
 

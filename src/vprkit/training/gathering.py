@@ -1,0 +1,56 @@
+"""Embeddings of all ranks as one batch, with gradients: what metric-learning losses need under data parallelism."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.nn import functional as collectives
+
+
+def world_size() -> int:
+    """Processes that train together; 1 outside a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def gather_embeddings(embeddings: Tensor) -> Tensor:
+    """Embeddings of every rank, in rank order, on every rank; gradients flow back to the rank they came from.
+
+    Each rank then computes the loss of the joined batch. The backward pass adds up what all ranks ask of an embedding,
+    so with the mean over ranks that DistributedDataParallel takes, the parameters get exactly the gradient that one
+    process would give them on the joined batch.
+
+    Args:
+        embeddings: (B, D); B may differ between ranks, D may not.
+
+    Returns:
+        (sum of B, D).
+    """
+    if world_size() == 1:
+        return embeddings
+    sizes = _sizes(embeddings)
+    padded = _padded(embeddings, max(sizes))
+    parts = collectives.all_gather(padded)  # type: ignore[no-untyped-call]
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+def gather_labels(labels: Tensor) -> Tensor:
+    """(sum of B,) labels of every rank, in the order of `gather_embeddings`; without gradients."""
+    if world_size() == 1:
+        return labels
+    sizes = _sizes(labels)
+    padded = _padded(labels, max(sizes))
+    parts = [torch.empty_like(padded) for _ in sizes]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+def _sizes(tensor: Tensor) -> list[int]:
+    mine = torch.tensor([len(tensor)], device=tensor.device)
+    sizes = [torch.empty_like(mine) for _ in range(world_size())]
+    dist.all_gather(sizes, mine)
+    return [int(size) for size in sizes]
+
+
+def _padded(tensor: Tensor, length: int) -> Tensor:
+    if len(tensor) == length:
+        return tensor.contiguous()
+    return torch.cat([tensor, tensor.new_zeros(length - len(tensor), *tensor.shape[1:])])
