@@ -177,7 +177,7 @@ def test_what_is_not_offered_says_why(name: str) -> None:
         (lambda: build("mixvpr", {"stages": 5}), "stages 1 to 4"),
         (lambda: build("netvlad", {"whiten_dim": -1}), "must not be negative"),
         (lambda: build("dinomix", {"image_size": 225}), "multiple of 14"),
-        (lambda: build("boq", {"proj_channels": 100}), "multiple of 64"),
+        (lambda: build("boq", {"proj_channels": 131}), "heads of 64"),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], object], message: str) -> None:

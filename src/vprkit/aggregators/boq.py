@@ -10,12 +10,26 @@ from vprkit.errors import ConfigError
 HEAD_WIDTH = 64
 
 
+def heads_of(dim: int) -> int:
+    """Attention heads of a width: one per 64 channels.
+
+    Raises:
+        ConfigError: they do not divide it.
+    """
+    heads = dim // HEAD_WIDTH
+    if heads < 1 or dim % heads:
+        raise ConfigError(
+            f"proj_channels must be {HEAD_WIDTH} or more and divide into heads of {HEAD_WIDTH}, got {dim}"
+        )
+    return heads
+
+
 class BoQBlock(nn.Module):
     """An encoder layer for the tokens, and queries that attend to each other and then to the tokens."""
 
     def __init__(self, dim: int, num_queries: int) -> None:
         super().__init__()
-        heads = dim // HEAD_WIDTH
+        heads = heads_of(dim)
         self.encoder = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout=0.0, batch_first=True)
         self.queries = nn.Parameter(torch.randn(1, num_queries, dim))
         self.self_attn = nn.MultiheadAttention(dim, heads, batch_first=True)
@@ -46,7 +60,7 @@ class BoQ(nn.Module):
 
     Args:
         in_channels: C.
-        proj_channels: d, a multiple of 64 (one attention head each); the slow axis of the vector.
+        proj_channels: d, best a multiple of 64 (one attention head each); the slow axis of the vector.
         num_queries: Q per block.
         num_layers: L blocks.
         row_dim: rows left of the L * Q answers, its fast axis.
@@ -63,8 +77,6 @@ class BoQ(nn.Module):
         super().__init__()
         if min(in_channels, num_queries, num_layers, row_dim) < 1:
             raise ConfigError("BoQ needs positive sizes: channels, queries, layers and rows")
-        if proj_channels < HEAD_WIDTH or proj_channels % HEAD_WIDTH:
-            raise ConfigError(f"proj_channels must be a multiple of {HEAD_WIDTH}, got {proj_channels}")
         self.proj_c = nn.Conv2d(in_channels, proj_channels, kernel_size=3, padding=1)
         self.norm_input = nn.LayerNorm(proj_channels)
         self.boqs = nn.ModuleList(BoQBlock(proj_channels, num_queries) for _ in range(num_layers))

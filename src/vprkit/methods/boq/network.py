@@ -20,7 +20,7 @@ class BoQConfig:
     """Options of `boq`."""
 
     backbone: Literal[ResNetName, "dinov2"] = option("dinov2", "the trunk: dinov2 or a resnet")
-    proj_channels: int = option(384, "width of tokens and queries, a multiple of 64")
+    proj_channels: int = option(384, "width of tokens and queries, best a multiple of 64")
     num_queries: int = option(64, "queries of each block")
     num_layers: int = option(2, "blocks")
     row_dim: int = option(32, "rows left of all answers; the descriptor has proj_channels * row_dim numbers")
