@@ -129,6 +129,7 @@ def test_a_resize_that_explodes_is_refused(tmp_path):
             images.prepare(tmp_path / "thin.png", preprocessing)
 
 
+@pytest.mark.filterwarnings("ignore:::PIL")
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM"])
 def test_damaged_files_never_raise_anything_else(tmp_path, form):
     rng = np.random.default_rng(0)
