@@ -12,7 +12,7 @@ from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.losses import make_loss, make_miner
 
 WORKER = """
-import sys
+import os, sys
 from datetime import timedelta
 import torch, torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
@@ -33,7 +33,9 @@ loss = make_loss("multi_similarity")(embeddings, labels, make_miner("multi_simil
 loss.backward()
 gradients = {name: parameter.grad for name, parameter in network.module.named_parameters()}
 torch.save({"loss": loss.detach(), "labels": labels, "gradients": gradients}, f"{folder}/out{rank}.pt")
+dist.barrier()
 dist.destroy_process_group()
+os._exit(0)  # gloo threads now and then abort the interpreter while it shuts down; everything is on disk
 """
 
 

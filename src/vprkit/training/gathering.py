@@ -1,9 +1,10 @@
 """Embeddings of all ranks as one batch, with gradients: what metric-learning losses need under data parallelism."""
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn import functional as collectives
 
 
 def world_size() -> int:
@@ -28,7 +29,7 @@ def gather_embeddings(embeddings: Tensor) -> Tensor:
         return embeddings
     sizes = _sizes(embeddings)
     padded = _padded(embeddings, max(sizes))
-    parts = collectives.all_gather(padded)  # type: ignore[no-untyped-call]
+    parts: Tensor = _Gather.apply(padded)  # type: ignore[no-untyped-call]
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
@@ -41,6 +42,22 @@ def gather_labels(labels: Tensor) -> Tensor:
     parts = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(parts, padded)
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+class _Gather(torch.autograd.Function):
+    """(B, ...) of every rank as (ranks, B, ...); the backward pass adds up the gradients that all ranks hold."""
+
+    @staticmethod
+    def forward(ctx: Any, mine: Tensor) -> Tensor:
+        parts = [torch.empty_like(mine) for _ in range(world_size())]
+        dist.all_gather(parts, mine)
+        return torch.stack(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total[dist.get_rank()]
 
 
 def _sizes(tensor: Tensor) -> list[int]:
