@@ -257,6 +257,8 @@ class Map:
     def _describe(self, records: Records, streaming: Streaming | None, progress: Progress | None) -> Built:
         """Describe into the store and bring the index up to date; the caller holds the lock."""
         options = streaming or Streaming(on_error="skip")
+        if (self.folder / "store" / "manifest.json").exists():
+            self.store = FeatureStore.open(self.folder / "store")  # others may have added since this map was opened
         built = describe_into(self.folder / "store", self.method, records, options, progress=progress)
         self._carry_removals(built.store)
         self.store = built.store
@@ -266,15 +268,16 @@ class Map:
         return built
 
     def _carry_removals(self, store: FeatureStore) -> None:
-        """A removed photo that was only moved or corrected stays removed under its new row."""
-        removed = set(read_removed(self.folder))
-        if not removed:
+        """A removed photo that was changed, corrected or moved stays removed under its new row in `store`."""
+        before = len(self.store)
+        hidden = [row for row in read_removed(self.folder) if row < before and self.store.current[row]]
+        if not hidden:
             return
-        paths = {str(store.path(row)) for row in removed if row < len(store)}
-        again = {store.keys[path] for path in paths if path in store.keys}
-        corrected = {row for row in again if row >= len(self.store)}
-        if corrected:
-            write_removed(self.folder, removed | corrected)
+        again = {store.keys.get(str(store.path(row)), -1) for row in hidden}
+        for block in store.blocks:
+            if block.start >= before and len(block.superseded) == block.stop - block.start:  # row for row
+                again |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
+        write_removed(self.folder, {*hidden, *(row for row in again if row >= before)})
 
     def _update_fast(self) -> None:
         vectors, rows = self.store.vectors, len(self.store)
