@@ -267,6 +267,17 @@ def test_a_moved_folder_is_not_described_again(tmp_path, hog, monkeypatch):
     assert all(built.store.path(int(row)).is_file() for row in built.rows)
 
 
+def test_photos_that_are_nowhere_are_not_taken_for_moved_ones(tmp_path, hog):
+    (tmp_path / "old").mkdir()
+    bmp(tmp_path / "old" / "0.bmp", 0)
+    describe_into(tmp_path / "store", hog, open_records(tmp_path / "old"))
+    (tmp_path / "old" / "0.bmp").unlink()
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "p.csv").write_text("path,lat,lon\n0.bmp,46,7\n")
+    with pytest.raises(ImageError, match="new/0.bmp: there is no such file"):
+        describe_into(tmp_path / "store", hog, open_records(tmp_path / "new" / "p.csv"))
+
+
 def test_spellings_of_a_folder_are_one(tmp_path, photos, hog):
     describe_into(tmp_path / "store", hog, photos)
     (tmp_path / "link").symlink_to(photos.root)

@@ -61,7 +61,7 @@ def resnet_layers(config: ResNetConfig) -> "OrderedDict[str, nn.Module]":
         maxpool=nn.MaxPool2d(3, stride=2, padding=1),
     )
     channels = config.stem
-    for number, (name, count) in enumerate(zip(STAGES, config.blocks, strict=False)):
+    for number, (name, count) in enumerate(zip(STAGES[: len(config.blocks)], config.blocks, strict=True)):
         width, blocks = config.width * 2**number, []
         for place in range(count):
             stride = 2 if number > 0 and place == 0 else 1

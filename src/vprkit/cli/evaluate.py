@@ -136,8 +136,9 @@ def _write(
     only_wrong: bool,
     overwrite: bool,
 ) -> None:
-    for result, target in zip(results, targets, strict=False):
-        result.save(target, overwrite)
+    if targets:
+        for result, target in zip(results, targets, strict=True):
+            result.save(target, overwrite)
     if report is not None:
         from vprkit.report.html import write_report
 

@@ -1,6 +1,5 @@
 """Checks of a data set before hours are spent on it; each finding says what, where, and what to do."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from PIL import ExifTags, Image
 from vprkit.data import ground_truth as truths
 from vprkit.data import positives as rules
 from vprkit.data.benchmark import Benchmark
+from vprkit.data.copies import digests
 from vprkit.data.images import decode, open_image
 from vprkit.data.known import known_counts
 from vprkit.data.records import Records
@@ -48,10 +48,9 @@ def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius:
         findings += _files(role, records)
         findings += _coordinates(role, records)
         findings += _texts(role, records)
-        findings += _duplicates(role, records)
         if decode_images != "none":
             findings += _pictures(role, records, decode_images)
-    findings += _leaks(benchmark.database, benchmark.queries)
+    findings += _copies(benchmark)
     findings += _truth(benchmark)
     findings += _zones(benchmark, radius)
     findings += _counts(benchmark)
@@ -182,63 +181,25 @@ def _texts(role: str, records: Records) -> Iterator[Finding]:
         )
 
 
-def _duplicates(role: str, records: Records) -> Iterator[Finding]:
-    """Photos that stand several times in one role; only files of equal size are read."""
-    sizes = np.array([_size(records.path(row)) for row in range(len(records))])
-    _, code, counts = np.unique(sizes, return_inverse=True, return_counts=True)
-    seen: dict[str, int] = {}
-    pairs = []
-    for row in np.flatnonzero((counts[code] > 1) & (sizes >= 0)):
-        digest = _hash(records.path(int(row)))
-        if digest in seen:
-            pairs.append((int(row), seen[digest]))
-        seen.setdefault(digest, int(row))
-    if pairs:
-        again, first = pairs[0]
-        yield Finding(
-            "warning",
-            "duplicates",
-            f"{len(pairs)} of {len(records)} {role} images are copies of others, such "
-            f"as {records.names[again]} = {records.names[first]}",
-        )
-
-
-def _leaks(database: Records, queries: Records) -> Iterator[Finding]:
-    """The same photo on both sides: such a query finds itself. The same name with other bytes is legal."""
-    by_size: dict[int, list[int]] = {}
-    for row in range(len(database)):
-        by_size.setdefault(_size(database.path(row)), []).append(row)
-    suspects = [row for row in range(len(queries)) if _size(queries.path(row)) in by_size]
-    hashes: dict[str, int] = {}
-    for size in {_size(queries.path(row)) for row in suspects} - {-1}:
-        for row in by_size[size]:
-            hashes[_hash(database.path(row))] = row
-    leaks = [(row, hashes[digest]) for row in suspects if (digest := _hash(queries.path(row))) in hashes]
+def _copies(benchmark: Benchmark) -> Iterator[Finding]:
+    """The same photo twice. In one role it is a copy; on both sides the query finds itself, whatever the names."""
+    database, queries = benchmark.database, benchmark.queries
+    contents = digests(database, queries)
+    for role, records, known in zip(("database", "queries"), (database, queries), contents, strict=True):
+        first: dict[str, int] = {}
+        again = [row for row, digest in enumerate(known) if digest and first.setdefault(digest, row) < row]
+        if again:
+            example = f"{records.names[again[0]]} = {records.names[first[known[again[0]]]]}"
+            sentence = f"{len(again)} of {len(records)} {role} images are copies of others, such as {example}"
+            yield Finding("warning", "duplicates", sentence)
+    where = {digest: row for row, digest in enumerate(contents[0]) if digest}
+    leaks = [(row, where[digest]) for row, digest in enumerate(contents[1]) if digest in where]
     if not leaks:
         yield Finding("ok", "leaks", "no query is in the database")
         return
-    query, match = leaks[0]
-    yield Finding(
-        "error",
-        "leaks",
-        f"{len(leaks)} of {len(queries)} queries are also in the database and find "
-        f"themselves, such as {queries.names[query]} = {database.names[match]}; "
-        "take them out of the database",
-    )
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
-
-
-def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
-        return f"unreadable {path}"
+    example = f"{queries.names[leaks[0][0]]} = {database.names[leaks[0][1]]}"
+    sentence = f"{len(leaks)} of {len(queries)} queries are also in the database and find themselves, such as {example}"
+    yield Finding("error", "leaks", f"{sentence}; take them out of the database")
 
 
 def _truth(benchmark: Benchmark) -> Iterator[Finding]:

@@ -66,11 +66,6 @@ def band_is_south(letter: str) -> bool:
     return "C" <= letter.upper() <= "M"
 
 
-def band_letter(latitude: float) -> str:
-    """The UTM latitude band of a latitude in degrees."""
-    return str(utm.latitude_to_zone_letter(latitude) or "")
-
-
 def to_utm(latitude: np.ndarray, longitude: np.ndarray, zone: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
     """Degrees to (east, north, zone, south); `zone` forces the zone per row. Unknown positions stay NaN with zone 0."""
     latitude, longitude = np.asarray(latitude, np.float64), np.asarray(longitude, np.float64)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import vprkit
+from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
@@ -198,7 +199,7 @@ def _search(index: ExactIndex, queries: np.ndarray, k: int, timings: Timings) ->
 
 
 def _environment(method: Method | None) -> dict[str, Any]:
-    versions = {
+    versions: dict[str, Any] = {
         "vprkit": vprkit.__version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -207,4 +208,6 @@ def _environment(method: Method | None) -> dict[str, Any]:
     }
     if method is None:
         return versions
+    if method.device.type == "cpu":
+        versions |= {"fast_fp32": devices.enable_fast_fp32(), "fast_bf16": devices.cpu_has_fast_bf16()}
     return {**versions, "device": method.device.type, "precision": method.precision, "threads": torch.get_num_threads()}

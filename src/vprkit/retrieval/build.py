@@ -114,7 +114,8 @@ def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
 def unchanged_rows(store: FeatureStore, records: Records, files: FileFacts) -> np.ndarray:
     """(N,) row whose vector still describes each record's image, under its path or one it was moved from; else -1."""
     rows = rows_of(store, records)
-    missing = np.flatnonzero(rows < 0)
+    # Only a photo that is there can have been moved here; one that is nowhere must be named when it is read.
+    missing = np.flatnonzero((rows < 0) & (files.size >= 0))
     if missing.size:
         rows[missing] = _moved(store, records, missing)
     for record in np.flatnonzero(rows >= 0):
