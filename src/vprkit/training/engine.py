@@ -1,7 +1,7 @@
 """The engine: epochs of batches, optimiser steps, validation, weights, and going on after a kill.
 
-Lightning Fabric brings devices, processes and precision; the loop is ours, because every draw must follow from seed, epoch
-and batch alone for a run that was killed to go on exactly (and because it is short).
+Lightning Fabric brings devices, processes and precision. The loop is ours, because every draw must follow from seed,
+epoch and batch alone for a run that was killed to go on exactly (and because it is short).
 """
 
 from collections.abc import Mapping
@@ -101,6 +101,8 @@ class Engine:
         finally:
             if self.logs is not None:
                 self.logs.close()
+        if self.first and not (self.folder.path / LAST).exists():
+            save_last(self._method(), self.folder.path, self.position.epoch, self._notes())
         self._name_broken()
         self.fabric.barrier()
         kept = self.keeper.kept()
@@ -120,7 +122,8 @@ class Engine:
         if self.running.channels_last:
             self.task.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.running.sync_batch_norm:
-            self.task.network = torch.nn.SyncBatchNorm.convert_sync_batchnorm(self.task.network)
+            convert: Any = torch.nn.SyncBatchNorm.convert_sync_batchnorm
+            self.task.network = convert(self.task.network)
         self.module, self.optimiser = self.fabric.setup(self.task, optimiser)
         if going_on:
             self.optimiser.load_state_dict(parts["optimiser"])
@@ -154,7 +157,8 @@ class Engine:
         with self.fabric.no_backward_sync(self.module, enabled=not last):
             losses: Mapping[str, Tensor] = self.module(batch)
             self.fabric.backward(losses["loss"] / members)
-        finite = torch.isfinite(losses["loss"].detach())
+        losses = {name: value.detach() for name, value in losses.items()}
+        finite = torch.isfinite(losses["loss"])
         self._finite = finite if self._finite is None else self._finite & finite
         return losses
 

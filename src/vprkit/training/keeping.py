@@ -33,7 +33,7 @@ class Kept:
 
 
 class Keeper:
-    """The best weights of a run: `best-1.safetensors`, `best-2.safetensors`, ... by falling value, earlier epochs first.
+    """The best weights of a run: `best-1.safetensors`, `best-2.safetensors`, ... by falling value, then epoch.
 
     The files' headers are the only record, so a run that was killed at any moment finds what is there.
 

@@ -1,8 +1,8 @@
 """Losses and miners of the recipes by name, from pytorch-metric-learning (extra `train`); all compare unit vectors.
 
-Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab). A loss or miner
-of one's own joins by `register_loss` / `register_miner`, or, from a package, by the entry-point groups `vprkit.losses` and
-`vprkit.miners` (value: `module:factory`).
+Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab). A loss or
+miner of one's own joins by `register_loss` / `register_miner`, or, from a package, by the entry-point groups
+`vprkit.losses` and `vprkit.miners` (value: `module:factory`).
 """
 
 import importlib.metadata

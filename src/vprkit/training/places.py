@@ -23,6 +23,7 @@ from vprkit.data.sampling import PlaceSampler, PlaceSampling
 from vprkit.errors import ConfigError
 from vprkit.method import Method, WeightsSource
 from vprkit.preprocessing import Preprocessing
+from vprkit.registry import find_declaration
 from vprkit.training.augmentation import Augmentation, batch_transform, photo_transform
 from vprkit.training.gathering import gather_embeddings, gather_labels, world_size
 from vprkit.training.gradient_cache import embed_in_chunks
@@ -80,7 +81,8 @@ class PlaceTask(Task):
     def __init__(self, choice: Choice, network: nn.Module, places: Places, settings: PlaceConfig) -> None:
         super().__init__(network)
         self.choice, self.places, self.settings = choice, places, settings
-        self.preprocessing = sized(choice.preprocessing, settings.image_size)
+        # 8-bit pictures, whatever the method's own resize: what augmentation works on, and a quarter of the bytes.
+        self.preprocessing = dataclasses.replace(sized(choice.preprocessing, settings.image_size), engine="pil")
         self.sampler = PlaceSampler(places, dataclasses.replace(settings.sampling, seed=_seed(settings)))
         self.loss, self.miner = make_loss(settings.loss), make_miner(settings.miner)
         self.change_photo = photo_transform(settings.augmentation)
@@ -133,24 +135,39 @@ class PlaceTask(Task):
         with torch.autocast(images.device.type, enabled=False):
             if self.change_batch is None:
                 return pictures.finish(images, self.preprocessing)
-            unit = pictures.unit(images) if images.dtype == torch.uint8 else _in_unit_range(images, self.preprocessing)
-            return pictures.normalise(self.change_batch(unit), self.preprocessing)
+            return pictures.normalise(self.change_batch(pictures.unit(images)), self.preprocessing)
 
 
-def place_task(method: str, settings: Any, train: Mapping[str, Any]) -> PlaceTask:
+def place_task(method: str, settings: Any, train: Mapping[str, Any], like: str | None = None) -> PlaceTask:
     """The task of a recipe of metric learning on places.
 
     Args:
         method: what is trained; `settings.model` holds its options.
         settings: the recipe's configuration.
         train: training sets by name: folders, or `Places` objects.
+        like: the variant whose preprocessing is taken, where it is not the method's.
     """
     choice = choose_by_name(method, config.to_dict(settings.model))
+    if like is not None:
+        choice = dataclasses.replace(choice, preprocessing=find_declaration(like).preprocessing)
     places = join_places([_opened(source, settings) for source in train.values()])
     network = start_network(choice, settings.initial, settings.seed)
     if settings.initial is None:
         settings.start(network)
     return PlaceTask(choice, network, places, settings)
+
+
+def check_size(image_size: tuple[int, int], model_size: tuple[int, int]) -> None:
+    """Refuse images of another size than the network has positions for.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if tuple(image_size) != tuple(model_size):
+        raise ConfigError(
+            f"image_size is {tuple(image_size)}, the model's is {tuple(model_size)}; positions are weights of this "
+            "network, so give both the same"
+        )
 
 
 def _opened(source: Any, settings: PlaceConfig) -> Places:
@@ -170,13 +187,6 @@ def sized(preprocessing: Preprocessing, size: tuple[int, int]) -> Preprocessing:
         raise ConfigError(f"images of {size[0]}x{size[1]} were asked for, both must be multiples of "
                           f"{preprocessing.multiple}")  # fmt: skip
     return preprocessing.resized(f"{size[0]}x{size[1]}")
-
-
-def _in_unit_range(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Normalised images (of the tensor engines) back in [0, 1]."""
-    mean = images.new_tensor(preprocessing.mean).view(1, -1, 1, 1)
-    std = images.new_tensor(preprocessing.std).view(1, -1, 1, 1)
-    return images.mul(std).add_(mean).clamp_(0, 1)
 
 
 def _seed(settings: PlaceConfig) -> int:

@@ -64,8 +64,9 @@ class RunFolder:
             raise ConfigError(f"{self.path} holds a run with {difference}; give the same to go on, or another --out")
         changed = [name for name, hash_ in sets.items() if facts.get("training_sets", {}).get(name) != hash_]
         if changed:
-            raise ConfigError(f"{self.path}: the training set '{changed[0]}' is not what the run began with; choose another "
-                              "--out, or bring the files back")  # fmt: skip
+            raise ConfigError(
+                f"{self.path}: the {changed[0]} is not what the run began with; choose another --out, or bring it back"
+            )
         return self.state.is_file()
 
     def begin(self, recipe: str, settings: Any, sets: Mapping[str, str], data: Mapping[str, str]) -> None:

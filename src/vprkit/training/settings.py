@@ -66,9 +66,8 @@ class Running:
     logs: tuple[Log, ...] = option(("jsonl",), "[free] jsonl, tensorboard, wandb")
 
     def __post_init__(self) -> None:
-        least = {"nodes": 1, "accumulate": 1, "chunk": 1, "steps_per_epoch": 1, "workers": 1, "ahead": 0, "log_every": 1,
-                 "checkpoint_every": 0, "devices": -1}  # fmt: skip
-        for name, limit in least.items():
+        positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every")
+        for name, limit in [*((name, 1) for name in positive), ("ahead", 0), ("checkpoint_every", 0), ("devices", -1)]:
             value = getattr(self, name)
             if value is not None and value < limit:
                 raise ConfigError(f"running.{name} must be at least {limit}, got {value}")

@@ -45,8 +45,10 @@ def open_sources(data: Mapping[str, Any]) -> Sources:
     for name, source in data.items():
         role = name.partition(".")[0]
         if role not in ROLES:
-            raise ConfigError(f"--data {name}=...: '{role}' is no role{nearest(role, ROLES)}; write train=PATH, val=PATH "
-                              "or test=PATH, several as val.day=PATH val.night=PATH")  # fmt: skip
+            raise ConfigError(
+                f"--data {name}=...: '{role}' is no role{nearest(role, ROLES)}; write train=PATH, val=PATH or "
+                "test=PATH, several as val.day=PATH val.night=PATH"
+            )
         if isinstance(source, str):
             source = Path(source)
         opened[role][name] = source if role == "train" or not isinstance(source, Path) else _benchmark(role, source)

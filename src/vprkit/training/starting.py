@@ -66,7 +66,8 @@ class ConvTrunk:
         names = set(trunk.state_dict())
         layers = {kept.partition(".")[0] for kept in names}
         # What follows the trunk in a classifier is left out; all else must fit.
-        kept = {key: tensor for key, tensor in state.items() if key in names or key.partition(".")[0] in layers}
+        bare = {key.removeprefix("features."): tensor for key, tensor in state.items()}  # VGG-16
+        kept = {key: tensor for key, tensor in bare.items() if key in names or key.partition(".")[0] in layers}
         fit(trunk, kept, source=f"{path} does not fit the trunk {name}")
 
     def freeze(self, trunk: Trunk) -> None:

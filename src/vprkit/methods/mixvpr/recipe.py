@@ -7,7 +7,7 @@ from typing import Any
 
 from vprkit.config import option
 from vprkit.methods.mixvpr.network import MixVPRConfig, MixVPRNetwork
-from vprkit.training.places import PlaceConfig, place_task
+from vprkit.training.places import PlaceConfig, check_size, place_task
 from vprkit.training.schedules import Schedule
 from vprkit.training.settings import Optimiser
 from vprkit.training.starting import ConvTrunk
@@ -25,6 +25,10 @@ class MixVPRRecipe(PlaceConfig):
         factory=partial(Schedule, "multi_step", warmup_steps=650, milestones=(5, 10, 15, 25, 45), factor=0.3),
         help="how the learning rate changes",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_size(self.image_size, self.model.image_size)
 
     def start(self, network: MixVPRNetwork) -> None:
         self.trunk.fill(network.trunk, self.model.backbone)
