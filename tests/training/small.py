@@ -21,7 +21,7 @@ class Drawn(CustomPlaces):
         self.seed = seed
 
     def photo(self, row: int) -> np.ndarray:
-        return picture(1000 * self.seed + int(self.labels[row]), (SIDE, SIDE), noise=25.0, noise_seed=row)
+        return picture(1000 * self.seed + int(self.labels[row]), (SIDE, SIDE), noise=90.0, noise_seed=row)
 
 
 def write_gsv(root, places: int = 12, images: int = 4):

@@ -52,6 +52,8 @@ def train(
         done = run(recipe, parse_sources(data or []), out=out, settings=resolved, reporter=reporter)
     finally:
         reporter.close()
+    if done.rank:
+        return
     facts: dict[str, Any] = {"folder": str(done.folder), "weights": str(done.weights), "epochs": done.epochs,
                              "steps": done.steps, "best": done.best}  # fmt: skip
     if as_json:

@@ -42,6 +42,7 @@ class Run:
         epochs: epochs done.
         steps: optimiser steps done.
         best: the monitored recall of the best weights in percent, None without validation.
+        rank: which of the processes that trained together this is; the first one wrote the files.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class Run:
     epochs: int
     steps: int
     best: float | None
+    rank: int = 0
 
 
 class Engine:
@@ -107,7 +109,8 @@ class Engine:
         self.fabric.barrier()
         kept = self.keeper.kept()
         weights = kept[0].path if kept else self.folder.path / LAST
-        return Run(self.folder.path, weights, self.position.epoch, self.position.step, self.position.best)
+        at = self.position
+        return Run(self.folder.path, weights, at.epoch, at.step, at.best, self.fabric.global_rank)
 
     def _prepare(self, going_on: bool) -> None:
         """Module and optimiser on their device, with the state of an earlier session where there is one."""

@@ -38,11 +38,13 @@ def launch(running: Running) -> Any:
     chosen: Any = running.devices if device.index is None or device.type == "cpu" else [device.index]
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     many = running.devices != 1 or running.nodes > 1
+    warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified.*")
     fabric = require("train", "lightning.fabric").Fabric(
         accelerator=_ACCELERATORS.get(device.type, "gpu"),
         devices=chosen,
         num_nodes=running.nodes,
-        strategy="ddp" if many else "auto",
+        # Several networks carry parameters that nothing depends on (a norm or mask token that released files hold).
+        strategy="ddp_find_unused_parameters_true" if many else "auto",
         precision=_PRECISIONS[precision],
     )
     with warnings.catch_warnings():
