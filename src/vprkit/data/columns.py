@@ -49,7 +49,13 @@ class StringColumn(Sequence[str]):
 
     def take(self, rows: np.ndarray) -> "StringColumn":
         """The strings of the given rows, in that order."""
-        return StringColumn.of(self[int(row)] for row in rows)
+        rows = np.asarray(rows, np.int64)
+        rows = np.where(rows < 0, rows + len(self), rows)
+        ends = np.asarray(self.offsets)
+        starts, lengths = ends[rows], ends[rows + 1] - ends[rows]
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        bytes_at = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
+        return StringColumn(np.asarray(self.data)[bytes_at], offsets)
 
     def numbered(self) -> dict[str, int]:
         """String -> its first row."""

@@ -16,6 +16,9 @@ from vprkit.errors import DataError
 TEXT_COLUMNS = ("time", "condition", "place", "text")
 """Optional string columns; an empty string means unknown."""
 
+NAMING_COLUMNS = ("id", "tile", "note")
+"""String columns that a layout may add for `@` names made from its records; no part of a `Record`, never stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -58,7 +61,7 @@ class Records(Sequence[Record]):
         south: (N,) bool, southern hemisphere.
         latitude, longitude: (N,) float64 degrees, NaN where unknown.
         heading: (N,) float32 degrees, NaN where unknown.
-        texts: optional string columns by name (`TEXT_COLUMNS`).
+        texts: optional string columns by name (`TEXT_COLUMNS`, `NAMING_COLUMNS`).
         notices: what reading found odd, one sentence each.
     """
 
@@ -96,7 +99,7 @@ class Records(Sequence[Record]):
             columns["east"][at], columns["north"][at], zone[at], south[at] = east, north, zones, souths
         texts = {
             key: StringColumn.of(str(row.get(key) or "") for row in rows)
-            for key in TEXT_COLUMNS
+            for key in (*TEXT_COLUMNS, *NAMING_COLUMNS)
             if any(row.get(key) for row in rows)
         }
         return Records(
@@ -120,7 +123,7 @@ class Records(Sequence[Record]):
         if isinstance(row, slice):
             return self.take(np.arange(len(self))[row])
         name = self.names[row]
-        texts = {key: column[row] or None for key, column in self.texts.items()}
+        texts = {key: column[row] or None for key, column in self.texts.items() if key in TEXT_COLUMNS}
         return Record(
             name,
             self.root / name,
@@ -167,6 +170,13 @@ class Records(Sequence[Record]):
             latitude=np.where(missing, latitude, self.latitude),
             longitude=np.where(missing, longitude, self.longitude),
         )
+
+    def with_utm_of_degrees(self) -> "Records":
+        """The same with UTM computed anew wherever latitude and longitude are known."""
+        at = np.flatnonzero(np.isfinite(self.latitude) & np.isfinite(self.longitude))
+        east, north, zone, south = (np.array(column) for column in (self.east, self.north, self.zone, self.south))
+        east[at], north[at], zone[at], south[at] = geo.to_utm(self.latitude[at], self.longitude[at])
+        return dataclasses.replace(self, east=east, north=north, zone=zone, south=south)
 
     def agrees_with(self, other: "Records") -> np.ndarray:
         """(N,) bool: row by row, the same position, heading, time, condition, place and text (names may differ)."""

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from vprkit.data.folders import read_folder
-from vprkit.data.layouts.layout import Layout, Roles, split_folders
+from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
 
 DATABASE = ("database", "gallery", "ref", "reference", "references", "db")
 QUERIES = ("queries", "query", "live")
 
 
-def read(path: Path, split: str, queries: str | None) -> Roles | None:
-    for root in split_folders(path, split):
+def read(request: Request) -> Roles | None:
+    queries = request.queries
+    for root in split_folders(request.path, request.split):
         database_folder = _first(root, DATABASE)
         query_folder = _first(root, (queries,) if queries else QUERIES)
         if database_folder and query_folder:
