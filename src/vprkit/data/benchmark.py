@@ -10,6 +10,8 @@ import numpy as np
 from vprkit.config import nearest
 from vprkit.data import ground_truth as truths
 from vprkit.data.areas import Areas
+from vprkit.data.conditions import with_conditions
+from vprkit.data.descriptions import read_descriptions
 from vprkit.data.folders import read_folder
 from vprkit.data.layouts.layout import Request, Roles, layouts
 from vprkit.data.layouts.table import read_records
@@ -95,6 +97,7 @@ def open_benchmark(
     panoramas: bool = False,
     images: str | Path | None = None,
     answerable_only: bool | None = None,
+    texts: str | Path | None = None,
 ) -> Benchmark:
     """Read an evaluation set in the layout it came in.
 
@@ -111,6 +114,7 @@ def open_benchmark(
         panoramas: keep panoramas, where a set names them.
         images: folder of the images, where index files lie apart from them.
         answerable_only: leave out queries without a positive (default: as the set's own readers do).
+        texts: a CSV of descriptions (`image_path,description`) to attach to the images.
 
     Raises:
         DataError: no such folder, no layout fits, or something in it cannot be read; the place is named.
@@ -124,7 +128,11 @@ def open_benchmark(
         path, split, database, queries, variant, subtask, None if cities is None else tuple(cities), panoramas,
         None if images is None else Path(images),
     )  # fmt: skip
-    roles = _found(request)
+    roles = with_conditions(_found(request))
+    if texts is not None:
+        described = read_descriptions(texts)
+        both = (described.attach(roles.database), described.attach(roles.queries))
+        roles = dataclasses.replace(roles, database=both[0], queries=both[1])
     benchmark = _labelled(request, roles, str(ground_truth), radius, strict)
     drop = roles.answerable_only if answerable_only is None else answerable_only
     return benchmark.answerable() if drop else benchmark

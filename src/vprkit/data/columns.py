@@ -27,6 +27,19 @@ class StringColumn(Sequence[str]):
         np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
         return StringColumn(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
+    @staticmethod
+    def blank(rows: int) -> "StringColumn":
+        """Empty strings."""
+        return StringColumn(np.zeros(0, np.uint8), np.zeros(rows + 1, np.int64))
+
+    @staticmethod
+    def joined(columns: "Sequence[StringColumn]") -> "StringColumn":
+        """Columns one after the other."""
+        starts = np.cumsum([0, *(int(column.offsets[-1]) for column in columns)])
+        offsets = [np.asarray(column.offsets)[1:] + start for column, start in zip(columns, starts[:-1], strict=True)]
+        data = np.concatenate([np.asarray(column.data) for column in columns])
+        return StringColumn(data, np.concatenate([np.zeros(1, np.int64), *offsets]))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

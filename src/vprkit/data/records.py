@@ -189,6 +189,10 @@ class Records(Sequence[Record]):
                 same &= np.array([self.text(column, row) == other.text(column, row) for row in range(len(self))], bool)
         return same
 
+    def with_text(self, column: str, values: Iterable[str]) -> "Records":
+        """The same with one text per row in a column."""
+        return dataclasses.replace(self, texts={**self.texts, column: StringColumn.of(values)})
+
     def with_notice(self, *sentences: str) -> "Records":
         return dataclasses.replace(self, notices=(*self.notices, *sentences))
 
@@ -198,6 +202,22 @@ class Records(Sequence[Record]):
         for name in self.names:
             digest.update(name.encode("utf-8", "surrogateescape") + b"\n")
         return digest.hexdigest()
+
+
+def concatenated(tables: Sequence[Records]) -> Records:
+    """Tables of one root, one after the other."""
+    if len({table.root for table in tables}) != 1:
+        raise DataError("only tables of one folder can be joined")
+    present = [key for key in (*TEXT_COLUMNS, *NAMING_COLUMNS) if any(key in table.texts for table in tables)]
+    nothing = [StringColumn.blank(len(table)) for table in tables]
+    texts = {
+        key: StringColumn.joined([table.texts.get(key, blank) for table, blank in zip(tables, nothing, strict=True)])
+        for key in present
+    }
+    picked: dict[str, Any] = {field: np.concatenate([getattr(table, field) for table in tables]) for field in _ARRAYS}
+    notices = tuple(dict.fromkeys(notice for table in tables for notice in table.notices))
+    names = StringColumn.joined([table.names for table in tables])
+    return dataclasses.replace(tables[0], names=names, texts=texts, notices=notices, **picked)
 
 
 _ARRAYS = ("east", "north", "zone", "south", "latitude", "longitude", "heading")
