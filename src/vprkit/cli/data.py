@@ -33,7 +33,7 @@ def check(
     path: Annotated[Path, typer.Argument(help="Folder of an evaluation set.")],
     split: Annotated[str, typer.Option(help="train, val or test, where a folder holds several.")] = "test",
     ground_truth: Annotated[str, typer.Option(help="auto, zone_aware, planar, frames:N, or a CSV file.")] = "auto",
-    radius: Annotated[float, typer.Option(help="Metres within which a database image is right.")] = 25.0,
+    radius: Annotated[float | None, typer.Option(help="Metres within which a database image is right.")] = None,
     queries: Annotated[str | None, typer.Option(help="Folder of the queries, where there are several.")] = None,
     decode: Annotated[str, typer.Option(help="Decode all images, a sample of 200 per role, or none.")] = "sample",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
@@ -53,7 +53,7 @@ def check(
             unopened = {"level": "error", "check": "reading", "message": str(error)}
             typer.echo(json.dumps({"benchmark": path.name, "passed": False, "findings": [unopened]}))
         raise
-    findings = check_benchmark(benchmark, decode, radius)
+    findings = check_benchmark(benchmark, decode, 25.0 if radius is None else radius)
     if as_json:
         typer.echo(
             json.dumps(

@@ -19,7 +19,7 @@ def evaluate(
     weights: shared.Weights = None,
     split: Annotated[str, typer.Option(help="train, val or test, where a folder holds several.")] = "test",
     ground_truth: Annotated[str, typer.Option(help="auto, zone_aware, planar, frames:N, or a CSV file.")] = "auto",
-    radius: Annotated[float, typer.Option(help="Metres within which a database image is right.")] = 25.0,
+    radius: Annotated[float | None, typer.Option(help="Metres within which a database image is right.")] = None,
     queries: Annotated[str | None, typer.Option(help="Folder of the queries, where there are several.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Unreadable UTM zones are an error.")] = False,
     recall: Annotated[str, typer.Option(help="K values of Recall@K.")] = "1,5,10,20",

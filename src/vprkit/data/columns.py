@@ -27,6 +27,19 @@ class StringColumn(Sequence[str]):
         np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
         return StringColumn(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
+    @staticmethod
+    def blank(rows: int) -> "StringColumn":
+        """Empty strings."""
+        return StringColumn(np.zeros(0, np.uint8), np.zeros(rows + 1, np.int64))
+
+    @staticmethod
+    def joined(columns: "Sequence[StringColumn]") -> "StringColumn":
+        """Columns one after the other."""
+        starts = np.cumsum([0, *(int(column.offsets[-1]) for column in columns)])
+        offsets = [np.asarray(column.offsets)[1:] + start for column, start in zip(columns, starts[:-1], strict=True)]
+        data = np.concatenate([np.asarray(column.data) for column in columns])
+        return StringColumn(data, np.concatenate([np.zeros(1, np.int64), *offsets]))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -49,7 +62,13 @@ class StringColumn(Sequence[str]):
 
     def take(self, rows: np.ndarray) -> "StringColumn":
         """The strings of the given rows, in that order."""
-        return StringColumn.of(self[int(row)] for row in rows)
+        rows = np.asarray(rows, np.int64)
+        rows = np.where(rows < 0, rows + len(self), rows)
+        ends = np.asarray(self.offsets)
+        starts, lengths = ends[rows], ends[rows + 1] - ends[rows]
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        bytes_at = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
+        return StringColumn(np.asarray(self.data)[bytes_at], offsets)
 
     def numbered(self) -> dict[str, int]:
         """String -> its first row."""

@@ -36,6 +36,11 @@ def read_folder(folder: Path, root: Path | None = None) -> Records:
     return records if listed.is_file() else records.with_notice(*_unreadable_formats(folder))
 
 
+def records_of_names(root: Path, names: list[str]) -> Records:
+    """Records of listed images in their order, positions from `@` names where they have such; nothing is opened."""
+    return _from_at_names(root, names) or Records.from_rows(root, [{"name": name} for name in names])
+
+
 def photos_below(folder: Path) -> list[Path]:
     """Paths of all photos in a folder and its subfolders, sorted byte-wise."""
     return [folder / name for name in sorted(_walk(folder), key=os.fsencode)]

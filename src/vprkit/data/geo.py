@@ -11,6 +11,8 @@ import utm
 FALSE_NORTHING = 10_000_000.0
 """Added to the northings of the southern hemisphere."""
 
+BANDS = "CDEFGHJKLMNPQRSTUVWX"
+"""Letters of the latitude bands of 8 degrees, from 80 south."""
 
 Degrees = np.ndarray | float
 

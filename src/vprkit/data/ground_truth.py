@@ -1,10 +1,12 @@
 """What counts as right: a rule written as text, applied to a database and its queries.
 
-Rules: `zone_aware` or `planar` (by radius), `frames:N` (list position within N), or the path of a CSV file with the
-columns `query,positives`, positives separated by `|`. `auto` takes `ground_truth.csv` where the data set has one, else
+Rules: `zone_aware` or `planar` (by radius), `frames:N` (list position within N), `frames:NxS` (within N of S times the
+query's position), or the path of a CSV file with the columns `query,positives`, positives separated by `|`. `auto` is
+`ground_truth.csv` where the data set has one, else what the set itself lists, else the rule of its layout, else
 `zone_aware` where there are positions, else none.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +35,24 @@ class GroundTruth:
     notices: tuple[str, ...] = ()
 
 
-def resolve(rule: str, root: Path, database: Records, queries: Records, radius: float, strict: bool) -> GroundTruth:
+@dataclass(frozen=True)
+class Known:
+    """What a layout knows of the truth before a rule is asked for.
+
+    Attributes:
+        truth: positives that the set lists.
+        rule: the rule its readers use.
+        points: (D, 3) and (Q, 3) metres that take the place of UTM positions.
+    """
+
+    truth: GroundTruth | None = None
+    rule: str = ""
+    points: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def resolve(
+    rule: str, root: Path, database: Records, queries: Records, radius: float, strict: bool, known: Known | None = None
+) -> GroundTruth:
     """Apply a rule (see the module's text).
 
     Args:
@@ -41,24 +60,41 @@ def resolve(rule: str, root: Path, database: Records, queries: Records, radius: 
         root: the data set's folder, where `auto` looks for `ground_truth.csv`.
         radius: metres, for the rules by radius.
         strict: an unreadable UTM zone is an error instead of a counted notice.
+        known: what the layout says.
     """
+    known = known or Known()
+    listed = rule == "auto" and not (root / FILE).is_file()
     if rule == "auto":
-        rule = _choose(root, database, queries)
+        rule = FILE if (root / FILE).is_file() else known.rule or _choose(database, queries)
+    by_radius = rule in ("zone_aware", "planar") and not (listed and known.truth)
     unused: tuple[str, ...] = ()
-    if radius != RADIUS and rule not in ("zone_aware", "planar"):
+    if radius != RADIUS and not by_radius:
         unused = (f"the radius of {radius:g} m is not used: the positives are not told by distance",)
+    if listed and known.truth is not None:
+        return GroundTruth(known.truth.positives, known.truth.rule, (*known.truth.notices, *unused))
     if rule == "none":
         return GroundTruth(None, "unlabelled", ("no positions on both sides and no ground truth: ranked, not scored",))
-    if rule in ("zone_aware", "planar"):
+    if by_radius and known.points is not None:
+        return GroundTruth(rules.within_radius(*known.points, radius), f"within {radius:g} m of the camera, in space")
+    if by_radius:
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
-        window = rule.removeprefix("frames:")
-        if not (window.isascii() and window.isdigit()):
-            raise ConfigError(f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2")
-        found = rules.frame_window(len(database), len(queries), int(window))
-        return GroundTruth(found, f"list position within {window} of the query's", unused)
+        return _by_frames(rule, len(database), len(queries), unused)
     path = _locate_file(rule, root)
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
+
+
+def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...]) -> GroundTruth:
+    match = re.fullmatch(r"frames:(\d{1,9})(?:x([1-9]\d{0,8}))?", rule, re.ASCII)
+    if match is None:
+        raise ConfigError(
+            f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2, or frames:NxS where the "
+            "database has S frames per query, such as frames:1x10"
+        )
+    window, stride = int(match[1]), int(match[2] or 1)
+    found = rules.frame_window(database, queries, window, stride)
+    position = "the query's" if stride == 1 else f"{stride} times the query's"
+    return GroundTruth(found, f"list position within {window} of {position}", notices)
 
 
 def read_csv(path: Path, database: Records, queries: Records) -> Positives:
@@ -78,9 +114,7 @@ def read_csv(path: Path, database: Records, queries: Records) -> Positives:
     return Positives.of(lists)
 
 
-def _choose(root: Path, database: Records, queries: Records) -> str:
-    if (root / FILE).is_file():
-        return FILE
+def _choose(database: Records, queries: Records) -> str:
     return "zone_aware" if database.has_position.any() and queries.has_position.any() else "none"
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from vprkit.data.descriptions import read_descriptions
 from vprkit.data.images import Photo
 from vprkit.data.layouts.place_layout import place_layouts
 from vprkit.data.records import Records
@@ -167,13 +168,20 @@ class PlaceSet:
         return self.take(order[rank < images])
 
 
-def open_places(path: str | Path, *, min_images: int = 4, groups: Sequence[str] | None = None) -> PlaceSet:
+def open_places(
+    path: str | Path,
+    *,
+    min_images: int = 4,
+    groups: Sequence[str] | None = None,
+    texts: str | Path | None = None,
+) -> PlaceSet:
     """Read a training set in the layout it came in.
 
     Args:
         path: its folder.
         min_images: places with fewer images are dropped.
-        groups: only these groups (cities), in this order; the order decides the labels.
+        groups: only these groups (cities; groups of cells for SF-XL), in this order; it decides the labels.
+        texts: a CSV of descriptions (`image_path,description`) to attach to the images.
 
     Raises:
         DataError: no such folder, no layout fits, or a table cannot be read; the place is named.
@@ -187,6 +195,8 @@ def open_places(path: str | Path, *, min_images: int = 4, groups: Sequence[str] 
     found = next((table for layout in known if (table := layout.read(path, groups)) is not None), None)
     if found is None:
         raise DataError(f"{path}: no known training layout. Understood: {'; '.join(row.summary for row in known)}")
+    if texts is not None:
+        found = found._replace(records=read_descriptions(texts).attach(found.records))
     return PlaceSet(path.resolve().name, *found).with_at_least(min_images)
 
 

@@ -46,6 +46,14 @@ class Positives:
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[query] for query in range(len(self)))
 
+    def take(self, rows: np.ndarray) -> "Positives":
+        """Those of the given queries, in that order."""
+        rows = np.asarray(rows, np.int64)
+        lengths = self.counts[rows]
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        numbers = np.arange(offsets[-1], dtype=np.int64) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Positives(offsets, np.asarray(self.numbers)[numbers])
+
     @property
     def counts(self) -> np.ndarray:
         """(Q,) positives per query."""
@@ -100,11 +108,14 @@ def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
     return Positives._join(rows)
 
 
-def frame_window(database: int, queries: int, window: int) -> Positives:
-    """Positives by list position: database number within `window` of the query number, clipped to what exists."""
-    starts = np.clip(np.arange(queries) - window, 0, database)
-    stops = np.clip(np.arange(queries) + window + 1, 0, database)
-    return Positives._join([np.arange(start, stop, dtype=np.int64) for start, stop in zip(starts, stops, strict=True)])
+def frame_window(database: int, queries: int, window: int, stride: int = 1) -> Positives:
+    """Positives by list position: database number within `window` of `stride` times the query number, clipped."""
+    middle = np.arange(queries, dtype=np.int64) * stride
+    starts = np.clip(middle - window, 0, database)
+    lengths = np.clip(middle + window + 1, 0, database) - starts
+    offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    numbers = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
+    return Positives(offsets, numbers)
 
 
 def count_unreadable_zones(*tables: Records) -> int:

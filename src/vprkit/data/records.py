@@ -16,6 +16,9 @@ from vprkit.errors import DataError
 TEXT_COLUMNS = ("time", "condition", "place", "text")
 """Optional string columns; an empty string means unknown."""
 
+NAMING_COLUMNS = ("id", "tile", "note")
+"""String columns that a layout may add for `@` names made from its records; no part of a `Record`, never stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -58,7 +61,7 @@ class Records(Sequence[Record]):
         south: (N,) bool, southern hemisphere.
         latitude, longitude: (N,) float64 degrees, NaN where unknown.
         heading: (N,) float32 degrees, NaN where unknown.
-        texts: optional string columns by name (`TEXT_COLUMNS`).
+        texts: optional string columns by name (`TEXT_COLUMNS`, `NAMING_COLUMNS`).
         notices: what reading found odd, one sentence each.
     """
 
@@ -96,7 +99,7 @@ class Records(Sequence[Record]):
             columns["east"][at], columns["north"][at], zone[at], south[at] = east, north, zones, souths
         texts = {
             key: StringColumn.of(str(row.get(key) or "") for row in rows)
-            for key in TEXT_COLUMNS
+            for key in (*TEXT_COLUMNS, *NAMING_COLUMNS)
             if any(row.get(key) for row in rows)
         }
         return Records(
@@ -120,7 +123,7 @@ class Records(Sequence[Record]):
         if isinstance(row, slice):
             return self.take(np.arange(len(self))[row])
         name = self.names[row]
-        texts = {key: column[row] or None for key, column in self.texts.items()}
+        texts = {key: column[row] or None for key, column in self.texts.items() if key in TEXT_COLUMNS}
         return Record(
             name,
             self.root / name,
@@ -168,6 +171,13 @@ class Records(Sequence[Record]):
             longitude=np.where(missing, longitude, self.longitude),
         )
 
+    def with_utm_of_degrees(self) -> "Records":
+        """The same with UTM computed anew wherever latitude and longitude are known."""
+        at = np.flatnonzero(np.isfinite(self.latitude) & np.isfinite(self.longitude))
+        east, north, zone, south = (np.array(column) for column in (self.east, self.north, self.zone, self.south))
+        east[at], north[at], zone[at], south[at] = geo.to_utm(self.latitude[at], self.longitude[at])
+        return dataclasses.replace(self, east=east, north=north, zone=zone, south=south)
+
     def agrees_with(self, other: "Records") -> np.ndarray:
         """(N,) bool: row by row, the same position, heading, time, condition, place and text (names may differ)."""
         same = np.ones(len(self), bool)
@@ -179,6 +189,10 @@ class Records(Sequence[Record]):
                 same &= np.array([self.text(column, row) == other.text(column, row) for row in range(len(self))], bool)
         return same
 
+    def with_text(self, column: str, values: Iterable[str]) -> "Records":
+        """The same with one text per row in a column."""
+        return dataclasses.replace(self, texts={**self.texts, column: StringColumn.of(values)})
+
     def with_notice(self, *sentences: str) -> "Records":
         return dataclasses.replace(self, notices=(*self.notices, *sentences))
 
@@ -188,6 +202,22 @@ class Records(Sequence[Record]):
         for name in self.names:
             digest.update(name.encode("utf-8", "surrogateescape") + b"\n")
         return digest.hexdigest()
+
+
+def concatenated(tables: Sequence[Records]) -> Records:
+    """Tables of one root, one after the other."""
+    if len({table.root for table in tables}) != 1:
+        raise DataError("only tables of one folder can be joined")
+    present = [key for key in (*TEXT_COLUMNS, *NAMING_COLUMNS) if any(key in table.texts for table in tables)]
+    nothing = [StringColumn.blank(len(table)) for table in tables]
+    texts = {
+        key: StringColumn.joined([table.texts.get(key, blank) for table, blank in zip(tables, nothing, strict=True)])
+        for key in present
+    }
+    picked: dict[str, Any] = {field: np.concatenate([getattr(table, field) for table in tables]) for field in _ARRAYS}
+    notices = tuple(dict.fromkeys(notice for table in tables for notice in table.notices))
+    names = StringColumn.joined([table.names for table in tables])
+    return dataclasses.replace(tables[0], names=names, texts=texts, notices=notices, **picked)
 
 
 _ARRAYS = ("east", "north", "zone", "south", "latitude", "longitude", "heading")

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from vprkit.data import geo
+from vprkit.data.records import Record
+from vprkit.errors import DataError
 
 FULL = 15
 """Fields of a full name before the extension, counting the empty one in front."""
@@ -90,6 +92,52 @@ def parse_name(path: str) -> AtName | None:
         fields[13] or None,
         fields[14] or None,
     )
+
+
+def format_name(
+    record: Record, image: str, tile: str = "", note: str = "", time: str | None = None, suffix: str = ".jpg"
+) -> str:
+    """The full `@` name of a record, all fields in their published widths.
+
+    Args:
+        record: its position, with latitude and longitude where they are known, heading and time.
+        image, tile, note: fields 7, 8 and 14, without `@`.
+        time: field 13 (default: the record's, without separators).
+        suffix: extension with its dot.
+
+    Raises:
+        DataError: a field holds `@`, or there is no position.
+    """
+    if record.east is None or record.north is None:
+        raise DataError(f"'{record.name}' has no position, which an @ name needs")
+    when = _plain_time(record.time) if time is None else time
+    fields = [
+        "", f"{record.east:010.2f}", f"{record.north:010.2f}",
+        f"{record.zone:02d}" if record.zone else "", _band(record),
+        "" if record.latitude is None else f"{record.latitude:09.5f}",
+        "" if record.longitude is None else f"{record.longitude:010.5f}",
+        image, tile, "" if record.heading is None else f"{int(record.heading) % 360:03d}", "", "", "", when, note,
+        suffix,
+    ]  # fmt: skip
+    if any("@" in field or "/" in field for field in fields):
+        raise DataError(f"'{record.name}': its id, tile, time or note holds '@' or '/', which separate @ names")
+    return "@".join(fields)
+
+
+def _band(record: Record) -> str:
+    """The letter of the latitude band; from the hemisphere alone the first one of it."""
+    if not record.zone:
+        return ""
+    if record.latitude is None:
+        return "M" if record.south else "N"
+    return geo.BANDS[int(min(max(record.latitude + 80, 0), 159.99) // 8)]
+
+
+def _plain_time(time: str | None) -> str:
+    """A time as `YYYYMMDD_hhmmss` or a prefix of it; empty where it is written in a way that is not understood."""
+    digits = re.sub(r"\D", "", time or "")[:14]
+    plain = digits[:8] + (f"_{digits[8:]}" if len(digits) > 8 else "")
+    return plain if _TIME.fullmatch(plain) else ""
 
 
 def condition_of(note: str | None) -> str | None:

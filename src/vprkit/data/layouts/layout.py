@@ -6,17 +6,68 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from vprkit.data.areas import Areas
+from vprkit.data.ground_truth import GroundTruth
+from vprkit.data.positives import Positives
 from vprkit.data.records import Records
 
 
 @dataclass(frozen=True)
+class Request:
+    """What of a set is asked for; a layout takes what it knows and leaves the rest.
+
+    Attributes:
+        path: the folder.
+        split: train, val or test.
+        database, queries: folder of each role where there are several (`summer`, `queries_night`).
+        variant: which of several sets that share a folder (`pitts250k`).
+        subtask: part of Mapillary SLS (`all`, `s2w`, ...).
+        cities: only these cities, where a set has cities.
+        panoramas: keep panoramas, where a set names them.
+        images: folder of the images, where it is not the set's (index files that lie apart).
+    """
+
+    path: Path
+    split: str = "test"
+    database: str | None = None
+    queries: str | None = None
+    variant: str | None = None
+    subtask: str = "all"
+    cities: tuple[str, ...] | None = None
+    panoramas: bool = False
+    images: Path | None = None
+
+
+@dataclass(frozen=True)
 class Roles:
-    """Database and queries as a layout found them; `root` holds them and, where there is one, `ground_truth.csv`."""
+    """Database and queries as a layout found them.
+
+    Attributes:
+        root: holds them and, where there is one, `ground_truth.csv`.
+        truth: positives that the set itself lists.
+        rule: the rule its readers use where none is asked for; empty: chosen by what is there (see `ground_truth`).
+        radius: metres that the set itself states.
+        areas: parts that a search stays inside.
+        ignored: answers that are neither right nor wrong, per query.
+        points: (D, 3) and (Q, 3) metres for rules by radius, where a position is not UTM.
+        utm_of_degrees: the `@` formatter of the set takes UTM from the degrees, not from the set's own metres.
+        answerable_only: queries without a positive are left out, as the set's readers do.
+    """
 
     root: Path
     database: Records
     queries: Records
     notices: tuple[str, ...] = ()
+    truth: GroundTruth | None = None
+    rule: str = ""
+    radius: float | None = None
+    areas: Areas | None = None
+    ignored: Positives | None = None
+    points: tuple[np.ndarray, np.ndarray] | None = None
+    utm_of_degrees: bool = False
+    answerable_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,13 +76,13 @@ class Layout:
 
     Attributes:
         name, summary: for `vpr data list`.
-        read: `(folder, split, queries folder or None) -> Roles`, or None where the folder is not of this layout.
+        read: a `Request` -> `Roles`, or None where the folder is not of this layout.
         order: layouts are tried in ascending order; the more specific come first.
     """
 
     name: str
     summary: str
-    read: Callable[[Path, str, str | None], Roles | None]
+    read: Callable[[Request], Roles | None]
     order: int = 50
 
 

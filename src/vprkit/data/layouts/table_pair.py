@@ -1,14 +1,13 @@
 """`database.csv` beside `queries.csv`: positions, headings, conditions and texts in tables."""
 
-from pathlib import Path
-
-from vprkit.data.layouts.layout import Layout, Roles, split_folders
+from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
 from vprkit.data.layouts.table import read_records
 
 
-def read(path: Path, split: str, queries: str | None) -> Roles | None:
-    for root in split_folders(path, split):
-        database_file, query_file = root / "database.csv", root / f"{queries or 'queries'}.csv"
+def read(request: Request) -> Roles | None:
+    for root in split_folders(request.path, request.split):
+        database_file = root / f"{request.database or 'database'}.csv"
+        query_file = root / f"{request.queries or 'queries'}.csv"
         if database_file.is_file() and query_file.is_file():
             return Roles(root, read_records(database_file), read_records(query_file))
     return None

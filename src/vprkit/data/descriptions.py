@@ -1,0 +1,71 @@
+"""Texts of LaVPR: a CSV of `image_path,description` attached to the records of a set.
+
+Descriptions are matched by path below the set's root, not by a part of the path; rows that cannot be read are counted.
+"""
+
+import csv
+import dataclasses
+from pathlib import Path, PurePosixPath
+
+from vprkit.data.columns import StringColumn
+from vprkit.data.records import Records
+from vprkit.errors import DataError
+
+PATH, TEXT = "image_path", "description"
+
+
+@dataclasses.dataclass(frozen=True)
+class Descriptions:
+    """Texts by image path; `skipped` lines had no path or the wrong number of fields."""
+
+    path: Path
+    texts: dict[str, str]
+    skipped: int
+
+    def attach(self, records: Records, limit: int | None = None) -> Records:
+        """The records with their texts, cut to `limit` characters; images without one keep an empty text, counted.
+
+        An image is found by its name below the root, or by its last parts where a set lies deeper than the texts' root.
+        """
+        found = [self._text(name)[:limit] for name in records.names]
+        empty = found.count("")
+        notices = [f"{self.path.name}: {empty} of {len(records)} images have no description"] if empty else []
+        if self.skipped:
+            notices.append(f"{self.path.name}: {self.skipped} lines could not be read and were skipped")
+        return dataclasses.replace(
+            records.with_notice(*notices), texts={**records.texts, "text": StringColumn.of(found)}
+        )
+
+    def _text(self, name: str) -> str:
+        parts = PurePosixPath(name).parts
+        for start in range(len(parts)):
+            text = self.texts.get("/".join(parts[start:]))
+            if text is not None:
+                return text
+        return ""
+
+
+def read_descriptions(path: str | Path) -> Descriptions:
+    """The texts of a file.
+
+    Raises:
+        DataError: unreadable, or without the two columns.
+    """
+    path = Path(path)
+    texts: dict[str, str] = {}
+    skipped = 0
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, skipinitialspace=True)
+            header = [name.strip() for name in next(reader, [])]
+            if PATH not in header or TEXT not in header:
+                raise DataError(f"{path}: needs the columns {PATH} and {TEXT}, has {', '.join(header)}")
+            at, text = header.index(PATH), header.index(TEXT)
+            for fields in reader:
+                if len(fields) != len(header) or not fields[at].strip():
+                    skipped += bool(fields)
+                    continue
+                texts.setdefault(str(PurePosixPath(fields[at].strip().replace("\\", "/"))), fields[text].strip())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error})") from error
+    return Descriptions(path, texts, skipped)

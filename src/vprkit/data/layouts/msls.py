@@ -1,0 +1,70 @@
+"""Mapillary SLS as distributed: `train_val/<city>` and `test/<city>` with images and tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vprkit.data.layouts.layout import Layout, Request, Roles
+from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
+from vprkit.data.msls import base_of, read_split
+from vprkit.data.records import Records, concatenated
+from vprkit.errors import DataError
+
+
+def read(request: Request) -> Roles | None:
+    base = base_of(request.path, request.split)
+    if not is_msls(base):
+        return None
+    split = read_split(
+        request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas
+    )
+    queries, database = split.queries.centres(), split.database.centres()
+    words = () if request.subtask == "all" else (f"only the subtask {request.subtask}",)
+    return Roles(request.path, database, queries, words, rule="planar" if split.positives is not None else "",
+                 areas=split.areas, utm_of_degrees=True, answerable_only=True)  # fmt: skip
+
+
+def is_msls(base: Path) -> bool:
+    """True where city folders with the set's tables lie."""
+    return next(base.glob("*/query/subtask_index.csv"), next(base.glob("*/query/seq_info.csv"), None)) is not None
+
+
+LAYOUT = Layout(
+    "msls", "Mapillary SLS: train_val/<city>/{query,database}/ with images/ and tables, test/<city>/", read, 10
+)
+
+
+STRIDE = 10_000_000
+"""Labels of one city lie between two multiples of this."""
+
+
+def read_places(path: Path, groups: Sequence[str] | None) -> PlaceTable | None:
+    """Frames of the training cities; the set's own `unique_cluster` is the place, panoramas are left out.
+
+    Labels are the cluster plus `STRIDE` times the city's position in the order read.
+    """
+    if not is_msls(base_of(path, "train")):
+        return None
+    split = read_split(path, "train", cities=groups)
+    tables, labels, areas = [], [], []
+    for side in (split.queries, split.database):
+        records = side.centres()
+        cluster = _clusters(records, path)
+        tables.append(records)
+        areas.append(side.area.astype(np.int64))
+        labels.append(cluster + STRIDE * side.area.astype(np.int64))
+    records = concatenated(tables)
+    recency, _ = records.texts["time"].codes() if "time" in records.texts else (np.zeros(len(records), np.int64), [])
+    return PlaceTable(records, np.concatenate(labels), np.concatenate(areas), recency)
+
+
+def _clusters(records: Records, path: Path) -> np.ndarray:
+    texts = [records.text("place", row).rsplit("/", 1)[-1] for row in range(len(records))]
+    bad = next((text for text in texts if not (text.isascii() and text.isdigit() and int(text) < STRIDE)), None)
+    if bad is not None:
+        raise DataError(f"{path}: postprocessed.csv has the unique_cluster '{bad}', which is no whole number")
+    return np.array([int(text) for text in texts], np.int64)
+
+
+PLACES = PlaceLayout("msls", "Mapillary SLS: the training cities, unique_cluster as place", read_places)

@@ -1,0 +1,96 @@
+"""Nordland as frames per season: `summer/images-00202.png` beside `winter/...`, which are the same frame by frame.
+
+The `@` versions are read as folders, VPR-Bench's as such, Patch-NetVLAD's lists as index files.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from vprkit.data.folders import read_folder
+from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
+from vprkit.data.records import Records
+from vprkit.errors import ConfigError, DataError
+
+SEASONS = ("summer", "winter", "fall", "autumn", "spring")
+KEPT = "cleanImageNames.txt"
+"""Names of the frames without stops and tunnels."""
+
+WINDOWS = {27_592: 10, 3_450: 2}
+"""Frames within which an answer is right, by how many frames a version has."""
+
+
+def read(request: Request) -> Roles | None:
+    for root in split_folders(request.path, request.split):
+        present = {season: folder for season in SEASONS if (folder := _folder(root, season)) is not None}
+        if len(present) < 2:
+            continue
+        database = _chosen(root, present, request.database, "summer")
+        queries = _chosen(root, present, request.queries, "winter")
+        kept = next((folder / KEPT for folder in (root, request.path) if (folder / KEPT).is_file()), None)
+        return _roles(root, database, queries, kept)
+    return None
+
+
+def _folder(root: Path, season: str) -> Path | None:
+    return next((root / name for name in (season, f"{season}_images", f"{season}_images_{root.name}")
+                 if (root / name).is_dir()), None)  # fmt: skip
+
+
+def _chosen(root: Path, present: dict[str, Path], asked: str | None, usual: str) -> Path:
+    """The folder of a season; the usual one, where it is there, unless another is asked for."""
+    if asked is None:
+        return present[usual] if usual in present else next(iter(present.values()))
+    season = asked.split("_")[0]
+    if season not in present:
+        raise ConfigError(f"{root}: there is no season '{asked}'; there are {', '.join(present)}")
+    return present[season]
+
+
+def _roles(root: Path, database: Path, queries: Path, kept: Path | None) -> Roles:
+    if database == queries:
+        raise ConfigError(f"{root}: database and queries are both '{database.name}'; name two seasons")
+    tables = [_kept(read_folder(folder, root), kept) for folder in (database, queries)]
+    labelled = [table.with_text("condition", [folder.name.split("_")[0]] * len(table))
+                for table, folder in zip(tables, (database, queries), strict=True)]  # fmt: skip
+    count = len(labelled[0])
+    window = WINDOWS.get(count)
+    notices = [f"database {database.name}, queries {queries.name}"]
+    if len(labelled[1]) != count:
+        raise DataError(
+            f"{root}: {count} frames in {database.name}, {len(labelled[1])} in {queries.name}; versions mixed?"
+        )
+    if window is None:
+        window = 10
+        notices.append(
+            f"{count} frames are no published version (27,592 or 3,450): positives within 10 frames were taken"
+        )
+    if kept is None and count > 27_592:
+        notices.append(f"stops and tunnels are still inside; put {KEPT} into {root}")
+    return Roles(root, labelled[0], labelled[1], tuple(notices), rule=f"frames:{window}")
+
+
+def _kept(records: Records, listed: Path | None) -> Records:
+    """Only the frames of the list, in its order."""
+    if listed is None:
+        return records
+    try:
+        names = [
+            line.strip().rsplit("/", 1)[-1] for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{listed}: cannot be read as a list of names ({error})") from error
+    rows = {_stem(name): row for row, name in enumerate(records.names)}
+    missing = [name for name in names if _stem(name) not in rows]
+    if missing:
+        raise DataError(
+            f"{listed}: {len(missing)} of {len(names)} listed frames are not in {records.root}, such as {missing[0]}"
+        )
+    return records.take(np.array([rows[_stem(name)] for name in names], np.int64))
+
+
+def _stem(name: str) -> str:
+    return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+LAYOUT = Layout("nordland", "Nordland: one folder of frames per season (summer, winter, fall, spring)", read, 31)
