@@ -94,7 +94,7 @@ class Engine:
         self._prepare(going_on)
         self.logs = Logs(self.running.logs, self.folder.log, self.position.step) if self.first else None
         try:
-            with stop_requests() as request:
+            with stop_requests(self.reporter.say) as request:
                 if self.settings.validation.first and self.position.validated < 0:
                     self._validate()
                 while self.position.epoch < self.settings.epochs and not self._patience_is_over():

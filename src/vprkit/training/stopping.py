@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,21 +10,28 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
 
 
 class StopRequest:
-    """Set once a signal has come."""
+    """Set once a signal has come.
 
-    def __init__(self) -> None:
+    Args:
+        say: told so, once.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
         self.asked = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt  # the second Ctrl-C does not wait
-        self.asked = True
+        if not self.asked:
+            self.asked = True
+            self.say("stopping after this step, or validation, and saving; Ctrl-C again stops at once, without")
 
 
 @contextmanager
-def stop_requests() -> Iterator[StopRequest]:
+def stop_requests(say: Callable[[str], None]) -> Iterator[StopRequest]:
     """While this runs, SIGINT, SIGTERM and SIGUSR1 only ask; outside the main thread Python hears none of them."""
-    request = StopRequest()
+    request = StopRequest(say)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
