@@ -6,7 +6,7 @@ again; systems trained on millions of photos know more of the world.
 """
 
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration
+from vprkit.registry import Declaration, Recipe
 
 METHOD = Declaration(
     name="compact",
@@ -16,4 +16,12 @@ METHOD = Declaration(
     preprocessing=Preprocessing(size=(80, 80), fit="stretch", engine="pil", interpolation="bilinear"),
     configuration="vprkit.methods.compact.network:CompactConfig",
     network="vprkit.methods.compact.network:build",
+    recipes=(
+        Recipe(
+            "compact",
+            "compact from nothing: 16 places x 8 images, 80 px, AdamW, minutes on a laptop",
+            "vprkit.methods.compact.recipe:CompactRecipe",
+            "vprkit.methods.compact.recipe:task",
+        ),
+    ),
 )
