@@ -27,6 +27,7 @@ from vprkit.registry import find_declaration
 from vprkit.training.augmentation import Augmentation, batch_transform, photo_transform
 from vprkit.training.gathering import gather_embeddings, gather_labels, world_size
 from vprkit.training.gradient_cache import embed_in_chunks
+from vprkit.training.kept_images import KeptImages
 from vprkit.training.losses import make_loss, make_miner
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.starting import start_network
@@ -43,12 +44,18 @@ class PlaceConfig(TrainingConfig):
     cities: tuple[str, ...] | None = option(None, "only these cities of the training sets; none: all")
     min_images: int = option(4, "places with fewer images are left out")
     sampling: PlaceSampling = option(factory=PlaceSampling, help="which images make a batch")
+    keep_gb: float = option(
+        0.0,
+        "[free] memory for decoded images, in GB: they are decoded once while there is room (not with rand_augment)",
+    )
     augmentation: Augmentation = option(factory=Augmentation, help="how images are changed in training")
     loss: str = option("multi_similarity", "what is minimised")
     miner: str = option("multi_similarity", "which pairs it sees; none: all")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.keep_gb < 0:
+            raise ConfigError(f"keep_gb must be at least 0 (keep none), got {self.keep_gb}")
         if self.min_images < self.sampling.images:
             raise ConfigError(
                 f"min_images is {self.min_images}, but a batch takes sampling.images={self.sampling.images} of a place"
@@ -85,6 +92,7 @@ class PlaceTask(Task):
         self.preprocessing = dataclasses.replace(sized(choice.preprocessing, settings.image_size), engine="pil")
         self.sampler = PlaceSampler(places, dataclasses.replace(settings.sampling, seed=_seed(settings)))
         self.loss, self.miner = make_loss(settings.loss), make_miner(settings.miner)
+        self.kept = KeptImages(settings.keep_gb)
         self.change_photo = photo_transform(settings.augmentation)
         self.change_batch = batch_transform(settings.augmentation)
         settings.freeze(network)
@@ -94,7 +102,9 @@ class PlaceTask(Task):
         return [rows for rows in self.sampler.epoch(epoch) if len(rows) >= world_size()]
 
     def read(self, row: int, generator: np.random.Generator) -> Tensor:
-        change = None if self.change_photo is None else _bound(self.change_photo, generator)
+        if self.change_photo is None:
+            return self.kept.get(row, lambda: pictures.load(self.places.photo(row), self.preprocessing))
+        change = _bound(self.change_photo, generator)  # another picture each time: nothing to keep
         return pictures.load(self.places.photo(row), self.preprocessing, transform=change)
 
     def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> PlaceBatch:
