@@ -17,7 +17,7 @@ def recognise(shapes: Shapes) -> dict[str, Any] | None:
     middle = _witness(
         shapes, [("LocalAdapt.upconv1.bias", 0), ("LocalAdapt.upconv1.weight", 1), ("LocalAdapt.upconv2.weight", 0)]
     )
-    local = _witness(shapes, [("LocalAdapt.upconv2.bias", 0), ("LocalAdapt.upconv2.weight", 1)])
+    local = _witness(shapes, [("LocalAdapt.upconv2.weight", 1), ("LocalAdapt.upconv2.bias", 0)])
     if middle is None or local is None:
         return None
     ratio = hidden / SIZES[trunk["size"]].width
