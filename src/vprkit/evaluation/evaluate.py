@@ -16,13 +16,13 @@ from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
 from vprkit.method import Method
 from vprkit.registry import Metric
 from vprkit.retrieval.build import describe_into
 from vprkit.retrieval.describe import Streaming
-from vprkit.retrieval.index import ExactIndex
 from vprkit.timing import Timings
 
 KS = (1, 5, 10, 20)
@@ -59,11 +59,9 @@ def evaluate(
         folder = Path(features) if features is not None else Path(scratch)
         database, kept, lost = _describe(folder, "database", method, benchmark.database, streaming, timings, progress)
         queries, asked, unread = _describe(folder, "queries", method, benchmark.queries, streaming, timings, progress)
-        index = ExactIndex(database, method.metric)
-        numbers, scores = _search(index, queries, min(max(ks), len(index)), timings)
-    rankings = np.full((len(benchmark.queries), numbers.shape[1]), -1, np.int64)
-    all_scores = np.full(rankings.shape, -np.inf)
-    rankings[asked], all_scores[asked] = kept[numbers], scores
+        rankings, all_scores = ranked(
+            benchmark, database, queries, method.metric, max(ks), timings, rows=kept, asked=asked
+        )
     notices = [
         f"{count} {role} images could not be read and were skipped; skipped queries count as misses"
         for role, count in (("database", lost), ("query", unread))
@@ -94,8 +92,9 @@ def evaluate_descriptors(
     ks, timings = _checked_ks(ks), Timings()
     if not len(queries) or not len(database):
         raise DataError("there are no descriptors to compare")
-    index = ExactIndex(np.ascontiguousarray(database, np.float32), metric)
-    numbers, scores = _search(index, np.asarray(queries, np.float32), min(max(ks), len(index)), timings)
+    numbers, scores = ranked(
+        benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32), metric, max(ks), timings
+    )
     return score(
         benchmark,
         numbers,
@@ -137,9 +136,10 @@ def evaluate_rankings(
     _check_rows(rankings)
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
+    rankings, scores = without_ignored(benchmark, rankings.astype(np.int64), scores)
     return score(
         benchmark,
-        rankings.astype(np.int64),
+        rankings,
         scores,
         _checked_ks(ks),
         method=name,
@@ -187,15 +187,6 @@ def _describe(
     whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
     vectors = built.store.vectors
     return vectors if whole else vectors[built.rows[kept]], kept, len(records) - len(kept)
-
-
-def _search(index: ExactIndex, queries: np.ndarray, k: int, timings: Timings) -> tuple[np.ndarray, np.ndarray]:
-    parts = []
-    for start in range(0, len(queries), 256):
-        block = queries[start : start + 256]
-        with timings.measure("search", len(block)):
-            parts.append(index.search(block, k))
-    return np.concatenate([part.numbers for part in parts]), np.concatenate([part.scores for part in parts])
 
 
 def _environment(method: Method | None) -> dict[str, Any]:
