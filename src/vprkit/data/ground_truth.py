@@ -42,11 +42,13 @@ class Known:
     Attributes:
         truth: positives that the set lists.
         rule: the rule its readers use.
+        period: queries of one traverse, where several follow each other.
         points: (D, 3) and (Q, 3) metres that take the place of UTM positions.
     """
 
     truth: GroundTruth | None = None
     rule: str = ""
+    period: int | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
 
 
@@ -79,12 +81,12 @@ def resolve(
     if by_radius:
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
-        return _by_frames(rule, len(database), len(queries), unused)
+        return _by_frames(rule, len(database), len(queries), unused, known.period)
     path = _locate_file(rule, root)
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
 
 
-def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...]) -> GroundTruth:
+def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...], period: int | None) -> GroundTruth:
     match = re.fullmatch(r"frames:(\d{1,9})(?:x([1-9]\d{0,8}))?", rule, re.ASCII)
     if match is None:
         raise ConfigError(
@@ -92,7 +94,7 @@ def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...])
             "database has S frames per query, such as frames:1x10"
         )
     window, stride = int(match[1]), int(match[2] or 1)
-    found = rules.frame_window(database, queries, window, stride)
+    found = rules.frame_window(database, queries, window, stride, period)
     position = "the query's" if stride == 1 else f"{stride} times the query's"
     return GroundTruth(found, f"list position within {window} of {position}", notices)
 

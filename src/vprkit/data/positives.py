@@ -108,9 +108,12 @@ def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
     return Positives._join(rows)
 
 
-def frame_window(database: int, queries: int, window: int, stride: int = 1) -> Positives:
-    """Positives by list position: database number within `window` of `stride` times the query number, clipped."""
-    middle = np.arange(queries, dtype=np.int64) * stride
+def frame_window(database: int, queries: int, window: int, stride: int = 1, period: int | None = None) -> Positives:
+    """Positives by list position: database number within `window` of `stride` times the query number, clipped.
+
+    With a `period`, query numbers start anew after so many queries (several traverses one after the other).
+    """
+    middle = np.arange(queries, dtype=np.int64) % (period or max(queries, 1)) * stride
     starts = np.clip(middle - window, 0, database)
     lengths = np.clip(middle + window + 1, 0, database) - starts
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)

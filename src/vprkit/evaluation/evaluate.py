@@ -18,6 +18,7 @@ from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
 from vprkit.evaluation.two_stage import Second, local_source, rerank_all, reranker_of
@@ -25,7 +26,6 @@ from vprkit.method import Method
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
-from vprkit.retrieval.index import ExactIndex
 from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings
 
@@ -72,20 +72,15 @@ def evaluate(
             for role, records in (("database", benchmark.database), ("queries", benchmark.queries))
         ]
         (database, kept, in_store), (queries, asked, of_queries) = sides
-        index = ExactIndex(database, method.metric)
-        depth = min(max(*ks, second.count if second else 0), len(index))
-        numbers, scores = _search(index, queries, depth, timings)
-        first = _placed(benchmark, asked, kept[numbers], scores)
+        depth = max(*ks, second.count if second else 0)
+        first = ranked(benchmark, database, queries, method.metric, depth, timings, rows=kept, asked=asked)
         final = first
         if second is not None:
-            count = min(second.count, depth)
-            second = dataclasses.replace(second, count=count)
-            final = _placed(benchmark, asked, *rerank_all(
-                method, second, asked, queries, kept[numbers],
-                local_source(second, of_queries, method, benchmark.queries, streaming),
-                local_source(second, in_store, method, benchmark.database, streaming),
-                timings, _step(progress, "rerank", len(asked)),
-            ))  # fmt: skip
+            second = dataclasses.replace(second, count=min(second.count, first[0].shape[1]))
+            of_query = local_source(second, of_queries, method, benchmark.queries, streaming)
+            of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
+            final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
+                               _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [
         f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
         for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
@@ -98,16 +93,6 @@ def evaluate(
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
     return dataclasses.replace(result, first_stage=before.recalls, reranked=second.count)
-
-
-def _placed(
-    benchmark: Benchmark, asked: np.ndarray, numbers: np.ndarray, scores: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rankings of all queries: -1 where a query could not be read."""
-    rankings = np.full((len(benchmark.queries), numbers.shape[1]), -1, np.int64)
-    placed = np.full(rankings.shape, -np.inf)
-    rankings[asked], placed[asked] = numbers, scores
-    return rankings, placed
 
 
 def _step(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
@@ -138,8 +123,9 @@ def evaluate_descriptors(
     ks, timings = _checked_ks(ks), Timings()
     if not len(queries) or not len(database):
         raise DataError("there are no descriptors to compare")
-    index = ExactIndex(np.ascontiguousarray(database, np.float32), metric)
-    numbers, scores = _search(index, np.asarray(queries, np.float32), min(max(ks), len(index)), timings)
+    numbers, scores = ranked(
+        benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32), metric, max(ks), timings
+    )
     return score(
         benchmark,
         numbers,
@@ -181,9 +167,10 @@ def evaluate_rankings(
     _check_rows(rankings)
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
+    rankings, scores = without_ignored(benchmark, rankings.astype(np.int64), scores)
     return score(
         benchmark,
-        rankings.astype(np.int64),
+        rankings,
         scores,
         _checked_ks(ks),
         method=name,
@@ -234,15 +221,6 @@ def _describe(
     whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
     vectors = built.store.vectors
     return vectors if whole else vectors[built.rows[kept]], kept, built
-
-
-def _search(index: ExactIndex, queries: np.ndarray, k: int, timings: Timings) -> tuple[np.ndarray, np.ndarray]:
-    parts = []
-    for start in range(0, len(queries), 256):
-        block = queries[start : start + 256]
-        with timings.measure("search", len(block)):
-            parts.append(index.search(block, k))
-    return np.concatenate([part.numbers for part in parts]), np.concatenate([part.scores for part in parts])
 
 
 def _environment(method: Method | None) -> dict[str, Any]:

@@ -84,31 +84,34 @@ def rerank_all(
     method: Method, second: Second, queries: np.ndarray, query_vectors: np.ndarray, ranked: np.ndarray,
     of_queries: Take, of_database: Take, timings: Timings, progress: Callable[[int], None] | None,
 ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """(numbers, scores) of (Q, N) rankings whose first `second.count` are looked at again.
+    """(numbers, scores) of (Q, N) rankings whose first `second.count` are looked at again; -1 pads stay.
 
     Args:
         method: whose second stage.
         second: how many, and from where.
-        queries: (Q,) their numbers among the records.
-        query_vectors: (Q, D).
-        ranked: (Q, N) database numbers among the records, best first.
+        queries: (A,) numbers of the queries that could be read.
+        query_vectors: (A, D) of these.
+        ranked: (Q, N) database numbers, best first, of all queries.
         of_queries, of_database: local features by number.
         timings: receives `rerank` (per query).
         progress: called with the queries done since the last call.
     """
     reranker, device = reranker_of(method), method.device
-    numbers, scores = np.empty_like(ranked), np.full(ranked.shape, -np.inf)
-    row_bytes = 4 * int(np.prod(of_database(ranked[0, :1]).tokens.shape)) if ranked.size else 1
+    numbers, scores = np.full_like(ranked, -1), np.full(ranked.shape, -np.inf)
+    row_bytes: int | None = None
 
     def candidates(wanted: np.ndarray) -> Features:
         return Features(torch.empty(len(wanted), 0), of_database(wanted)).map(lambda tensor: tensor.to(device))
 
     for place, query in enumerate(queries):
+        row = ranked[query][ranked[query] >= 0]
+        if row_bytes is None and len(row):
+            row_bytes = 4 * int(np.prod(of_database(row[:1]).tokens.shape))
         with timings.measure("rerank"):
             vector = torch.from_numpy(np.array(query_vectors[place : place + 1], np.float32))
             features = Features(vector, of_queries(np.array([query]))).map(lambda tensor: tensor.to(device))
-            found = rerank(reranker, features, ranked[place], second.count, candidates, row_bytes)
-        numbers[place], scores[place] = found
+            found = rerank(reranker, features, row, second.count, candidates, row_bytes or 1)
+        numbers[query, : len(row)], scores[query, : len(row)] = found
         if progress is not None:
             progress(1)
     return numbers, scores
