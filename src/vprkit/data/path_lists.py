@@ -12,8 +12,9 @@ import numpy as np
 
 from vprkit.data import cache
 from vprkit.data.columns import StringColumn
+from vprkit.data.disk import is_file
 from vprkit.data.layouts import at_columns
-from vprkit.data.records import Records, checked_name
+from vprkit.data.records import Records, checked_name, single
 from vprkit.errors import DataError
 
 PIECE = 1 << 25
@@ -99,7 +100,7 @@ def _cut(listed: Path, folder: Path, first: bytes) -> bytes:
     """What to take from the front of every line: some lists are relative to the folder, some to its parent."""
     name = _name(first, listed)
     own = folder.name.encode("utf-8", "surrogateescape") + b"/"
-    if not (folder / name).is_file() and (folder.parent / name).is_file() and first.startswith(own):
+    if not is_file(folder / name) and is_file(folder.parent / name) and first.startswith(own):
         return own
     return b""
 
@@ -179,7 +180,7 @@ def _write(entry: cache.Entry, listed: Path, prefix: bytes, cut: bytes) -> None:
     for piece in _pieces(listed, prefix, cut):
         for name in COLUMNS:
             values = getattr(piece.fields, name)
-            entry.append(name, values.astype(np.float32) if name == "heading" else values)
+            entry.append(name, single(values) if name == "heading" else values)
         for name in ends:
             strings = piece.names if name == "name" else getattr(piece.fields, name)
             first, last = int(strings.offsets[0]), int(strings.offsets[-1])
@@ -208,7 +209,7 @@ def _missing(names: StringColumn, root: Path, folder: Path, listed: Path) -> tup
     count = len(names)
     every = count <= EVERY
     rows = range(count) if every else sorted({0, *np.linspace(0, count - 1, SAMPLED).astype(int).tolist()})
-    missing = [names[row] for row in rows if not (root / names[row]).is_file()]
+    missing = [names[row] for row in rows if not is_file(root / names[row])]
     if missing and (every or missing[0] == names[0]):
         looked = count if every else len(rows)
         below = [name.removeprefix(f"{folder.name}/") for name in missing[:3]]
@@ -239,7 +240,7 @@ def records_of_columns(
         notices.append(
             f"{strange} of {count} names have an unreadable UTM zone, such as '{example}'; their distances are planar"
         )
-    heading = columns["heading"].astype(np.float32, copy=False)
+    heading = columns["heading"] if columns["heading"].dtype == np.float32 else single(columns["heading"])
     given = {name: column for name, column in texts.items() if len(column.data)}
     return Records(root, names, columns["east"], columns["north"], columns["zone"], columns["south"],
                    columns["latitude"], columns["longitude"], heading, given, tuple(notices), key)  # fmt: skip

@@ -15,6 +15,9 @@ BLOCK = 4096
 MANY = 1 << 18
 """Databases from this size on are first cut down to the surroundings of the queries."""
 
+FARTHEST = 1e12
+"""Coordinates beyond this many metres are nowhere: squares of such numbers would overflow in the tree."""
+
 SQUARES = 1 << 27
 """Most squares of one radius that the region of the queries is cut into."""
 
@@ -74,7 +77,7 @@ def within_radius(database: np.ndarray, queries: np.ndarray, radius: float) -> P
         queries: (Q, 2) or (Q, 3); rows with NaN have no positives.
         radius: metres.
     """
-    askable = np.flatnonzero(np.isfinite(queries).all(1))
+    askable = np.flatnonzero((np.abs(queries) < FARTHEST).all(1))
     rows_of_tree = _reachable(database, queries[askable], radius)
     rows = [np.zeros(0, np.int64)] * len(queries)
     if not len(rows_of_tree):
@@ -95,12 +98,12 @@ def within_radius(database: np.ndarray, queries: np.ndarray, radius: float) -> P
 def _reachable(database: np.ndarray, queries: np.ndarray, radius: float) -> np.ndarray:
     """Database rows in the squares around the queries, where these leave most of the database out; else all known."""
     if len(database) < MANY or not len(queries):
-        return np.flatnonzero(np.isfinite(database).all(1))
+        return np.flatnonzero((np.abs(database) < FARTHEST).all(1))
     side = radius * (1 + 1e-6) + 1e-3
     low = queries[:, :2].min(0) - 2 * side
     span = np.floor((queries[:, :2].max(0) - low) / side).astype(np.int64) + 3
     if span[0] * span[1] > SQUARES:
-        return np.flatnonzero(np.isfinite(database).all(1))
+        return np.flatnonzero((np.abs(database) < FARTHEST).all(1))
     wanted = np.zeros(span, bool)
     cell = np.floor((queries[:, :2] - low) / side).astype(np.int64)
     for right in (-1, 0, 1):
@@ -114,7 +117,7 @@ def _reachable(database: np.ndarray, queries: np.ndarray, radius: float) -> np.n
         at = place[inside].astype(np.int64)
         kept.append(inside[wanted[at[:, 0], at[:, 1]]] + start)
     rows = np.concatenate(kept)
-    return np.asarray(rows[np.isfinite(database[rows]).all(1)])
+    return np.asarray(rows[(np.abs(database[rows]) < FARTHEST).all(1)])
 
 
 def planar(database: Records, queries: Records, radius: float) -> Positives:

@@ -113,7 +113,7 @@ class Records(Sequence[Record]):
             south,
             columns["latitude"],
             columns["longitude"],
-            columns["heading"].astype(np.float32),
+            single(columns["heading"]),
             texts,
             tuple(notices),
         )
@@ -229,6 +229,12 @@ def concatenated(tables: Sequence[Records]) -> Records:
 
 
 _ARRAYS = ("east", "north", "zone", "south", "latitude", "longitude", "heading")
+
+
+def single(headings: np.ndarray) -> np.ndarray:
+    """Headings as float32; what is no angle by any stretch is unknown."""
+    headings = np.asarray(headings)
+    return np.where(np.abs(headings) < 1e9, headings, np.nan).astype(np.float32)
 
 
 def checked_name(name: str) -> str:
