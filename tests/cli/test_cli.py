@@ -224,3 +224,22 @@ def test_protocols_sets_and_conversion(shared_set, tmp_path):
     assert "8 database images, 16 queries" in ok("data", "convert", shared_set, tmp_path / "csv", "--to", "csv")
     ok("evaluate", "thumbnail", tmp_path / "csv", "--submission", tmp_path / "predictions.txt")
     assert len((tmp_path / "predictions.txt").read_text().splitlines()) == 17
+
+
+def test_reproduce_prints_everything_in_one_command(shared_set, tmp_path, monkeypatch):
+    out = ok("reproduce", "thumbnail", "pitts30k-test", "--data", shared_set, "--save", tmp_path / "run.json")
+    for part in (
+        "published 10,000 / 6,816",
+        "list SHA-256",
+        "NOT COMPARABLE",
+        "no published figure is known",
+        "measured",
+    ):
+        assert part in out
+    assert json.loads((tmp_path / "run.json").read_text())["protocol"] == "pitts30k-test"
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "Pitts30k").symlink_to(shared_set)
+    monkeypatch.setenv("VPRKIT_DATASETS", str(tmp_path / "sets"))
+    data = json.loads(ok("reproduce", "thumbnail", "pitts30k-test", "--json"))
+    assert data["comparable"] is False and data["database"] == 8
+    assert "holds no folder named like 'tokyo247'" in refused("reproduce", "thumbnail", "tokyo247")

@@ -15,6 +15,7 @@ from vprkit.data import positives as rules
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.check_protocol import count_findings, damage_hint
 from vprkit.data.copies import digests
+from vprkit.data.disk import is_file
 from vprkit.data.images import decode, open_image
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, ImageError
@@ -64,7 +65,7 @@ def passed(findings: list[Finding], strict: bool = False) -> bool:
 
 
 def _files(role: str, records: Records) -> Iterator[Finding]:
-    missing = [row for row in range(len(records)) if not records.path(row).is_file()]
+    missing = [row for row in range(len(records)) if not is_file(records.path(row))]
     if not missing:
         yield Finding("ok", "files", f"all {len(records)} {role} images exist")
         return

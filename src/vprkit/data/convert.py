@@ -12,6 +12,7 @@ from typing import Any
 
 from vprkit.config import nearest
 from vprkit.data.benchmark import Benchmark
+from vprkit.data.disk import is_file
 from vprkit.data.ground_truth import FILE as TRUTH
 from vprkit.data.images import decode
 from vprkit.data.layouts.at import format_name, parse_name
@@ -126,7 +127,7 @@ class Conversion:
 
     def _place(self, source: Path, target: Path) -> int:
         """Put one image where it belongs; 1 where it was re-encoded."""
-        if not source.is_file():
+        if not is_file(source):
             raise DataError(f"{source}: this image does not exist; `vpr data check` looks for all of them")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_symlink() or target.exists():

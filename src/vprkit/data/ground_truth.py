@@ -6,14 +6,17 @@ query's position), or the path of a CSV file with the columns `query,positives`,
 `zone_aware` where there are positions, else none.
 """
 
+import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vprkit.config import nearest
+from vprkit.data import cache
 from vprkit.data import positives as rules
 from vprkit.data.layouts.table import read_rows
 from vprkit.data.positives import Positives
@@ -117,12 +120,12 @@ def read_csv(path: Path, database: Records, queries: Records) -> Positives:
 
 
 def _choose(database: Records, queries: Records) -> str:
-    return "zone_aware" if database.has_position.any() and queries.has_position.any() else "none"
+    return "zone_aware" if database.any_position and queries.any_position else "none"
 
 
 def _by_radius(rule: str, database: Records, queries: Records, radius: float, strict: bool) -> GroundTruth:
     for role, records in (("database", database), ("queries", queries)):
-        if not records.has_position.any():
+        if not records.any_position:
             raise DataError(
                 f"ground truth by radius needs positions, but no image of the {role} in {records.root} "
                 "has one; give a ground-truth file or frames:N"
@@ -131,12 +134,42 @@ def _by_radius(rule: str, database: Records, queries: Records, radius: float, st
         raise ConfigError(f"the radius must be positive metres, got {radius}")
     words = f"within {radius:g} m, {'zones respected' if rule == 'zone_aware' else 'planar, zones ignored'}"
     if rule == "planar":
-        return GroundTruth(rules.planar(database, queries, radius), words)
+        return GroundTruth(kept_positives(rules.planar, database, queries, radius), words)
     unreadable = rules.count_unreadable_zones(database, queries)
     sentence = f"{unreadable} records have no readable UTM zone and are compared by their bare numbers"
     if unreadable and strict:
         raise DataError(f"{sentence}; mend the names, or leave out --strict")
-    return GroundTruth(rules.zone_aware(database, queries, radius), words, (sentence,) if unreadable else ())
+    found = kept_positives(rules.zone_aware, database, queries, radius)
+    return GroundTruth(found, words, (sentence,) if unreadable else ())
+
+
+def kept_positives(
+    rule: Callable[[Records, Records, float], Positives], database: Records, queries: Records, radius: float
+) -> Positives:
+    """A rule's positives; for a database whose list is known by its content they are kept in the user's cache."""
+    if not database.key:
+        return rule(database, queries, radius)
+    key = cache.key_of("positives", rule.__name__, database.key, _content(queries), float(radius).hex())
+    kept = cache.load("positives", key)
+    if kept is not None:
+        return Positives(kept[1]["offsets"], kept[1]["numbers"])
+    found = rule(database, queries, radius)
+    with cache.writing("positives", key) as entry:
+        if entry is not None:
+            entry.append("offsets", found.offsets)
+            entry.append("numbers", found.numbers)
+            entry.keep({"rule": rule.__name__, "radius": radius})
+    return found
+
+
+def _content(records: Records) -> str:
+    """A key of everything that a rule looks at."""
+    if records.key:
+        return records.key
+    digest = hashlib.sha256(records.list_hash().encode())
+    for column in (records.east, records.north, records.zone, records.south, records.latitude, records.longitude):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def _locate_file(rule: str, root: Path) -> Path:
