@@ -23,8 +23,8 @@ class CompactRecipe(PlaceConfig):
     """Settings of recipe `compact`."""
 
     model: CompactConfig = option(factory=CompactConfig, help="the network")
-    image_size: tuple[int, int] = option((80, 80), "(height, width) of training images")
-    epochs: int = option(60, "[free] passes over the training set")
+    image_size: tuple[int, int] = option((96, 96), "(height, width) of training images")
+    epochs: int = option(30, "[free] passes over the training set")
     min_images: int = option(8, "places with fewer images are left out")
     keep_gb: float = option(
         1.0,
@@ -36,9 +36,9 @@ class CompactRecipe(PlaceConfig):
     augmentation: Augmentation = option(
         factory=partial(Augmentation, brightness=0.5, contrast=0.3), help="how images are changed in training"
     )
-    optimiser: Optimiser = option(factory=partial(Optimiser, "adamw", 1e-2, 1e-3), help="how weights follow gradients")
+    optimiser: Optimiser = option(factory=partial(Optimiser, "adamw", 1e-2, 0.1), help="how weights follow gradients")
     schedule: Schedule = option(
-        factory=partial(Schedule, "cosine", warmup_steps=20, epochs=60), help="how the learning rate changes"
+        factory=partial(Schedule, "cosine", warmup_steps=20, epochs=30), help="how the learning rate changes"
     )
     validation: Validation = option(factory=partial(Validation, every=10), help="the deployed metric during training")
     running: Running = option(factory=partial(Running, channels_last=True), help="devices, memory, logs")
