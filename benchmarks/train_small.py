@@ -63,7 +63,7 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path, real: Mapping[
     drawing = time.perf_counter() - start
     make_city(scratch / "other", given.test_places, 12, 11 + seed)
     benchmarks = {"city": vprkit.open_benchmark(scratch / "other"), **real}
-    options = {} if given.epochs is None else {"epochs": given.epochs, "schedule.epochs": given.epochs}
+    options = {} if given.epochs is None else {"epochs": given.epochs}
     network, seconds = trained(scratch / "train", scratch / "run", seed, options)
     methods = {
         "untrained": vprkit.load_method("compact", f"random:{seed}"),

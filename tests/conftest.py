@@ -1,5 +1,6 @@
 """Fixtures: small photo sets made on the spot, and the real ones beside the checkout where they are there."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from vprkit.loading import load_method
 DATASETS = Path(__file__).parents[2] / "shared" / "datasets"
 
 torch.set_num_threads(1)
+os.environ["VPRKIT_CACHE"] = "off"  # tests leave nothing in the user's cache
 
 
 def picture(seed: int, size: tuple[int, int] = (48, 64), noise: float = 0.0, noise_seed: int = 0) -> np.ndarray:

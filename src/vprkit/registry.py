@@ -77,6 +77,7 @@ class Declaration:
         recognise: shapes of a foreign checkpoint -> options of this method, or None where it is not one of ours.
         key_map: a callable `(name) -> name | None` from a foreign checkpoint's key to the network's; None drops it.
         recipes: how it is trained.
+        reranker: a callable `(configuration) -> vprkit.rerank.reranker.Reranker`, where it has a second stage.
         convert: a callable from a foreign checkpoint's tensors to ones of the network's layout, before their names are
             mapped; for files of other programs (MATLAB) whose axes differ.
     """
@@ -96,6 +97,7 @@ class Declaration:
     key_map: str | None = None
     convert: str | None = None
     recipes: tuple[Recipe, ...] = ()
+    reranker: str | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""

@@ -204,6 +204,42 @@ def test_debug_shows_the_traceback():
 
 
 def test_the_demo_runs(tmp_path):
-    out = ok("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6)
+    out = ok("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6, "--streets", 16, "--epochs", 1)
     assert "R@1" in out and (tmp_path / "demo" / "report.html").is_file()
+    assert "compact on city-test" in out and (tmp_path / "demo" / "run" / "best-1.safetensors").is_file()
     assert "exists already" in refused("demo", "--out", tmp_path / "demo")
+
+
+def test_protocols_sets_and_conversion(shared_set, tmp_path):
+    assert "msls-val-740" in ok("data", "list") and "layouts:" in ok("data", "list")
+    assert "CC BY-NC-SA 4.0" in ok("data", "list", "msls") and "nordland" not in ok("data", "list", "msls")
+    rows = json.loads(ok("data", "list", "--json"))
+    assert {"layout", "set"} == {row["kind"] for row in rows}
+    out = ok("evaluate", "thumbnail", shared_set, "--protocol", "pitts30k-test,st-lucia", "--save", tmp_path / "runs")
+    assert "protocol: pitts30k-test; lists: database" in out
+    assert "note: protocol st-lucia has 1,549 / 1,464, but here are 8 database images and 16 queries" in out
+    assert json.loads((tmp_path / "runs" / "st-lucia.json").read_text())["protocol"] == "st-lucia"
+    assert "did you mean pitts30k-test" in refused("evaluate", "hog", shared_set, "--protocol", "pits30k-test")
+    assert "fixes split" in refused("evaluate", "hog", shared_set, "--protocol", "st-lucia", "--split", "val")
+    assert "8 database images, 16 queries" in ok("data", "convert", shared_set, tmp_path / "csv", "--to", "csv")
+    ok("evaluate", "thumbnail", tmp_path / "csv", "--submission", tmp_path / "predictions.txt")
+    assert len((tmp_path / "predictions.txt").read_text().splitlines()) == 17
+
+
+def test_reproduce_prints_everything_in_one_command(shared_set, tmp_path, monkeypatch):
+    out = ok("reproduce", "thumbnail", "pitts30k-test", "--data", shared_set, "--save", tmp_path / "run.json")
+    for part in (
+        "published 10,000 / 6,816",
+        "list SHA-256",
+        "NOT COMPARABLE",
+        "no published figure is known",
+        "measured",
+    ):
+        assert part in out
+    assert json.loads((tmp_path / "run.json").read_text())["protocol"] == "pitts30k-test"
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets" / "Pitts30k").symlink_to(shared_set)
+    monkeypatch.setenv("VPRKIT_DATASETS", str(tmp_path / "sets"))
+    data = json.loads(ok("reproduce", "thumbnail", "pitts30k-test", "--json"))
+    assert data["comparable"] is False and data["database"] == 8
+    assert "holds no folder named like 'tokyo247'" in refused("reproduce", "thumbnail", "tokyo247")

@@ -64,13 +64,8 @@ def sf_xl(root: Path) -> list[list[int]]:
     folders = ("processed/val", "processed/test", "small/test")
     for folder in folders:
         roles = ("database", "queries_v1", "queries_v2", "queries_night", "queries_occlusion")
-        lists = {
-            role: [
-                at(545000 + 15 * n + 2 * (role != "database"), 4180000, image=str(n), heading="210", time="2016")
-                for n in range(4)
-            ]
-            for role in roles
-        }
+        lists = {role: [at(545000 + 15 * n + 2 * (role != "database"), 4180000, image=str(n), heading="210")
+                        for n in range(4)] for role in roles}  # fmt: skip
         if folder.endswith("val"):
             lists = {"database": lists["database"], "queries": lists["queries_v1"]}
         for role, names in lists.items():

@@ -48,6 +48,9 @@ def test_bad_settings_are_refused():
         Schedule("linear", start=0.0)
     with pytest.raises(ConfigError, match="warmup_steps"):
         Schedule(warmup_steps=-1)
+    with pytest.raises(ConfigError, match="a cosine schedule needs epochs"):
+        Schedule("cosine").rate(0, 1.0, 1)
+    assert Schedule("cosine").over(6).rate(9, 1.0, 2) == Schedule("cosine", epochs=6).rate(9, 1.0, 2)
 
 
 def test_warm_up_by_epochs_and_courses_by_step():

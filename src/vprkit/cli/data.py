@@ -1,4 +1,4 @@
-"""`vpr data list|check|make-city`."""
+"""`vpr data list|check|convert|make-city`."""
 
 import dataclasses
 import json
@@ -14,27 +14,28 @@ app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a proc
 
 
 @app.command("list")
-def layouts(as_json: shared.Json = False) -> None:
-    """List the layouts that are understood."""
-    from vprkit.data.layouts.layout import layouts as known
-    from vprkit.data.layouts.place_layout import place_layouts
+def listing(
+    name: Annotated[str | None, typer.Argument(help="Only this data set (or part of its name).")] = None,
+    as_json: shared.Json = False,
+) -> None:
+    """List data sets with their protocols, counts, terms and sources, and the layouts that are understood."""
+    from vprkit.data.listing import as_data, as_text
 
-    rows = [{"name": row.name, "use": "evaluation", "summary": row.summary} for row in known()]
-    rows += [{"name": row.name, "use": "training", "summary": row.summary} for row in place_layouts()]
-    if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False))
-        return
-    for row in rows:
-        typer.echo(f"{row['name']:<12} {row['use']:<11} {row['summary']}")
+    typer.echo(json.dumps(as_data(name), ensure_ascii=False) if as_json else as_text(name))
 
 
 @app.command("check")
 def check(
     path: Annotated[Path, typer.Argument(help="Folder of an evaluation set.")],
-    split: Annotated[str, typer.Option(help="train, val or test, where a folder holds several.")] = "test",
-    ground_truth: Annotated[str, typer.Option(help="auto, zone_aware, planar, frames:N, or a CSV file.")] = "auto",
-    radius: Annotated[float | None, typer.Option(help="Metres within which a database image is right.")] = None,
-    queries: Annotated[str | None, typer.Option(help="Folder of the queries, where there are several.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Published protocol to check against.")] = None,
+    split: shared.Split = None,
+    ground_truth: shared.GroundTruth = None,
+    radius: shared.Radius = None,
+    queries: shared.Queries = None,
+    database: shared.Database = None,
+    variant: shared.Variant = None,
+    images: shared.Images = None,
+    query_list: shared.QueryList = None,
     decode: Annotated[str, typer.Option(help="Decode all images, a sample of 200 per role, or none.")] = "sample",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
     as_json: shared.Json = False,
@@ -46,8 +47,9 @@ def check(
 
     try:
         benchmark = open_benchmark(
-            path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict
-        )
+            path, split, protocol=protocol, ground_truth=ground_truth, radius=radius, queries=queries,
+            database=database, variant=variant, images=images, query_list=query_list, strict=strict,
+        )  # fmt: skip
     except VprError as error:
         if as_json:
             unopened = {"level": "error", "check": "reading", "message": str(error)}
@@ -59,6 +61,7 @@ def check(
             json.dumps(
                 {
                     "benchmark": benchmark.name,
+                    "protocol": benchmark.protocol,
                     "passed": passed(findings, strict),
                     "findings": [dataclasses.asdict(finding) for finding in findings],
                 },
@@ -70,6 +73,41 @@ def check(
         for finding in findings:
             typer.echo(f"  {finding.level:<8} {finding.check:<13} {finding.message}")
     raise typer.Exit(0 if passed(findings, strict) else 1)
+
+
+@app.command("convert")
+def convert(
+    path: Annotated[Path, typer.Argument(help="Folder of an evaluation set.")],
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    to: Annotated[str, typer.Option(help="at (names tell positions) or csv (tables do).")] = "at",
+    files: Annotated[str, typer.Option(help="copy, link (symbolic) or move the images.")] = "copy",
+    jpeg: Annotated[bool, typer.Option("--jpeg", help="Re-encode what is no JPEG; without it bytes stay.")] = False,
+    protocol: Annotated[str | None, typer.Option(help="Published protocol: only its images are taken.")] = None,
+    split: shared.Split = None,
+    ground_truth: shared.GroundTruth = None,
+    radius: shared.Radius = None,
+    queries: shared.Queries = None,
+    database: shared.Database = None,
+    variant: shared.Variant = None,
+    subtask: shared.Subtask = None,
+    images: shared.Images = None,
+    query_list: shared.QueryList = None,
+    texts: shared.Texts = None,
+    overwrite: shared.Overwrite = False,
+    quiet: shared.Quiet = False,
+) -> None:
+    """Copy or link a set into the @ layout or into folders with CSV tables; the source stays as it is."""
+    from vprkit.data.benchmark import open_benchmark
+    from vprkit.data.convert import Conversion
+
+    benchmark = open_benchmark(
+        path, split, protocol=protocol, ground_truth=ground_truth, radius=radius, queries=queries, database=database,
+        variant=variant, subtask=subtask, images=images, query_list=query_list, texts=texts,
+    )  # fmt: skip
+    with bar("converting", quiet) as progress:
+        written = Conversion(to, files, jpeg).write(benchmark, out, overwrite=overwrite, progress=progress)
+    for line in written.lines():
+        typer.echo(line)
 
 
 @app.command("make-city")

@@ -17,14 +17,28 @@ def evaluate(
     method: Annotated[str, typer.Argument(help="Method (see `vpr methods`) or a weights file.")],
     data: Annotated[list[Path], typer.Argument(help="Folders of evaluation sets.")],
     weights: shared.Weights = None,
-    split: Annotated[str, typer.Option(help="train, val or test, where a folder holds several.")] = "test",
-    ground_truth: Annotated[str, typer.Option(help="auto, zone_aware, planar, frames:N, or a CSV file.")] = "auto",
-    radius: Annotated[float | None, typer.Option(help="Metres within which a database image is right.")] = None,
-    queries: Annotated[str | None, typer.Option(help="Folder of the queries, where there are several.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Published protocols (see `vpr data list`), by commas.")] = None,
+    split: shared.Split = None,
+    ground_truth: shared.GroundTruth = None,
+    radius: shared.Radius = None,
+    queries: shared.Queries = None,
+    database: shared.Database = None,
+    variant: shared.Variant = None,
+    subtask: shared.Subtask = None,
+    per_city: Annotated[bool, typer.Option("--per-city", help="Search in the query's city only.")] = False,
+    images: shared.Images = None,
+    query_list: shared.QueryList = None,
+    texts: shared.Texts = None,
     strict: Annotated[bool, typer.Option("--strict", help="Unreadable UTM zones are an error.")] = False,
     recall: Annotated[str, typer.Option(help="K values of Recall@K.")] = "1,5,10,20",
+    rerank: Annotated[
+        int | None, typer.Option(help="Candidates that the method's second stage looks at again.")
+    ] = None,
+    local: Annotated[str, typer.Option(help="Where their local features are kept: store, ram or recompute.")] = "store",
+    local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
     features: Annotated[Path | None, typer.Option(help="Folder that keeps and reuses described features.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the result as JSON (several sets: a folder).")] = None,
+    submission: Annotated[Path | None, typer.Option(help="Write a prediction file (MSLS challenge).")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.")] = None,
     save_predictions: Annotated[int, typer.Option(help="Draw the first N predictions of every query.")] = 0,
     only_wrong: Annotated[bool, typer.Option("--only-wrong", help="Draw only queries answered wrongly.")] = False,
@@ -43,23 +57,38 @@ def evaluate(
 ) -> None:
     """Evaluate a method: Recall@K with intervals, precision-recall, timings, per-condition tables."""
     from vprkit.data.benchmark import open_benchmark
+    from vprkit.data.protocols import matching_protocols
     from vprkit.errors import ConfigError
     from vprkit.evaluation.evaluate import evaluate as run
+    from vprkit.evaluation.submission import DEPTH, write_submission
+    from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_folder, refuse_to_overwrite
 
     ks = _whole_numbers(recall)
+    second = None if rerank is None else Second(rerank, local, local_dtype)  # type: ignore[arg-type]
     shared.check_method(method)
-    targets = _targets(save, data)
-    for target in [*targets, *([report] if report else [])]:
+    names = matching_protocols(protocol) if protocol else [None]
+    asked = [(path, name) for path in data for name in names]
+    labels = _names(asked)
+    targets = _targets(save, labels)
+    if submission is not None:
+        if len(asked) > 1:
+            raise ConfigError("--submission writes one prediction file: give one set and one protocol")
+        ks = ks if max(ks) >= DEPTH else [*ks, DEPTH]
+    for target in [*targets, *([report] if report else []), *([submission] if submission else [])]:
         refuse_to_overwrite(target, overwrite)
     if save_predictions:
         refuse_folder(predictions, overwrite)
     if features is not None and features.exists() and not features.is_dir():
         raise ConfigError(f"--features {features} is a file; name a folder")
     sets = [
-        open_benchmark(path, split, ground_truth=ground_truth, radius=radius, queries=queries, strict=strict)
-        for path in data
-    ]
+        open_benchmark(
+            path, split, protocol=name, ground_truth=ground_truth, radius=radius, queries=queries, database=database,
+            variant=variant, subtask=subtask, strict=strict, per_city=per_city or None, images=images,
+            query_list=query_list, texts=texts,
+        )
+        for path, name in asked
+    ]  # fmt: skip
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
     results = []
     for benchmark in sets:
@@ -68,6 +97,7 @@ def evaluate(
                 chosen,
                 benchmark,
                 ks=ks,
+                rerank=second,
                 features=features,
                 progress=progress,
                 streaming=shared.streaming(batch_size, workers, on_error),
@@ -77,9 +107,12 @@ def evaluate(
             typer.echo(result.table())
     if as_json:
         typer.echo(results[0].to_json() if len(results) == 1 else "[" + ",".join(r.to_json() for r in results) + "]")
+    if submission is not None:
+        write_submission(results[0], submission, overwrite=overwrite)
+        typer.echo(f"predictions: {submission}", err=True)
     _write(
         results,
-        _names(data),
+        labels,
         targets,
         report,
         predictions if save_predictions else None,
@@ -113,16 +146,16 @@ def _whole_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _targets(save: Path | None, data: list[Path]) -> list[Path]:
-    """Where each result goes: the file itself for one set, files named after the sets in a folder for several."""
+def _targets(save: Path | None, labels: list[str]) -> list[Path]:
+    """Where each result goes: the file itself for one, files named after the sets in a folder for several."""
     if save is None:
         return []
-    return [save] if len(data) == 1 else [save / f"{name}.json" for name in _names(data)]
+    return [save] if len(labels) == 1 else [save / f"{label}.json" for label in labels]
 
 
-def _names(data: list[Path]) -> list[str]:
-    """The folders' names, numbered where two sets share one."""
-    names = [path.resolve().name for path in data]
+def _names(asked: "list[tuple[Path, str | None]]") -> list[str]:
+    """What each result is called: its folder, or its protocol; numbered where two share a name."""
+    names = [name or path.resolve().name for path, name in asked]
     return [name if names.count(name) == 1 else f"{name}-{place}" for place, name in enumerate(names, 1)]
 
 

@@ -21,6 +21,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else
 ExifOrientation = Annotated[bool, typer.Option(help="Turn photos as their EXIF block says.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Split = Annotated[str | None, typer.Option(help="train, val or test (default), where a folder holds several.")]
+GroundTruth = Annotated[str | None, typer.Option(help="auto (default), zone_aware, planar, frames:N, or a CSV file.")]
+Radius = Annotated[float | None, typer.Option(help="Metres within which a database image is right (default: 25).")]
+Queries = Annotated[str | None, typer.Option(help="Folder of the queries, where there are several.")]
+Database = Annotated[str | None, typer.Option(help="Folder of the database, where there are several.")]
+Variant = Annotated[str | None, typer.Option(help="Which set, where several share a folder (pitts250k).")]
+Subtask = Annotated[str | None, typer.Option(help="Part of MSLS: all, s2w, w2s, o2n, n2o, d2n or n2d.")]
+Images = Annotated[Path | None, typer.Option(help="Folder of the images, where index files lie apart.")]
+QueryList = Annotated[Path | None, typer.Option(help="File of names or keys: only these queries are kept.")]
+Texts = Annotated[Path | None, typer.Option(help="CSV of descriptions (image_path,description).")]
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of the map.")]
 
 

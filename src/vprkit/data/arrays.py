@@ -9,6 +9,7 @@ import io
 import math
 import pickle
 import pickletools
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -98,12 +99,12 @@ def _header(data: memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
     """(shape, Fortran order, dtype, where the numbers start)."""
     stream = io.BytesIO(bytes(data[: 12 + 65_536]))
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
         raise ValueError(f"format version {version}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # NumPy remarks on headers that Python 2 wrote
+        shape, fortran, dtype = readers[version](stream)
     if any(side < 0 for side in shape):
         raise ValueError(f"shape {shape}")
     return tuple(int(side) for side in shape), bool(fortran), dtype, stream.tell()

@@ -1,9 +1,10 @@
 """Evaluation sets: a database, queries, and what is right for each query."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,13 @@ from vprkit.data.folders import read_folder
 from vprkit.data.layouts.layout import Request, Roles, layouts
 from vprkit.data.layouts.table import read_records
 from vprkit.data.positives import Positives
+from vprkit.data.protocols import Protocol, find_protocol
+from vprkit.data.query_lists import listed_queries
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
+
+SHARED = 200_000
+"""Sets beyond this are not searched for files that are in both roles when they are opened; `vpr data check` does."""
 
 SPLITS = ("train", "val", "test")
 
@@ -35,6 +41,8 @@ class Benchmark:
         areas: parts that a search stays inside (cities), if any.
         ignored: answers that count as neither right nor wrong, per query, if any.
         protocol: name of the published protocol it was opened by, if any.
+        search_inside: a query is searched for in its own area only.
+        utm_of_degrees: `@` names of this set take UTM from the degrees and leave headings out, as its formatter does.
     """
 
     name: str
@@ -46,6 +54,8 @@ class Benchmark:
     areas: Areas | None = None
     ignored: Positives | None = None
     protocol: str | None = None
+    search_inside: bool = False
+    utm_of_degrees: bool = False
 
     def __post_init__(self) -> None:
         if self.positives is None:
@@ -84,27 +94,32 @@ class Benchmark:
 
 def open_benchmark(
     path: str | Path,
-    split: str = "test",
+    split: str | None = None,
     *,
-    ground_truth: str | Path = "auto",
+    protocol: str | None = None,
+    ground_truth: str | Path | None = None,
     radius: float | None = None,
     queries: str | None = None,
     database: str | None = None,
     variant: str | None = None,
     strict: bool = False,
-    subtask: str = "all",
+    subtask: str | None = None,
     cities: Sequence[str] | None = None,
     panoramas: bool = False,
     images: str | Path | None = None,
     answerable_only: bool | None = None,
+    per_city: bool | None = None,
+    query_list: str | Path | None = None,
     texts: str | Path | None = None,
 ) -> Benchmark:
     """Read an evaluation set in the layout it came in.
 
     Args:
         path: its folder.
-        split: `train`, `val` or `test`, where the folder holds several.
-        ground_truth: `auto`, `zone_aware`, `planar`, `frames:N` or a file (see `vprkit.data.ground_truth`).
+        split: `train`, `val` or `test` (default), where the folder holds several.
+        protocol: name of a published protocol (see `vprkit.data.protocols`), which fixes split, ground truth, radius,
+            roles and what is counted; counts that differ from the published ones are said.
+        ground_truth: `auto` (default), `zone_aware`, `planar`, `frames:N` or a file (see `vprkit.data.ground_truth`).
         radius: metres within which a database image is right, inclusive (default: the set's own, else 25).
         queries, database: folder of that role where there are several (`queries_night`, `summer`).
         variant: which set, where several share a folder (`pitts250k`).
@@ -114,47 +129,110 @@ def open_benchmark(
         panoramas: keep panoramas, where a set names them.
         images: folder of the images, where index files lie apart from them.
         answerable_only: leave out queries without a positive (default: as the set's own readers do).
+        per_city: search in the query's city only, where a set has cities (default: as its benchmark does).
+        query_list: a text file of names or keys, one a line: only these queries are kept.
         texts: a CSV of descriptions (`image_path,description`) to attach to the images.
 
     Raises:
         DataError: no such folder, no layout fits, or something in it cannot be read; the place is named.
     """
     path = Path(path)
-    if split not in SPLITS:
-        raise ConfigError(f"split '{split}' is unknown{nearest(split, SPLITS)}")
+    asked = {
+        "split": split, "ground_truth": None if ground_truth is None else str(ground_truth), "radius": radius,
+        "queries": queries, "database": database, "variant": variant, "subtask": subtask,
+        "answerable_only": answerable_only, "per_city": per_city,
+    }  # fmt: skip
+    chosen = None if protocol is None else find_protocol(protocol)
+    options = _Options(
+        **{**_fixed_by(chosen, asked), **{key: value for key, value in asked.items() if value is not None}}
+    )
+    if options.split not in SPLITS:
+        raise ConfigError(f"split '{options.split}' is unknown{nearest(options.split, SPLITS)}")
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder; give the folder that holds database/ and queries/")
     request = Request(
-        path, split, database, queries, variant, subtask, None if cities is None else tuple(cities), panoramas,
-        None if images is None else Path(images),
+        path, options.split, options.database, options.queries, options.variant, options.subtask,
+        None if cities is None else tuple(cities), panoramas, None if images is None else Path(images),
     )  # fmt: skip
-    roles = with_conditions(_found(request))
+    roles = with_conditions(_found(request, chosen))
     if texts is not None:
         described = read_descriptions(texts)
         both = (described.attach(roles.database), described.attach(roles.queries))
         roles = dataclasses.replace(roles, database=both[0], queries=both[1])
-    benchmark = _labelled(request, roles, str(ground_truth), radius, strict)
-    drop = roles.answerable_only if answerable_only is None else answerable_only
-    return benchmark.answerable() if drop else benchmark
+    rule = options.ground_truth
+    if chosen is not None and rule != "auto" and (roles.truth is not None or (roles.root / truths.FILE).is_file()):
+        rule = "auto"  # what the set lists is what its protocol means
+    benchmark = _labelled(request, roles, rule, options.radius, strict)
+    if query_list is not None:
+        benchmark = benchmark.take_queries(listed_queries(Path(query_list), benchmark.queries))
+    drop = roles.answerable_only if options.answerable_only is None else options.answerable_only
+    benchmark = benchmark.answerable() if drop else benchmark
+    inside = roles.search_inside if options.per_city is None else options.per_city
+    if inside and benchmark.areas is None:
+        raise ConfigError(f"{path}: has no cities, so a search cannot stay inside them")
+    return _named_by(chosen, dataclasses.replace(benchmark, search_inside=inside))
 
 
-def _found(request: Request) -> Roles:
-    """What the first layout that fits says."""
+@dataclass(frozen=True)
+class _Options:
+    split: str = "test"
+    ground_truth: str = "auto"
+    radius: float | None = None
+    queries: str | None = None
+    database: str | None = None
+    variant: str | None = None
+    subtask: str = "all"
+    answerable_only: bool | None = None
+    per_city: bool | None = None
+
+
+def _fixed_by(protocol: Protocol | None, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a protocol fixes, which must not be asked for otherwise."""
+    if protocol is None:
+        return {}
+    fixed = {
+        "split": protocol.split, "ground_truth": protocol.ground_truth, "radius": protocol.radius,
+        "answerable_only": protocol.answerable_only, "per_city": protocol.search_inside or None, **protocol.select,
+    }  # fmt: skip
+    twice = [key for key, value in asked.items() if value is not None and fixed.get(key, value) not in (value, None)]
+    if twice:
+        raise ConfigError(f"the protocol {protocol.name} fixes {twice[0]} to '{fixed[twice[0]]}'; leave {twice[0]} out")
+    return fixed
+
+
+def _named_by(protocol: Protocol | None, benchmark: Benchmark) -> Benchmark:
+    """The benchmark with its protocol's name, and a notice first of all where the counts differ."""
+    if protocol is None:
+        return benchmark
+    warning = protocol.warning(len(benchmark.database), len(benchmark.queries))
+    said = (*([warning] if warning else []), *([f"{protocol.name}: {protocol.caution}"] if protocol.caution else []))
+    return dataclasses.replace(benchmark, protocol=protocol.name, notices=(*said, *benchmark.notices))
+
+
+def _found(request: Request, protocol: Protocol | None) -> Roles:
+    """What the first layout that fits says.
+
+    A protocol's seasons or traverses are folders in one layout and already roles in another (the `@` layout).
+    """
     known = layouts()
-    roles = next((found for layout in known if (found := layout.read(request)) is not None), None)
-    if roles is None:
-        inside = ", ".join(sorted(entry.name for entry in request.path.iterdir())[:8]) or "nothing"
-        summaries = "; ".join(layout.summary for layout in known)
-        raise DataError(
-            f"{request.path}: no known layout for split '{request.split}' (it holds {inside}). Understood: {summaries}"
-        )
-    return roles
+    tries = [request]
+    if protocol is not None and "database" in protocol.select:
+        tries.append(dataclasses.replace(request, database=None, queries=None))
+    for each in tries:
+        roles = next((found for layout in known if (found := layout.read(each)) is not None), None)
+        if roles is not None:
+            return roles
+    inside = ", ".join(sorted(entry.name for entry in request.path.iterdir())[:8]) or "nothing"
+    summaries = "; ".join(layout.summary for layout in known)
+    raise DataError(
+        f"{request.path}: no known layout for split '{request.split}' (it holds {inside}). Understood: {summaries}"
+    )
 
 
 def _labelled(request: Request, roles: Roles, rule: str, radius: float | None, strict: bool) -> Benchmark:
     """The benchmark with its ground truth."""
     metres = radius if radius is not None else roles.radius or truths.RADIUS
-    known = truths.Known(roles.truth, roles.rule, roles.points)
+    known = truths.Known(roles.truth, roles.rule, roles.period, roles.points)
     truth = truths.resolve(rule, roles.root, roles.database, roles.queries, metres, strict, known)
     positives = truth.positives
     if positives is not None and roles.areas is not None:
@@ -163,9 +241,30 @@ def _labelled(request: Request, roles: Roles, rule: str, radius: float | None, s
     unused = roles.root == path and request.split != "test"
     name = path.resolve().name if roles.root == path else f"{path.resolve().name}-{request.split}"
     flat = (f"the folder has no splits: '{request.split}' was not looked for",) if unused else ()
-    notices = (*flat, *roles.notices, *roles.database.notices, *roles.queries.notices, *truth.notices)
+    notices = (
+        *flat,
+        *_shared_files(roles),
+        *roles.notices,
+        *roles.database.notices,
+        *roles.queries.notices,
+        *truth.notices,
+    )
     return Benchmark(name, roles.database, roles.queries, positives, truth.rule, tuple(dict.fromkeys(notices)),
-                     roles.areas, roles.ignored)  # fmt: skip
+                     roles.areas, roles.ignored, utm_of_degrees=roles.utm_of_degrees)  # fmt: skip
+
+
+def _shared_files(roles: Roles) -> tuple[str, ...]:
+    """The same files in both roles, as in the St Lucia index in circulation; copies are found by `vpr data check`."""
+    database, queries = roles.database, roles.queries
+    if database.root != queries.root or len(queries) > SHARED or len(database) > SHARED:
+        return ()
+    both = set(queries.names) & set(database.names)
+    if not both:
+        return ()
+    return (
+        f"{len(both)} of {len(queries)} queries are database images too, such as {min(both)}: they find themselves; "
+        "take them out of the database",
+    )
 
 
 def open_records(path: str | Path, root: str | Path | None = None) -> Records:

@@ -13,9 +13,10 @@ from PIL import ExifTags, Image
 from vprkit.data import ground_truth as truths
 from vprkit.data import positives as rules
 from vprkit.data.benchmark import Benchmark
+from vprkit.data.check_protocol import count_findings, damage_hint
 from vprkit.data.copies import digests
+from vprkit.data.disk import is_file
 from vprkit.data.images import decode, open_image
-from vprkit.data.known import known_counts
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, ImageError
 
@@ -49,7 +50,7 @@ def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius:
         findings += _coordinates(role, records)
         findings += _texts(role, records)
         if decode_images != "none":
-            findings += _pictures(role, records, decode_images)
+            findings += _pictures(role, records, decode_images, damage_hint(benchmark))
     findings += _copies(benchmark)
     findings += _truth(benchmark)
     findings += _zones(benchmark, radius)
@@ -64,7 +65,7 @@ def passed(findings: list[Finding], strict: bool = False) -> bool:
 
 
 def _files(role: str, records: Records) -> Iterator[Finding]:
-    missing = [row for row in range(len(records)) if not records.path(row).is_file()]
+    missing = [row for row in range(len(records)) if not is_file(records.path(row))]
     if not missing:
         yield Finding("ok", "files", f"all {len(records)} {role} images exist")
         return
@@ -121,7 +122,7 @@ def _coordinates(role: str, records: Records) -> Iterator[Finding]:
         )
 
 
-def _pictures(role: str, records: Records, how: str) -> Iterator[Finding]:
+def _pictures(role: str, records: Records, how: str, hint: str) -> Iterator[Finding]:
     rows = np.arange(len(records))
     if how == "sample" and len(records) > SAMPLE:
         rows = np.sort(np.random.default_rng(0).choice(len(records), SAMPLE, replace=False))
@@ -132,7 +133,7 @@ def _pictures(role: str, records: Records, how: str) -> Iterator[Finding]:
         yield Finding(
             "error",
             "images",
-            f"{len(broken)} of {len(rows)} {role} images looked at cannot be decoded, such as {broken[0]}",
+            f"{len(broken)} of {len(rows)} {role} images looked at cannot be decoded, such as {broken[0]}{hint}",
         )
     seen = [look for look in looks if not isinstance(look, str)]
     sizes, modes = Counter(look[0] for look in seen), Counter(look[1] for look in seen)
@@ -234,18 +235,8 @@ def _zones(benchmark: Benchmark, radius: float) -> Iterator[Finding]:
 
 
 def _counts(benchmark: Benchmark) -> Iterator[Finding]:
-    counts = (len(benchmark.database), len(benchmark.queries))
-    known = known_counts(benchmark.database.root)
-    if not known:
-        return
-    fitting = [name for name, expected in known.items() if expected == counts]
-    if fitting:
-        yield Finding("ok", "counts", f"{counts[0]} database, {counts[1]} queries: as published for {fitting[0]}")
-        return
-    variants = "; ".join(f"{name} {database} / {queries}" for name, (database, queries) in known.items())
-    yield Finding(
-        "warning", "counts", f"{counts[0]} database, {counts[1]} queries fit no published variant ({variants})"
-    )
+    for level, message in count_findings(benchmark):
+        yield Finding("warning" if level == "warning" else "ok", "counts", message)
 
 
 def _common(counter: "Counter[str]") -> str:

@@ -1,9 +1,13 @@
 """A column of strings as bytes and offsets: millions of paths in memory or in a memory map, without Python objects."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import numpy as np
+
+WIDE = 256
+"""Strings up to this many bytes are compared as columns of bytes."""
 
 
 class StringColumn(Sequence[str]):
@@ -28,6 +32,16 @@ class StringColumn(Sequence[str]):
         return StringColumn(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
     @staticmethod
+    def cut(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> "StringColumn":
+        """The pieces of a buffer between starts and stops."""
+        lengths = stops - starts
+        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
+        if not offsets[-1]:
+            return StringColumn(np.zeros(0, np.uint8), offsets)
+        bytes_at = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
+        return StringColumn(np.asarray(data)[bytes_at], offsets)
+
+    @staticmethod
     def blank(rows: int) -> "StringColumn":
         """Empty strings."""
         return StringColumn(np.zeros(0, np.uint8), np.zeros(rows + 1, np.int64))
@@ -49,6 +63,10 @@ class StringColumn(Sequence[str]):
     def __getitem__(self, row: slice) -> "StringColumn": ...
     def __getitem__(self, row: int | slice) -> "str | StringColumn":
         if isinstance(row, slice):
+            start, stop, step = row.indices(len(self))
+            if step == 1 and start <= stop:
+                ends = np.asarray(self.offsets)[start : stop + 1]
+                return StringColumn(self.data[ends[0] : ends[-1]], ends - ends[0])
             return self.take(np.arange(len(self))[row])
         row = int(row)
         if not -len(self) <= row < len(self):
@@ -65,10 +83,16 @@ class StringColumn(Sequence[str]):
         rows = np.asarray(rows, np.int64)
         rows = np.where(rows < 0, rows + len(self), rows)
         ends = np.asarray(self.offsets)
-        starts, lengths = ends[rows], ends[rows + 1] - ends[rows]
-        offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-        bytes_at = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
-        return StringColumn(np.asarray(self.data)[bytes_at], offsets)
+        return StringColumn.cut(self.data, ends[rows], ends[rows + 1])
+
+    def lines(self, size: int = 1 << 16) -> Iterator[bytes]:
+        """The strings, each behind the other with a line break after it, in blocks of `size` strings."""
+        ends = np.asarray(self.offsets)
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            block = bytes(self.data[ends[start] : ends[stop]])
+            pieces = (ends[start : stop + 1] - ends[start]).tolist()
+            yield b"".join(block[a:b] + b"\n" for a, b in itertools.pairwise(pieces))
 
     def numbered(self) -> dict[str, int]:
         """String -> its first row."""
@@ -79,5 +103,24 @@ class StringColumn(Sequence[str]):
 
     def codes(self) -> tuple[np.ndarray, list[str]]:
         """(N,) integer code per row and the sorted distinct strings they stand for."""
-        values, codes = np.unique(np.asarray(list(self), dtype=object), return_inverse=True)
-        return codes.astype(np.int64), [str(value) for value in values]
+        values, codes = self.distinct()
+        order = sorted(range(len(values)), key=values.__getitem__)
+        place = np.empty(len(values), np.int64)
+        place[order] = np.arange(len(values))
+        return place[codes], [values[row] for row in order]
+
+    def distinct(self) -> tuple[list[str], np.ndarray]:
+        """The distinct strings, and per row which of these it is."""
+        lengths = np.diff(self.offsets)
+        widest = int(lengths.max(initial=0))
+        if widest > WIDE or (widest and (np.asarray(self.data) == 0).any()):  # NumPy's own texts end at a zero byte
+            rows: dict[str, int] = {}
+            codes = np.array([rows.setdefault(text, len(rows)) for text in self], np.int64)
+            return list(rows), codes
+        if not widest:
+            return ([""] if len(self) else []), np.zeros(len(self), np.int64)
+        padded = np.append(np.asarray(self.data), np.zeros(widest, np.uint8))
+        window = np.lib.stride_tricks.sliding_window_view(padded, widest)[np.asarray(self.offsets)[:-1]]
+        window = np.where(np.arange(widest) < lengths[:, None], window, 0).astype(np.uint8)
+        found, codes = np.unique(window.view(f"S{widest}").ravel(), return_inverse=True)
+        return [value.decode("utf-8", "surrogateescape") for value in found.tolist()], codes.astype(np.int64)

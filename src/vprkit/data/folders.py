@@ -5,9 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from vprkit.data.columns import StringColumn
 from vprkit.data.images import is_image_name
-from vprkit.data.layouts import at, exif
-from vprkit.data.records import Records, checked_name
+from vprkit.data.layouts import at_columns, exif
+from vprkit.data.path_lists import COLUMNS, TEXTS, list_names, read_list, records_of_columns
+from vprkit.data.records import Records
 from vprkit.errors import DataError
 
 FOREIGN = frozenset({".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf"})
@@ -17,8 +21,8 @@ FOREIGN = frozenset({".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", 
 def read_folder(folder: Path, root: Path | None = None) -> Records:
     """All photos below `folder`, sorted byte-wise by name relative to `root` (default: the folder).
 
-    A `<folder>_images_paths.txt` beside the folder, one relative path per line, replaces the walk. Positions come from
-    `@` names where the folder has such, else from EXIF.
+    A `<folder>_images_paths.txt` beside the folder, one relative path per line, replaces the walk; its order is kept.
+    Positions come from `@` names where the folder has such, else from EXIF.
 
     Raises:
         DataError: no such folder, or no photos in it.
@@ -26,14 +30,15 @@ def read_folder(folder: Path, root: Path | None = None) -> Records:
     root = root or folder
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
-    prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
     listed = folder.parent / f"{folder.name}_images_paths.txt"
-    names = _read_list(listed, folder) if listed.is_file() else _walk(folder)
-    ordered = sorted((prefix + name for name in names), key=os.fsencode)
+    if listed.is_file():
+        return read_list(listed, folder, root) or _from_exif(root, _listed_names(listed, folder, root))
+    prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
+    ordered = sorted((prefix + name for name in _walk(folder)), key=os.fsencode)
     if not ordered:
         raise DataError(f"{folder}: holds no photos (looked for .jpg, .png, .webp, ... in it and its subfolders)")
     records = _from_at_names(root, ordered) or _from_exif(root, ordered)
-    return records if listed.is_file() else records.with_notice(*_unreadable_formats(folder))
+    return records.with_notice(*_unreadable_formats(folder))
 
 
 def records_of_names(root: Path, names: list[str]) -> Records:
@@ -66,41 +71,18 @@ def _unreadable_formats(folder: Path) -> list[str]:
             for suffix, count in sorted(counts.items())]  # fmt: skip
 
 
-def _read_list(listed: Path, folder: Path) -> list[str]:
-    try:
-        lines = (line.strip() for line in listed.read_text(encoding="utf-8").splitlines())
-        names = [checked_name(line) for line in lines if line]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{listed}: cannot be read as a list of paths ({error})") from error
-    # Some lists are relative to the folder, some to its parent.
-    if names and not (folder / names[0]).is_file() and (folder.parent / names[0]).is_file():
-        names = [name.removeprefix(folder.name + "/") for name in names]
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise DataError(
-            f"{listed}: {len(missing)} of {len(names)} listed files do not exist in {folder}, "
-            f"such as {', '.join(missing[:3])}"
-        )
-    return names
+def _listed_names(listed: Path, folder: Path, root: Path) -> list[str]:
+    """The names of a list without positions."""
+    return list(list_names(listed, folder, root))
 
 
 def _from_at_names(root: Path, names: list[str]) -> Records | None:
     """None where no name is an `@` name."""
-    parsed = [at.parse_name(name) for name in names]
-    unreadable = [name for name, fields in zip(names, parsed, strict=True) if fields is None]
-    if len(unreadable) == len(names):
-        return None
-    notices = []
-    if unreadable:
-        notices.append(f"{len(unreadable)} of {len(names)} names have no readable position, such as '{unreadable[0]}'")
-    zones = [name for name, fields in zip(names, parsed, strict=True) if fields is not None and fields.zone_unreadable]
-    if zones:
-        notices.append(
-            f"{len(zones)} of {len(names)} names have an unreadable UTM zone, such as '{zones[0]}'; "
-            "their distances are planar"
-        )
-    rows = [{"name": name} if fields is None else fields.row(name) for name, fields in zip(names, parsed, strict=True)]
-    return Records.from_rows(root, rows, notices)
+    column = StringColumn.of(names)
+    pieces = list(at_columns.blocks(column))
+    columns = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in COLUMNS}
+    texts = {name: StringColumn.joined([getattr(piece, name) for piece in pieces]) for name in TEXTS}
+    return records_of_columns(root, column, columns, texts)
 
 
 def _from_exif(root: Path, names: list[str]) -> Records:

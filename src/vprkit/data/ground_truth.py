@@ -6,14 +6,17 @@ query's position), or the path of a CSV file with the columns `query,positives`,
 `zone_aware` where there are positions, else none.
 """
 
+import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from vprkit.config import nearest
+from vprkit.data import cache
 from vprkit.data import positives as rules
 from vprkit.data.layouts.table import read_rows
 from vprkit.data.positives import Positives
@@ -42,11 +45,13 @@ class Known:
     Attributes:
         truth: positives that the set lists.
         rule: the rule its readers use.
+        period: queries of one traverse, where several follow each other.
         points: (D, 3) and (Q, 3) metres that take the place of UTM positions.
     """
 
     truth: GroundTruth | None = None
     rule: str = ""
+    period: int | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
 
 
@@ -79,12 +84,12 @@ def resolve(
     if by_radius:
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
-        return _by_frames(rule, len(database), len(queries), unused)
+        return _by_frames(rule, len(database), len(queries), unused, known.period)
     path = _locate_file(rule, root)
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
 
 
-def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...]) -> GroundTruth:
+def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...], period: int | None) -> GroundTruth:
     match = re.fullmatch(r"frames:(\d{1,9})(?:x([1-9]\d{0,8}))?", rule, re.ASCII)
     if match is None:
         raise ConfigError(
@@ -92,7 +97,7 @@ def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...])
             "database has S frames per query, such as frames:1x10"
         )
     window, stride = int(match[1]), int(match[2] or 1)
-    found = rules.frame_window(database, queries, window, stride)
+    found = rules.frame_window(database, queries, window, stride, period)
     position = "the query's" if stride == 1 else f"{stride} times the query's"
     return GroundTruth(found, f"list position within {window} of {position}", notices)
 
@@ -115,12 +120,12 @@ def read_csv(path: Path, database: Records, queries: Records) -> Positives:
 
 
 def _choose(database: Records, queries: Records) -> str:
-    return "zone_aware" if database.has_position.any() and queries.has_position.any() else "none"
+    return "zone_aware" if database.any_position and queries.any_position else "none"
 
 
 def _by_radius(rule: str, database: Records, queries: Records, radius: float, strict: bool) -> GroundTruth:
     for role, records in (("database", database), ("queries", queries)):
-        if not records.has_position.any():
+        if not records.any_position:
             raise DataError(
                 f"ground truth by radius needs positions, but no image of the {role} in {records.root} "
                 "has one; give a ground-truth file or frames:N"
@@ -129,12 +134,42 @@ def _by_radius(rule: str, database: Records, queries: Records, radius: float, st
         raise ConfigError(f"the radius must be positive metres, got {radius}")
     words = f"within {radius:g} m, {'zones respected' if rule == 'zone_aware' else 'planar, zones ignored'}"
     if rule == "planar":
-        return GroundTruth(rules.planar(database, queries, radius), words)
+        return GroundTruth(kept_positives(rules.planar, database, queries, radius), words)
     unreadable = rules.count_unreadable_zones(database, queries)
     sentence = f"{unreadable} records have no readable UTM zone and are compared by their bare numbers"
     if unreadable and strict:
         raise DataError(f"{sentence}; mend the names, or leave out --strict")
-    return GroundTruth(rules.zone_aware(database, queries, radius), words, (sentence,) if unreadable else ())
+    found = kept_positives(rules.zone_aware, database, queries, radius)
+    return GroundTruth(found, words, (sentence,) if unreadable else ())
+
+
+def kept_positives(
+    rule: Callable[[Records, Records, float], Positives], database: Records, queries: Records, radius: float
+) -> Positives:
+    """A rule's positives; for a database whose list is known by its content they are kept in the user's cache."""
+    if not database.key:
+        return rule(database, queries, radius)
+    key = cache.key_of("positives", rule.__name__, database.key, _content(queries), float(radius).hex())
+    kept = cache.load("positives", key)
+    if kept is not None:
+        return Positives(kept[1]["offsets"], kept[1]["numbers"])
+    found = rule(database, queries, radius)
+    with cache.writing("positives", key) as entry:
+        if entry is not None:
+            entry.append("offsets", found.offsets)
+            entry.append("numbers", found.numbers)
+            entry.keep({"rule": rule.__name__, "radius": radius})
+    return found
+
+
+def _content(records: Records) -> str:
+    """A key of everything that a rule looks at."""
+    if records.key:
+        return records.key
+    digest = hashlib.sha256(records.list_hash().encode())
+    for column in (records.east, records.north, records.zone, records.south, records.latitude, records.longitude):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def _locate_file(rule: str, root: Path) -> Path:

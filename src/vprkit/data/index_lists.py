@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vprkit.data.disk import is_file
 from vprkit.data.positives import Positives
 from vprkit.data.records import checked_name
 from vprkit.errors import DataError
@@ -106,4 +107,4 @@ def _absolute(name: str) -> bool:
 def _exists(root: Path, parts: Sequence[str]) -> bool:
     if not parts or ".." in parts or any("\0" in part or len(part) > 255 for part in parts):
         return False
-    return root.joinpath(*parts).is_file()
+    return is_file(root.joinpath(*parts))

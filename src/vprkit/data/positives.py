@@ -12,6 +12,15 @@ from vprkit.data.records import Records
 BLOCK = 4096
 """Queries per neighbour search, so that memory follows the block."""
 
+MANY = 1 << 18
+"""Databases from this size on are first cut down to the surroundings of the queries."""
+
+FARTHEST = 1e12
+"""Coordinates beyond this many metres are nowhere: squares of such numbers would overflow in the tree."""
+
+SQUARES = 1 << 27
+"""Most squares of one radius that the region of the queries is cut into."""
+
 
 @dataclass(frozen=True, eq=False)
 class Positives:
@@ -64,25 +73,51 @@ def within_radius(database: np.ndarray, queries: np.ndarray, radius: float) -> P
     """Positives by planar Euclidean distance, radius inclusive, in float64.
 
     Args:
-        database: (D, 2) east, north in metres; rows with NaN are never positive.
-        queries: (Q, 2); rows with NaN have no positives.
+        database: (D, 2) or (D, 3) metres, east and north first; rows with NaN are never positive.
+        queries: (Q, 2) or (Q, 3); rows with NaN have no positives.
         radius: metres.
     """
-    rows_of_tree = np.flatnonzero(np.isfinite(database).all(1))
+    askable = np.flatnonzero((np.abs(queries) < FARTHEST).all(1))
+    rows_of_tree = _reachable(database, queries[askable], radius)
     rows = [np.zeros(0, np.int64)] * len(queries)
     if not len(rows_of_tree):
         return Positives._join(rows)
-    tree = cKDTree(database[rows_of_tree])
-    askable = np.flatnonzero(np.isfinite(queries).all(1))
+    near = database[rows_of_tree]
+    tree = cKDTree(near)
     for start in range(0, len(askable), BLOCK):
         block = askable[start : start + BLOCK]
         # The tree's own comparison rounds; a slightly wider search, then the exact one, makes the radius inclusive.
         nearby = tree.query_ball_point(queries[block], radius * (1 + 1e-9) + 1e-6, return_sorted=True)
         for query, found in zip(block, nearby, strict=True):
-            candidates = rows_of_tree[np.asarray(found, np.int64)]
-            offset = database[candidates] - queries[query]
-            rows[query] = candidates[np.sqrt((offset * offset).sum(1)) <= radius]
+            candidates = np.asarray(found, np.int64)
+            offset = near[candidates] - queries[query]
+            rows[query] = rows_of_tree[candidates[np.sqrt((offset * offset).sum(1)) <= radius]]
     return Positives._join(rows)
+
+
+def _reachable(database: np.ndarray, queries: np.ndarray, radius: float) -> np.ndarray:
+    """Database rows in the squares around the queries, where these leave most of the database out; else all known."""
+    if len(database) < MANY or not len(queries):
+        return np.flatnonzero((np.abs(database) < FARTHEST).all(1))
+    side = radius * (1 + 1e-6) + 1e-3
+    low = queries[:, :2].min(0) - 2 * side
+    span = np.floor((queries[:, :2].max(0) - low) / side).astype(np.int64) + 3
+    if span[0] * span[1] > SQUARES:
+        return np.flatnonzero((np.abs(database) < FARTHEST).all(1))
+    wanted = np.zeros(span, bool)
+    cell = np.floor((queries[:, :2] - low) / side).astype(np.int64)
+    for right in (-1, 0, 1):
+        for up in (-1, 0, 1):
+            wanted[np.clip(cell[:, 0] + right, 0, span[0] - 1), np.clip(cell[:, 1] + up, 0, span[1] - 1)] = True
+    kept = []
+    for start in range(0, len(database), MANY):
+        points = np.asarray(database[start : start + MANY])
+        place = (points[:, :2] - low) / side
+        inside = np.flatnonzero((place >= 0).all(1) & (place < span).all(1))  # NaN compares false
+        at = place[inside].astype(np.int64)
+        kept.append(inside[wanted[at[:, 0], at[:, 1]]] + start)
+    rows = np.concatenate(kept)
+    return np.asarray(rows[(np.abs(database[rows]) < FARTHEST).all(1)])
 
 
 def planar(database: Records, queries: Records, radius: float) -> Positives:
@@ -95,22 +130,30 @@ def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
 
     Records without a readable zone take part in every zone by their bare numbers.
     """
+    zones = np.unique(queries.zone)
+    if len(zones) == 1:
+        return _of_zone(database, queries, int(zones[0]), radius)
     rows: list[np.ndarray] = [np.zeros(0, np.int64)] * len(queries)
-    database_degrees = database.with_latlon()
-    for zone in np.unique(queries.zone):
+    for zone in zones:
         asking = np.flatnonzero(queries.zone == zone)
-        if zone == 0:
-            found = within_radius(_numbers(database), _numbers(queries.take(asking)), radius)
-        else:
-            found = _in_plane(database_degrees, queries.take(asking), int(zone), radius)
+        found = _of_zone(database, queries.take(asking), int(zone), radius)
         for query, numbers in zip(asking, found, strict=True):
             rows[query] = numbers
     return Positives._join(rows)
 
 
-def frame_window(database: int, queries: int, window: int, stride: int = 1) -> Positives:
-    """Positives by list position: database number within `window` of `stride` times the query number, clipped."""
-    middle = np.arange(queries, dtype=np.int64) * stride
+def _of_zone(database: Records, queries: Records, zone: int, radius: float) -> Positives:
+    if zone == 0:
+        return within_radius(_numbers(database), _numbers(queries), radius)
+    return _in_plane(database, queries, zone, radius)
+
+
+def frame_window(database: int, queries: int, window: int, stride: int = 1, period: int | None = None) -> Positives:
+    """Positives by list position: database number within `window` of `stride` times the query number, clipped.
+
+    With a `period`, query numbers start anew after so many queries (several traverses one after the other).
+    """
+    middle = np.arange(queries, dtype=np.int64) % (period or max(queries, 1)) * stride
     starts = np.clip(middle - window, 0, database)
     lengths = np.clip(middle + window + 1, 0, database) - starts
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
@@ -142,14 +185,14 @@ def _plane(records: Records) -> np.ndarray:
 def _in_plane(database: Records, queries: Records, zone: int, radius: float) -> Positives:
     """All queries lie in `zone`; database records of other zones join where they come close to its border."""
     points = _plane(database)
-    foreign = (database.zone > 0) & (database.zone != zone)
-    points[foreign] = np.nan
-    near = np.flatnonzero(foreign & _near_zone(database, zone, radius))
-    if near.size:
-        east, north, _, south = geo.to_utm(
-            database.latitude[near], database.longitude[near], np.full(near.size, zone, np.int16)
-        )
-        points[near] = np.stack([east, geo.plane_north(north, south)], 1)
+    foreign = np.flatnonzero((database.zone > 0) & (database.zone != zone))
+    if foreign.size:
+        others = database.take(foreign).with_latlon()
+        near = np.flatnonzero(_near_zone(others, zone, radius))
+        points[foreign] = np.nan
+        forced = np.full(near.size, zone, np.int16)
+        east, north, _, south = geo.to_utm(others.latitude[near], others.longitude[near], forced)
+        points[foreign[near]] = np.stack([east, geo.plane_north(north, south)], 1)
     return within_radius(points, _plane(queries), radius)
 
 

@@ -63,6 +63,7 @@ class Records(Sequence[Record]):
         heading: (N,) float32 degrees, NaN where unknown.
         texts: optional string columns by name (`TEXT_COLUMNS`, `NAMING_COLUMNS`).
         notices: what reading found odd, one sentence each.
+        key: of the list these were read from, where their content is known by one; empty otherwise.
     """
 
     root: Path
@@ -76,6 +77,7 @@ class Records(Sequence[Record]):
     heading: np.ndarray
     texts: Mapping[str, StringColumn] = dataclasses.field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    key: str = ""
 
     @staticmethod
     def from_rows(root: str | Path, rows: Iterable[Mapping[str, Any]], notices: Iterable[str] = ()) -> "Records":
@@ -111,7 +113,7 @@ class Records(Sequence[Record]):
             south,
             columns["latitude"],
             columns["longitude"],
-            columns["heading"].astype(np.float32),
+            single(columns["heading"]),
             texts,
             tuple(notices),
         )
@@ -154,12 +156,18 @@ class Records(Sequence[Record]):
         """(N,) bool: UTM coordinates known."""
         return np.asarray(np.isfinite(self.east) & np.isfinite(self.north))
 
+    @property
+    def any_position(self) -> bool:
+        """Some record has a position; looked for from the front, so that a long table need not be read."""
+        blocks = range(0, len(self), 1 << 16)
+        return any(np.isfinite(self.east[at : at + (1 << 16)]).any() for at in blocks)
+
     def take(self, rows: np.ndarray) -> "Records":
         """The given rows, in that order."""
         rows = np.asarray(rows)
         picked = {field: getattr(self, field)[rows] for field in _ARRAYS}
         texts = {key: column.take(rows) for key, column in self.texts.items()}
-        return dataclasses.replace(self, names=self.names.take(rows), texts=texts, **picked)
+        return dataclasses.replace(self, names=self.names.take(rows), texts=texts, key="", **picked)
 
     def with_latlon(self) -> "Records":
         """The same with latitude and longitude computed where only UTM was known."""
@@ -176,7 +184,7 @@ class Records(Sequence[Record]):
         at = np.flatnonzero(np.isfinite(self.latitude) & np.isfinite(self.longitude))
         east, north, zone, south = (np.array(column) for column in (self.east, self.north, self.zone, self.south))
         east[at], north[at], zone[at], south[at] = geo.to_utm(self.latitude[at], self.longitude[at])
-        return dataclasses.replace(self, east=east, north=north, zone=zone, south=south)
+        return dataclasses.replace(self, east=east, north=north, zone=zone, south=south, key="")
 
     def agrees_with(self, other: "Records") -> np.ndarray:
         """(N,) bool: row by row, the same position, heading, time, condition, place and text (names may differ)."""
@@ -199,8 +207,8 @@ class Records(Sequence[Record]):
     def list_hash(self) -> str:
         """SHA-256 of the names in order: an index number means nothing without the list it refers to."""
         digest = hashlib.sha256()
-        for name in self.names:
-            digest.update(name.encode("utf-8", "surrogateescape") + b"\n")
+        for block in self.names.lines():
+            digest.update(block)
         return digest.hexdigest()
 
 
@@ -217,10 +225,16 @@ def concatenated(tables: Sequence[Records]) -> Records:
     picked: dict[str, Any] = {field: np.concatenate([getattr(table, field) for table in tables]) for field in _ARRAYS}
     notices = tuple(dict.fromkeys(notice for table in tables for notice in table.notices))
     names = StringColumn.joined([table.names for table in tables])
-    return dataclasses.replace(tables[0], names=names, texts=texts, notices=notices, **picked)
+    return dataclasses.replace(tables[0], names=names, texts=texts, notices=notices, key="", **picked)
 
 
 _ARRAYS = ("east", "north", "zone", "south", "latitude", "longitude", "heading")
+
+
+def single(headings: np.ndarray) -> np.ndarray:
+    """Headings as float32; what is no angle by any stretch is unknown."""
+    headings = np.asarray(headings)
+    return np.where(np.abs(headings) < 1e9, headings, np.nan).astype(np.float32)
 
 
 def checked_name(name: str) -> str:

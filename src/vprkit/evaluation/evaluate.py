@@ -1,6 +1,8 @@
 """Evaluation: a method (or somebody's vectors or rankings) against a benchmark."""
 
+import dataclasses
 import hashlib
+import itertools
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,13 +18,15 @@ from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
+from vprkit.evaluation.two_stage import Second, local_source, rerank_all, reranker_of
 from vprkit.method import Method
 from vprkit.registry import Metric
-from vprkit.retrieval.build import describe_into
+from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
-from vprkit.retrieval.index import ExactIndex
+from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings
 
 KS = (1, 5, 10, 20)
@@ -36,42 +40,67 @@ def evaluate(
     benchmark: Benchmark,
     *,
     ks: Sequence[int] = KS,
+    rerank: int | Second | None = None,
     features: str | Path | None = None,
     streaming: Streaming | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Describe database and queries, search exactly, score.
+    """Describe database and queries, search exactly, look at shortlists again where asked, score.
 
     Args:
         method: what is evaluated.
         benchmark: on what.
         ks: the K of Recall@K; clipped to the database, and said so.
+        rerank: candidates that the method's second stage looks at again, or a `Second` that also says where their local
+            features are kept. What lies beyond them keeps its place.
         features: folder that keeps what was described; described features of the same method are reused.
         streaming: batching, threads, what to do with unreadable images.
         progress: called with (role, done, total).
 
     Raises:
         ImageError: an image cannot be read; evaluation fails at the first unless `streaming` says skip.
+        NotAvailable: the method has no second stage.
     """
-    ks = _checked_ks(ks)
-    timings = Timings()
+    ks, timings = _checked_ks(ks), Timings()
+    second = Second(rerank) if isinstance(rerank, int) else rerank
+    if second is not None:
+        reranker_of(method)
     with tempfile.TemporaryDirectory(prefix="vprkit-") as scratch:
         folder = Path(features) if features is not None else Path(scratch)
-        database, kept, lost = _describe(folder, "database", method, benchmark.database, streaming, timings, progress)
-        queries, asked, unread = _describe(folder, "queries", method, benchmark.queries, streaming, timings, progress)
-        index = ExactIndex(database, method.metric)
-        numbers, scores = _search(index, queries, min(max(ks), len(index)), timings)
-    rankings = np.full((len(benchmark.queries), numbers.shape[1]), -1, np.int64)
-    all_scores = np.full(rankings.shape, -np.inf)
-    rankings[asked], all_scores[asked] = kept[numbers], scores
+        sides = [
+            _describe(folder, role, method, records, streaming, timings, progress, second.kept if second else None)
+            for role, records in (("database", benchmark.database), ("queries", benchmark.queries))
+        ]
+        (database, kept, in_store), (queries, asked, of_queries) = sides
+        depth = max(*ks, second.count if second else 0)
+        first = ranked(benchmark, database, queries, method.metric, depth, timings, rows=kept, asked=asked)
+        final = first
+        if second is not None:
+            second = dataclasses.replace(second, count=min(second.count, first[0].shape[1]))
+            of_query = local_source(second, of_queries, method, benchmark.queries, streaming)
+            of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
+            final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
+                               _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [
-        f"{count} {role} images could not be read and were skipped; skipped queries count as misses"
-        for role, count in (("database", lost), ("query", unread))
-        if count
+        f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
+        for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
+        if len(found) < len(records)
     ]
-    return score(benchmark, rankings, all_scores, ks, method=method.name, identity=method.identity(),
-                  weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
-                  environment=_environment(method))  # fmt: skip
+    result = score(benchmark, *final, ks, method=method.name, identity=method.identity(),
+                   weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
+                   environment=_environment(method))  # fmt: skip
+    if second is None:
+        return result
+    before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
+    return dataclasses.replace(result, first_stage=before.recalls, reranked=second.count)
+
+
+def _step(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
+    """A counter of steps for a progress that wants totals."""
+    if progress is None:
+        return None
+    done = itertools.count(1)
+    return lambda _: progress(what, next(done), total)
 
 
 def evaluate_descriptors(
@@ -94,8 +123,9 @@ def evaluate_descriptors(
     ks, timings = _checked_ks(ks), Timings()
     if not len(queries) or not len(database):
         raise DataError("there are no descriptors to compare")
-    index = ExactIndex(np.ascontiguousarray(database, np.float32), metric)
-    numbers, scores = _search(index, np.asarray(queries, np.float32), min(max(ks), len(index)), timings)
+    numbers, scores = ranked(
+        benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32), metric, max(ks), timings
+    )
     return score(
         benchmark,
         numbers,
@@ -137,9 +167,10 @@ def evaluate_rankings(
     _check_rows(rankings)
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
+    rankings, scores = without_ignored(benchmark, rankings.astype(np.int64), scores)
     return score(
         benchmark,
-        rankings.astype(np.int64),
+        rankings,
         scores,
         _checked_ks(ks),
         method=name,
@@ -175,27 +206,21 @@ def _describe(
     streaming: Streaming | None,
     timings: Timings,
     progress: Progress | None,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """(vectors, their numbers among the records, how many could not be read).
+    local: LocalCodec | None,
+) -> tuple[np.ndarray, np.ndarray, Built]:
+    """(vectors, their numbers among the records, what describing came to).
 
-    Every root has a store of its own, so that several sets may share a features folder without mixing.
+    Every root has a store of its own, so that several sets may share a features folder without mixing; with local
+    features it has another name, so that both can be kept.
     """
     report = None if progress is None else lambda done, total: progress(role, done, total)
     place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    built = describe_into(folder / f"{role}-{place}", method, records, streaming, timings=timings, progress=report)
+    name = f"{role}-{place}" if local is None else f"{role}-{place}-{local.dtype}"
+    built = describe_into(folder / name, method, records, streaming, timings=timings, progress=report, local=local)
     kept = np.flatnonzero(built.rows >= 0)
     whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
     vectors = built.store.vectors
-    return vectors if whole else vectors[built.rows[kept]], kept, len(records) - len(kept)
-
-
-def _search(index: ExactIndex, queries: np.ndarray, k: int, timings: Timings) -> tuple[np.ndarray, np.ndarray]:
-    parts = []
-    for start in range(0, len(queries), 256):
-        block = queries[start : start + 256]
-        with timings.measure("search", len(block)):
-            parts.append(index.search(block, k))
-    return np.concatenate([part.numbers for part in parts]), np.concatenate([part.scores for part in parts])
+    return vectors if whole else vectors[built.rows[kept]], kept, built
 
 
 def _environment(method: Method | None) -> dict[str, Any]:

@@ -85,8 +85,9 @@ class Result:
         recalls_answerable: the same over queries that have a positive.
         intervals: K -> 95 % bootstrap interval of `recalls`.
         conditions: condition -> {"queries", "R@K"...}; empty where the set names none.
+        areas: city -> the same, with "mAP@K"; empty where the set has no cities.
         queries, database: number of images; `queries_without_positives` of them count as misses in `recalls`.
-        mean_average_precision: mAP at the largest K, per cent, over answerable queries.
+        mean_average_precision: mAP at the largest K, per cent, over answerable queries; `precisions` has it for each K.
         curve: precision and recall over score thresholds, None without scores.
         timings: stage -> items, seconds, median_ms, p95_ms.
         notices: what a reader should know, one sentence each.
@@ -95,6 +96,9 @@ class Result:
         database_root, queries_root: folders that the names are relative to.
         environment: versions, device, precision.
         created: when, ISO 8601 in UTC.
+        reranked: candidates that a second stage looked at again, None without one; their scores are the second stage's,
+            images beyond them have none.
+        first_stage: K -> recall before the second stage.
     """
 
     benchmark: str
@@ -113,6 +117,8 @@ class Result:
     database_root: str
     queries_root: str
     conditions: dict[str, dict[str, float]] = field(default_factory=dict)
+    areas: dict[str, dict[str, float]] = field(default_factory=dict)
+    precisions: dict[int, float] = field(default_factory=dict)
     timings: dict[str, dict[str, float]] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, Any] | None = None
@@ -121,6 +127,8 @@ class Result:
     list_hashes: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     created: str = ""
+    reranked: int | None = None
+    first_stage: dict[int, float] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:
@@ -130,9 +138,11 @@ class Result:
     def table(self) -> str:
         """What the console shows."""
         lines = [f"{self.method} on {self.benchmark}: {self.queries} queries, {self.database} database images"]
+        hashes = ", ".join(f"{role} {value[:12]}" for role, value in self.list_hashes.items())
+        lines.append(f"  protocol: {self.protocol or 'none named'}; lists: {hashes or 'not recorded'}")
         if self.labelled:
             lines += self._recall_lines()
-        for name, row in self.conditions.items():
+        for name, row in (*self.areas.items(), *self.conditions.items()):
             recalls = "  ".join(f"{key} {value:5.1f}" for key, value in row.items() if key != "queries")
             lines.append(f"  {name:<12} {recalls}   ({int(row['queries'])} queries)")
         for stage, row in self.timings.items():
@@ -148,8 +158,11 @@ class Result:
         for k, recall in self.recalls.items():
             low, high = self.intervals[k]
             extra = f"   of answerable {self.recalls_answerable[k]:5.1f}" if self.queries_without_positives else ""
-            lines.append(f"  R@{k:<3} {recall:5.1f}   95% [{low:.1f}, {high:.1f}]{extra}")
-        if self.mean_average_precision is not None:
+            before = f"   before re-ranking {self.first_stage[k]:5.1f}" if k in self.first_stage else ""
+            lines.append(f"  R@{k:<3} {recall:5.1f}   95% [{low:.1f}, {high:.1f}]{before}{extra}")
+        if self.areas and self.precisions:
+            lines += [f"  mAP@{k:<3} {value:4.1f}" for k, value in self.precisions.items()]
+        elif self.mean_average_precision is not None:
             lines.append(f"  mAP@{max(self.recalls):<3} {self.mean_average_precision:4.1f}")
         if self.curve is not None:
             lines.append(
@@ -190,8 +203,10 @@ class Result:
         if data["format"] != FORMAT:
             raise ValueError(f"result format {data['format']}, this vprkit reads {FORMAT}")
         fields = {key: value for key, value in data.items() if key != "format"}
-        for key in ("recalls", "recalls_answerable"):
+        fields.setdefault("first_stage", {})
+        for key in ("recalls", "recalls_answerable", "first_stage"):
             fields[key] = {int(k): _number(value) for k, value in fields[key].items()}
+        fields["precisions"] = {int(k): _number(value) for k, value in fields.get("precisions", {}).items()}
         fields["intervals"] = {int(k): (_number(low), _number(high)) for k, (low, high) in fields["intervals"].items()}
         fields["curve"] = None if fields["curve"] is None else Curve(**fields["curve"])
         fields["notices"] = tuple(fields["notices"])

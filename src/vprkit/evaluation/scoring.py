@@ -33,7 +33,8 @@ def score(
     ks, notices = _askable(ks, rankings.shape[1], len(benchmark.database), [*benchmark.notices, *notices])
     common: dict[str, Any] = {
         "benchmark": benchmark.name, "rule": benchmark.rule, "method": method, "queries": len(benchmark.queries),
-        "database": len(benchmark.database), "identity": identity, "weights": weights, "environment": environment,
+        "database": len(benchmark.database), "protocol": benchmark.protocol,
+        "identity": identity, "weights": weights, "environment": environment,
         "database_root": str(benchmark.database.root.absolute()),
         "queries_root": str(benchmark.queries.root.absolute()), "timings": timings.summary(),
         "list_hashes": {"database": benchmark.database.list_hash(), "queries": benchmark.queries.list_hash()},
@@ -71,7 +72,7 @@ def _labelled(
     # A padded rank can never be right: it points at a database image that does not exist.
     existing = np.where(rankings < 0, size, rankings)
     ranks = first_hits(existing, positives, size + 1)
-    precision = average_precision(existing, positives, size + 1, max(ks, default=1))
+    precision = {k: average_precision(existing, positives, size + 1, k) for k in (ks or (1,))}
     rows = _query_results(benchmark, rankings, scores, right_answers(existing, positives, size + 1))
     answerable = positives.counts > 0
     empty = int((~answerable).sum())
@@ -82,11 +83,13 @@ def _labelled(
         recalls_answerable={k: recall_at(ranks, k, answerable) for k in ks},
         intervals={k: mean_interval(100.0 * (ranks < k)) for k in ks},
         queries_without_positives=empty,
-        mean_average_precision=float(100 * precision[answerable].mean()) if answerable.any() else None,
+        mean_average_precision=_mean(precision[max(precision)], answerable) if answerable.any() else None,
+        precisions={k: _mean(values, answerable) for k, values in precision.items()} if answerable.any() else {},
         curve=None if scores is None or not len(ranks) else _curve(scores[:, 0], ranks == 0, int(answerable.sum())),
         rankings=rows,
         images=_images(benchmark.database, rows),
         conditions=_conditions(benchmark, ranks, ks),
+        areas=_areas(benchmark, ranks, precision, answerable, ks),
         notices=tuple(notices),
         **common,
     )
@@ -102,6 +105,32 @@ def _curve(scores: np.ndarray, right: np.ndarray, answerable: int) -> Curve:
         curve.auc,
         curve.recall_at_full_precision,
     )
+
+
+def _mean(values: np.ndarray, counted: np.ndarray) -> float:
+    """Per cent over the queries that count; NaN where none does."""
+    return float(100 * values[counted].mean()) if counted.any() else float("nan")
+
+
+def _areas(
+    benchmark: Benchmark,
+    ranks: np.ndarray,
+    precision: dict[int, np.ndarray],
+    answerable: np.ndarray,
+    ks: tuple[int, ...],
+) -> dict[str, dict[str, float]]:
+    """Recalls and mAP per city, where the set has cities."""
+    if benchmark.areas is None:
+        return {}
+    rows = {name: benchmark.areas.queries == number for number, name in enumerate(benchmark.areas.names)}
+    return {
+        name: {
+            "queries": float(inside.sum()),
+            **{f"R@{k}": recall_at(ranks, k, inside) for k in ks},
+            **{f"mAP@{k}": _mean(precision[k], inside & answerable) for k in ks},
+        }
+        for name, inside in rows.items()
+    }
 
 
 def _conditions(benchmark: Benchmark, ranks: np.ndarray, ks: tuple[int, ...]) -> dict[str, dict[str, float]]:

@@ -31,6 +31,7 @@ def overview(group: Group) -> Html:
         ("Database", words.plural(first.database, "image")),
         ("Positives", first.rule if first.labelled else "not known: there is no ground truth, so no recalls"),
         ("Protocol", ", ".join(_distinct(result.protocol for result in group.results))),
+        ("Lists", ", ".join(f"{role} {value[:12]}" for role, value in first.list_hashes.items())),
         ("Computed on", ", ".join(_distinct(_machine(result) for result in group.results))),
     ]
     shown = (element("div", element("dt", name), element("dd", value)) for name, value in facts if value)

@@ -81,6 +81,7 @@ class Engine:
         self.name, self.settings, self.task, self.fabric = name, settings, task, fabric
         self.folder, self.validation, self.monitor, self.reporter = folder, validation, monitor, reporter
         self.running = settings.running
+        self.schedule = settings.schedule.over(settings.epochs)
         self.first = bool(fabric.is_global_zero)
         self.position = Position()
         self.keeper = Keeper(folder.path, settings.validation.keep)
@@ -168,7 +169,7 @@ class Engine:
     def _step(self, steps_per_epoch: int) -> float:
         """One optimiser step; returns the learning rate of the first group."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.schedule.rate(self.position.step, group["base"], steps_per_epoch)
+            group["lr"] = self.schedule.rate(self.position.step, group["base"], steps_per_epoch)
         if self.running.clip is not None:
             self.fabric.clip_gradients(
                 self.module, self.optimiser, max_norm=self.running.clip, error_if_nonfinite=False

@@ -4,6 +4,7 @@ Warm-up and schedule follow the published programs: during the first W steps the
 overwriting whatever the schedule had set; after each epoch the schedule changes the rate that is in force then.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -26,16 +27,20 @@ class Schedule:
     factor: float = option(0.3, "multi_step, step, exponential: the rate is multiplied by this")
     milestones: tuple[int, ...] = option((), "multi_step: epochs before which it is multiplied")
     every: int = option(1, "step: epochs between multiplications")
-    epochs: int = option(10, "linear, cosine: epochs until the end of the curve")
+    epochs: int = option(0, "linear, cosine: epochs until the end of the curve; 0: as many as the run has")
     start: float = option(1.0, "linear: share of the base rate at the start")
     end: float = option(0.0, "linear: share of the base rate at the end; cosine: least rate, absolute")
     per_step: bool = option(False, "what is said of epochs above is meant of optimiser steps (SALAD's linear decay)")
 
     def __post_init__(self) -> None:
-        if min(self.warmup_steps, self.warmup_epochs) < 0 or self.every < 1 or self.epochs < 1:
-            raise ConfigError("a schedule needs warmup_steps and warmup_epochs >= 0, every >= 1 and epochs >= 1")
+        if min(self.warmup_steps, self.warmup_epochs) < 0 or min(self.every, self.epochs + 1) < 1:
+            raise ConfigError("a schedule needs warmup_steps and warmup_epochs >= 0, every >= 1 and epochs >= 0")
         if self.kind == "linear" and not 0 < self.start <= 1:
             raise ConfigError(f"start must be above 0 and at most 1, got {self.start}")
+
+    def over(self, epochs: int) -> "Schedule":
+        """The schedule of a run of so many epochs."""
+        return self if self.epochs else dataclasses.replace(self, epochs=max(1, epochs))
 
     def rate(self, step: int, base: float, steps_per_epoch: int) -> float:
         """The learning rate of optimiser step `step` (0-based).
@@ -44,7 +49,12 @@ class Schedule:
             step: optimiser steps already taken.
             base: the rate that the optimiser was made with.
             steps_per_epoch: optimiser steps per epoch.
+
+        Raises:
+            ConfigError: the curve's end is not known (`epochs` 0, not settled by `over`).
         """
+        if self.kind in ("linear", "cosine") and not self.epochs:
+            raise ConfigError(f"a {self.kind} schedule needs epochs, the end of its curve")
         warmup = self.warmup_steps + self.warmup_epochs * steps_per_epoch
         if step < warmup:
             return base * min(1.0, (step + 1) / warmup)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vprkit.data.disk import is_file
 from vprkit.data.matfile import read_mat
 from vprkit.data.records import checked_name
 from vprkit.errors import DataError
@@ -104,10 +105,10 @@ def _number(path: Path, value: Any, key: str) -> float | None:
 
 def with_suffix_on_disk(root: Path, names: Sequence[str], notice: str) -> tuple[list[str], tuple[str, ...]]:
     """The names with another suffix where the files have one (Tokyo's list says .jpg, its files are .png)."""
-    if not names or (root / names[0]).is_file():
+    if not names or is_file(root / names[0]):
         return list(names), ()
     stem, dot, listed = names[0].rpartition(".")
-    found = next((end for end in ("png", "jpg", "JPG", "jpeg") if (root / f"{stem}.{end}").is_file()), None)
+    found = next((end for end in ("png", "jpg", "JPG", "jpeg") if is_file(root / f"{stem}.{end}")), None)
     if not dot or found is None:
         return list(names), ()
     end = f".{listed}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vprkit.data.columns import StringColumn
+from vprkit.data.disk import is_file
 from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
@@ -68,7 +69,7 @@ def _check_ids(ids: Sequence[str], path: Path) -> None:
 def _below(path: Path, image: str) -> str:
     """Which folder the images lie in."""
     inside = f"{image[0]}/{image[1]}/{image[2]}/{image}.jpg"
-    found = next((name for name in BELOW if (path / name / inside).is_file()), "train")
+    found = next((name for name in BELOW if is_file(path / name / inside)), "train")
     return f"{found}/" if found else ""
 
 

@@ -69,7 +69,8 @@ def _checked(raw: Mapping[str, str], path: Path, line: int) -> Mapping[str, str]
     if missing:
         raise DataError(f"{path}: needs the columns {', '.join(COLUMNS)}; '{missing[0]}' is missing")
     for column in ("place_id", "year", "month", "northdeg"):
-        if not raw[column].strip().isdecimal():
+        digits = raw[column].strip(" ")
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= 15):
             raise DataError(f"{path}, line {line}, column {column}: '{raw[column]}' is no whole number")
     for column in ("lat", "lon"):
         try:

@@ -51,8 +51,10 @@ class Roles:
         radius: metres that the set itself states.
         areas: parts that a search stays inside.
         ignored: answers that are neither right nor wrong, per query.
+        period: queries of one traverse, where several follow each other.
         points: (D, 3) and (Q, 3) metres for rules by radius, where a position is not UTM.
         utm_of_degrees: the `@` formatter of the set takes UTM from the degrees, not from the set's own metres.
+        search_inside: the set's benchmark searches a query's own area only.
         answerable_only: queries without a positive are left out, as the set's readers do.
     """
 
@@ -65,8 +67,10 @@ class Roles:
     radius: float | None = None
     areas: Areas | None = None
     ignored: Positives | None = None
+    period: int | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
     utm_of_degrees: bool = False
+    search_inside: bool = False
     answerable_only: bool = False
 
 

@@ -21,8 +21,17 @@ def read(request: Request) -> Roles | None:
     )
     queries, database = split.queries.centres(), split.database.centres()
     words = () if request.subtask == "all" else (f"only the subtask {request.subtask}",)
-    return Roles(request.path, database, queries, words, rule="planar" if split.positives is not None else "",
-                 areas=split.areas, utm_of_degrees=True, answerable_only=True)  # fmt: skip
+    return Roles(
+        request.path,
+        database,
+        queries,
+        words,
+        rule="planar" if split.positives is not None else "",
+        areas=split.areas,
+        utm_of_degrees=True,
+        search_inside=request.split == "test",
+        answerable_only=True,
+    )
 
 
 def is_msls(base: Path) -> bool:

@@ -3,13 +3,14 @@
 The `@` versions are read as folders, VPR-Bench's as such, Patch-NetVLAD's lists as index files.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from vprkit.data.folders import read_folder
 from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
-from vprkit.data.records import Records
+from vprkit.data.records import Records, concatenated
 from vprkit.errors import ConfigError, DataError
 
 SEASONS = ("summer", "winter", "fall", "autumn", "spring")
@@ -21,53 +22,59 @@ WINDOWS = {27_592: 10, 3_450: 2}
 
 
 def read(request: Request) -> Roles | None:
+    """Several seasons may ask one after the other (`queries="winter,fall"`); each query knows its season."""
     for root in split_folders(request.path, request.split):
         present = {season: folder for season in SEASONS if (folder := _folder(root, season)) is not None}
         if len(present) < 2:
             continue
         database = _chosen(root, present, request.database, "summer")
-        queries = _chosen(root, present, request.queries, "winter")
+        asked = request.queries.split(",") if request.queries else [None]
+        queries = [_chosen(root, present, name, "winter") for name in asked]
         kept = next((folder / KEPT for folder in (root, request.path) if (folder / KEPT).is_file()), None)
         return _roles(root, database, queries, kept)
     return None
 
 
 def _folder(root: Path, season: str) -> Path | None:
-    return next((root / name for name in (season, f"{season}_images", f"{season}_images_{root.name}")
-                 if (root / name).is_dir()), None)  # fmt: skip
+    return next((root / name for name in (season, f"{season}_images") if (root / name).is_dir()), None)
 
 
 def _chosen(root: Path, present: dict[str, Path], asked: str | None, usual: str) -> Path:
     """The folder of a season; the usual one, where it is there, unless another is asked for."""
     if asked is None:
         return present[usual] if usual in present else next(iter(present.values()))
-    season = asked.split("_")[0]
+    season = asked.strip().split("_")[0]
     if season not in present:
         raise ConfigError(f"{root}: there is no season '{asked}'; there are {', '.join(present)}")
     return present[season]
 
 
-def _roles(root: Path, database: Path, queries: Path, kept: Path | None) -> Roles:
-    if database == queries:
+def _roles(root: Path, database: Path, queries: Sequence[Path], kept: Path | None) -> Roles:
+    if database in queries:
         raise ConfigError(f"{root}: database and queries are both '{database.name}'; name two seasons")
-    tables = [_kept(read_folder(folder, root), kept) for folder in (database, queries)]
-    labelled = [table.with_text("condition", [folder.name.split("_")[0]] * len(table))
-                for table, folder in zip(tables, (database, queries), strict=True)]  # fmt: skip
-    count = len(labelled[0])
-    window = WINDOWS.get(count)
-    notices = [f"database {database.name}, queries {queries.name}"]
-    if len(labelled[1]) != count:
-        raise DataError(
-            f"{root}: {count} frames in {database.name}, {len(labelled[1])} in {queries.name}; versions mixed?"
-        )
-    if window is None:
-        window = 10
-        notices.append(
-            f"{count} frames are no published version (27,592 or 3,450): positives within 10 frames were taken"
-        )
-    if kept is None and count > 27_592:
+    answering = _kept(read_folder(database, root), kept)
+    asking = [_kept(read_folder(folder, root), kept) for folder in queries]
+    count, names = len(answering), ", ".join(folder.name for folder in queries)
+    unequal = next((folder.name for folder, table in zip(queries, asking, strict=True) if len(table) != count), None)
+    if unequal is not None:
+        raise DataError(f"{root}: {unequal} has another number of frames than {database.name}; are versions mixed?")
+    notices = [f"database {database.name}, queries {names}"]
+    if count not in WINDOWS:
+        notices.append(f"{count} frames are no published version (27,592 or 3,450): positives within 10 frames")
+    if kept is None and count > max(WINDOWS):
         notices.append(f"stops and tunnels are still inside; put {KEPT} into {root}")
-    return Roles(root, labelled[0], labelled[1], tuple(notices), rule=f"frames:{window}")
+    return Roles(
+        root,
+        _in_season(answering, database),
+        concatenated([_in_season(table, folder) for table, folder in zip(asking, queries, strict=True)]),
+        tuple(notices),
+        rule=f"frames:{WINDOWS.get(count, 10)}",
+        period=count,
+    )
+
+
+def _in_season(records: Records, folder: Path) -> Records:
+    return records.with_text("condition", [folder.name.split("_")[0]] * len(records))
 
 
 def _kept(records: Records, listed: Path | None) -> Records:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vprkit.data.disk import is_file
 from vprkit.data.layouts.dbstruct import DbStruct, read_dbstruct, with_suffix_on_disk
 from vprkit.data.layouts.layout import Layout, Request, Roles
 from vprkit.data.records import Records
@@ -43,7 +44,7 @@ def _database_folder(path: Path, struct: DbStruct) -> str:
     first = Path(struct.database[0]).with_suffix("")
     folders = ["", *(f"{entry.name}/" for entry in sorted(path.iterdir()) if entry.is_dir())]
     found = (below for below in folders
-             if any((path / f"{below}{first}.{end}").is_file() for end in ("png", "jpg")))  # fmt: skip
+             if any(is_file(path / f"{below}{first}.{end}") for end in ("png", "jpg")))  # fmt: skip
     return next(found, "")
 
 

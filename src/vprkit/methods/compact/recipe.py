@@ -1,7 +1,7 @@
 """How `compact` learns: 16 places of 8 images from nothing, darker and brighter, at a high rate that falls to zero.
 
-The defaults take about four minutes on two CPU cores for a set of 280 places of 8 images. What was tried stands in
-docs/training.md; `epochs` and `schedule.epochs` go together.
+The defaults take about four minutes on two CPU cores for a set of 400 places of 8 images; docs/methods/compact.md has
+what was tried.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class CompactRecipe(PlaceConfig):
     )
     optimiser: Optimiser = option(factory=partial(Optimiser, "adamw", 1e-2, 0.1), help="how weights follow gradients")
     schedule: Schedule = option(
-        factory=partial(Schedule, "cosine", warmup_steps=20, epochs=30), help="how the learning rate changes"
+        factory=partial(Schedule, "cosine", warmup_steps=20), help="how the learning rate changes"
     )
     validation: Validation = option(factory=partial(Validation, every=10), help="the deployed metric during training")
     running: Running = option(factory=partial(Running, channels_last=True), help="devices, memory, logs")

@@ -33,4 +33,5 @@ METHOD = Declaration(
         Released("SelaVPR_reg4_msls.pth", _PAGE, _LICENCE, variant="selavpr-reg4-msls", browser_only=True),
     ),
     recognise=recognise,
+    reranker="vprkit.methods.selavpr.network:make_reranker",
 )

@@ -15,6 +15,7 @@ from vprkit.backbones.vit import Tokens, ViT, ViTConfig
 from vprkit.config import option
 from vprkit.features import Features, LocalFeatures
 from vprkit.methods.selavpr.adapters import adapters
+from vprkit.rerank.mutual_matches import MutualMatches
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,11 @@ class SelaVPR(nn.Module):
         """(B, 4h - 3, 4w - 3, C) unit vectors."""
         raised: Tensor = self.LocalAdapt(tokens.patch_map)
         return F.normalize(raised.permute(0, 2, 3, 1), dim=-1)
+
+
+def make_reranker(config: SelaVPRConfig) -> MutualMatches:
+    """The number of mutual nearest neighbours; one counts as none, as published."""
+    return MutualMatches()
 
 
 def build(config: SelaVPRConfig) -> SelaVPR:

@@ -1,0 +1,65 @@
+"""`vpr reproduce`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+from vprkit.cli.progress import bars
+
+
+def reproduce(
+    method: Annotated[str, typer.Argument(help="Method (see `vpr methods`) or a weights file.")],
+    protocol: Annotated[str, typer.Argument(help="Published protocol (see `vpr data list`).")],
+    data: Annotated[Path | None, typer.Option(help="The set's folder (default: found in $VPRKIT_DATASETS).")] = None,
+    weights: shared.Weights = None,
+    images: shared.Images = None,
+    query_list: shared.QueryList = None,
+    features: Annotated[Path | None, typer.Option(help="Folder that keeps and reuses described features.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Write the result as JSON.")] = None,
+    submission: Annotated[Path | None, typer.Option(help="Write a prediction file (MSLS challenge).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a self-contained HTML report.")] = None,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "fp32",
+    resize: shared.Resize = None,
+    settings: shared.Settings = None,
+    batch_size: shared.BatchSize = 32,
+    workers: shared.Workers = None,
+    overwrite: shared.Overwrite = False,
+    as_json: shared.Json = False,
+    quiet: shared.Quiet = False,
+) -> None:
+    """Measure a method under a published protocol and put the published figures beside it."""
+    from vprkit.data.benchmark import open_benchmark
+    from vprkit.data.locate import data_set_of
+    from vprkit.data.protocols import find_protocol
+    from vprkit.evaluation.evaluate import KS, evaluate
+    from vprkit.evaluation.reproduce import Reproduction
+    from vprkit.evaluation.submission import DEPTH, write_submission
+    from vprkit.files import refuse_to_overwrite
+
+    shared.check_method(method)
+    chosen = find_protocol(protocol)
+    for target in (save, submission, report):
+        if target is not None:
+            refuse_to_overwrite(target, overwrite)
+    folder = data if data is not None else data_set_of(chosen)
+    benchmark = open_benchmark(folder, protocol=chosen.name, images=images, query_list=query_list)
+    loaded = shared.load(method, weights, device, precision, resize, settings, False)
+    with bars(quiet or as_json) as progress:
+        result = evaluate(
+            loaded, benchmark, ks=(*KS, DEPTH) if submission else KS, features=features, progress=progress,
+            streaming=shared.streaming(batch_size, workers, "fail"),
+        )  # fmt: skip
+    reproduction = Reproduction.of(result, chosen, method)
+    typer.echo(json.dumps(reproduction.to_dict(), ensure_ascii=False) if as_json else reproduction.table())
+    if save is not None:
+        result.save(save, overwrite)
+    if submission is not None:
+        write_submission(result, submission, overwrite=overwrite)
+    if report is not None:
+        from vprkit.report.html import write_report
+
+        write_report([result], report, overwrite=overwrite)

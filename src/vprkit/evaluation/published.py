@@ -1,0 +1,104 @@
+"""Published figures, each under the protocol it belongs to: what a measurement is put beside.
+
+Left out on purpose: figures whose protocol is not stated (CosPlace's "MSLS"), and those that nobody could confirm
+(Pair-VPR, LaVPR print no table).
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published row.
+
+    Attributes:
+        method: name of the method or variant, with wildcards.
+        protocol: name of the protocol.
+        recalls: K -> per cent.
+        weights: file of the authors that gave it.
+        stage: `global` (descriptors only) or `re-ranked`.
+        source: who states it.
+        checked: False where the figure was not compared with the paper itself, or others could not reproduce it.
+    """
+
+    method: str
+    protocol: str
+    recalls: dict[int, float]
+    weights: str = ""
+    stage: str = "global"
+    source: str = ""
+    checked: bool = True
+
+
+def _row(*values: float, ks: tuple[int, ...] = (1, 5, 10, 20)) -> dict[int, float]:
+    return dict(zip(ks, values, strict=False))
+
+
+def _selavpr() -> list[Figure]:
+    readme, msls, pitts = "SelaVPR README, 100 candidates", "SelaVPR_msls.pth", "SelaVPR_pitts30k.pth"
+    reranked = [
+        ("msls-val-740", msls, (90.8, 96.4, 97.2)), ("nordland-3450-w2", msls, (85.2, 95.5, 98.5)),
+        ("st-lucia", msls, (99.8, 100.0, 100.0)), ("tokyo247", pitts, (94.0, 96.8, 97.5)),
+        ("pitts30k-test", pitts, (92.8, 96.8, 97.7)), ("pitts250k-test", pitts, (95.7, 98.8, 99.2)),
+    ]  # fmt: skip
+    plain = [
+        ("msls-val-740", msls, (87.7, 95.8, 96.6)), ("tokyo247", pitts, (81.9, 94.9, 96.5)),
+        ("pitts30k-test", pitts, (90.2, 96.1, 97.1)),
+    ]  # fmt: skip
+    rows = [Figure("selavpr*", name, _row(*values), weights, "re-ranked", readme) for name, weights, values in reranked]
+    rows += [Figure("selavpr*", name, _row(*values), weights, "global", "recalled from the paper", False)
+             for name, weights, values in plain]  # fmt: skip
+    rows.append(Figure("selavpr*", "msls-challenge", _row(73.5, 87.5, 90.6), msls, "re-ranked", "the paper, recalled",
+                       False))  # fmt: skip
+    rows.append(Figure("selavpr*", "msls-val-11084", _row(86.6, 93.8, 95.6), msls, "re-ranked", "measured by a user"))
+    return rows
+
+
+def _cosplace() -> list[Figure]:
+    source = "given by the author of CosPlace"
+    known = {
+        "vgg16-512": {"pitts250k-test": (89.7, 96.4, 97.7, 98.4), "pitts30k-test": (88.5, 94.5, 95.7, 96.7),
+                      "tokyo247": (82.8, 90.0, 93.3, 95.8)},
+        "resnet101-2048": {"pitts250k-test": (91.8, 97.5, 98.6, 98.9), "pitts30k-test": (90.4, 95.7, 96.7, 97.4),
+                           "tokyo247": (88.6, 95.9, 96.5, 96.5)},
+    }  # fmt: skip
+    return [
+        Figure(f"cosplace-{model}", protocol, _row(*values), source=source)
+        for model, rows in known.items()
+        for protocol, values in rows.items()
+    ]
+
+
+def _progeo() -> list[Figure]:
+    user = "a user's test of the released file, 512x512"
+    return [
+        Figure("progeo*vit*b16*", "pitts30k-test", _row(90.6, 96.1, 97.3, 98.3), source=user),
+        Figure("progeo*vit*b32*", "pitts30k-test", _row(89.1, 95.1, 96.5, 97.5), source=user),
+        Figure("progeo*rn*", "pitts30k-test", _row(91.8, 97.4), checked=False,
+               source="quoted from the paper; a user could not reproduce it"),
+    ]  # fmt: skip
+
+
+def _rerankvpr() -> list[Figure]:
+    best = "RerankVPR's figures, ViT-L, best thresholds of a grid"
+    first = {"tokyo247": 97.46, "pitts30k-test": 93.00, "sped": 92.26, "svox-rain": 98.51, "amstertime": 63.36,
+             "svox-night": 96.96}  # fmt: skip
+    rows = [Figure("rerankvpr*", name, {1: value}, stage="re-ranked", source=best) for name, value in first.items()]
+    logs = "RerankVPR's logs, ViT-L"
+    rows.append(Figure("rerankvpr*", "msls-val-740", _row(91.08, 96.49, 96.89), stage="global", source=logs))
+    rows.append(Figure("rerankvpr*", "msls-val-740", _row(91.08, 95.68, 96.89), stage="re-ranked",
+                       source=f"{logs}, saliency 0.1, match 0.1 to 0.5"))  # fmt: skip
+    return rows
+
+
+FIGURES: tuple[Figure, ...] = (*_selavpr(), *_cosplace(), *_progeo(), *_rerankvpr())
+
+
+def figures_of(methods: tuple[str, ...], protocol: str) -> tuple[Figure, ...]:
+    """Rows of a method, known by any of the names, under a protocol."""
+    return tuple(
+        figure
+        for figure in FIGURES
+        if figure.protocol == protocol and any(fnmatchcase(name, figure.method) for name in methods)
+    )

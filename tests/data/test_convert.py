@@ -1,0 +1,87 @@
+"""Conversions read back as the same set; the source stays."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.data.miniatures import MINIATURES, amstertime, pittsburgh, tokyo247
+from tests.data.test_fixtures import fixtures
+from vprkit.data.benchmark import open_benchmark
+from vprkit.data.convert import Conversion
+from vprkit.errors import ConfigError, DataError, VprError
+
+
+def same(one, other):
+    assert (len(one.database), len(one.queries)) == (len(other.database), len(other.queries))
+    pairs = {(query, int(number)) for query, row in enumerate(one.positives) for number in row}
+    assert len(pairs) == int(other.positives.counts.sum())
+
+
+@pytest.mark.parametrize("name", ["pitts30k", "tokyo247", "svox-night", "amstertime", "gardens-point", "eynsham"])
+@pytest.mark.parametrize("files", ["copy", "link"])
+def test_tables_keep_everything(name, files, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    MINIATURES[name].build(source)
+    before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    benchmark = open_benchmark(source, **MINIATURES[name].options)
+    written = Conversion("csv", files).write(benchmark, tmp_path / "out")
+    again = open_benchmark(tmp_path / "out")
+    same(benchmark, again)
+    assert [row.tolist() for row in again.positives] == [row.tolist() for row in benchmark.positives]
+    assert written.reencoded == 0 and before == {
+        path: path.read_bytes() for path in source.rglob("*") if path.is_file()
+    }
+    first = again.database[0].path
+    assert first.is_symlink() == (files == "link")
+    assert first.read_bytes() == benchmark.database[0].path.read_bytes()
+
+
+def test_pittsburgh_becomes_at_names(tmp_path):
+    pittsburgh(tmp_path / "source")
+    benchmark = open_benchmark(tmp_path / "source", protocol="pitts30k-test")
+    Conversion("at").write(benchmark, tmp_path / "out")
+    again = open_benchmark(tmp_path / "out")
+    same(benchmark, again)
+    planar = open_benchmark(tmp_path / "out", ground_truth="planar")
+    assert planar.positives.counts.tolist() == again.positives.counts.tolist()
+    assert any("pitch1_yaw1@.jpg" in name for name in again.queries.names)
+
+
+@pytest.mark.parametrize(("folder", "expected"), fixtures("msls"))
+def test_msls_fixture_converts_to_its_at_names(folder, expected, tmp_path):
+    benchmark = open_benchmark(folder, "val")
+    if not benchmark.database[0].path.is_file():
+        pytest.skip("this fixture has tables only")
+    Conversion("at", "link").write(benchmark, tmp_path / "out")
+    wanted = sorted(expected["at_names"][name] for name in benchmark.queries.names)
+    assert sorted(path.name for path in (tmp_path / "out/images/test/queries").iterdir()) == wanted
+
+
+def test_what_is_asked_for_and_no_more(tmp_path):
+    tokyo247(tmp_path / "source")
+    benchmark = open_benchmark(tmp_path / "source")
+    Conversion("at").write(benchmark, tmp_path / "plain")
+    assert {path.suffix for path in (tmp_path / "plain").rglob("database/*")} == {".png"}
+    written = Conversion("at", jpeg=True).write(benchmark, tmp_path / "jpeg")
+    assert written.reencoded == 4 and any("re-encoded" in line for line in written.lines())
+    with Image.open(next((tmp_path / "jpeg").rglob("database/*.jpg"))) as image:
+        assert image.format == "JPEG"
+    with pytest.raises(VprError, match="exists already"):
+        Conversion("at").write(benchmark, tmp_path / "plain")
+    Conversion("csv", "move").write(benchmark, tmp_path / "moved")
+    assert not benchmark.database[0].path.exists()
+    with pytest.raises(DataError, match="does not exist"):
+        Conversion("csv").write(benchmark, tmp_path / "late")
+
+
+def test_what_cannot_be_converted_says_so(tmp_path):
+    amstertime(tmp_path / "source")
+    benchmark = open_benchmark(tmp_path / "source")
+    with pytest.raises(DataError, match="has no position.*convert to csv"):
+        Conversion("at").write(benchmark, tmp_path / "out")
+    with pytest.raises(ConfigError, match="'cvs' is unknown.*csv"):
+        Conversion("cvs")
+    twice = benchmark.take_queries(np.array([0, 0]))
+    with pytest.raises(DataError, match="would both become"):
+        Conversion("csv").write(twice, tmp_path / "out")

@@ -1,0 +1,131 @@
+"""Protocols: the table against the facts, opening by name, and what is said where a set is another variant."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import write_set
+from tests.data.miniatures import FACTS, facts, nordland_seasons, svox
+from tests.data.test_fixtures import SHARED
+from vprkit.data.benchmark import open_benchmark
+from vprkit.data.catalogue import CATALOGUE
+from vprkit.data.check import check_benchmark
+from vprkit.data.layouts.layout import layouts
+from vprkit.data.layouts.place_layout import place_layouts
+from vprkit.data.protocols import find_protocol, matching_protocols, protocols, protocols_of
+from vprkit.errors import ConfigError, DataError
+
+MSLS = Path(__file__).parent / "msls_raw"
+
+PROTOCOL_OF = {
+    "msls_val": "msls-val-740", "msls_val_all_frames": "msls-val-11084", "msls_test": "msls-challenge",
+    "nordland": "nordland-27592-w10", "nordland_patchnetvlad_npz": "nordland-27592-npz",
+    "nordland_vprbench": "nordland-2760-w1", "gardens_point_walking": "gardens-point",
+    "san_francisco_landmark": "san-francisco", "vprbench_pittsburgh": "pittsburgh-vprbench",
+    "vprbench_tokyo247": "tokyo247-vprbench",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not FACTS.is_file(), reason=f"the facts are not here: {FACTS}")
+@pytest.mark.parametrize("name", [name for name, row in facts().items() if isinstance(row.get("queries"), int)])
+def test_counts_and_windows_are_those_of_the_facts(name):
+    row = facts()[name]
+    protocol = find_protocol(PROTOCOL_OF.get(name, name))
+    assert (protocol.database, protocol.queries) == (row["database"], row["queries"])
+    window = row.get("frame_window")
+    assert window is None or protocol.ground_truth.split("x")[0] == f"frames:{window}"
+    if row.get("threshold_m"):
+        assert protocol.ground_truth in ("planar", "auto") and protocol.radius in (None, 25.0)
+
+
+def test_the_table_is_consistent():
+    names = [protocol.name for protocol in protocols()]
+    assert len(set(names)) == len(names)
+    families = {row.name for row in CATALOGUE}
+    assert {protocol.family for protocol in protocols()} <= families
+    known = {layout.name for layout in (*layouts(), *place_layouts())}
+    assert {layout for row in CATALOGUE for layout in row.layouts} <= known
+    assert all(protocol.source for protocol in protocols())
+    assert find_protocol("Pitts30k_test").name == "pitts30k-test"
+    assert matching_protocols("msls-val-?2?") == [
+        f"msls-val-{flag}" for flag in ("s2w", "w2s", "o2n", "n2o", "d2n", "n2d")
+    ]
+    with pytest.raises(ConfigError, match=r"no protocol 'msls-val-741' \(did you mean msls-val-7"):
+        find_protocol("msls-val-741")
+    assert protocols_of(Path("/x/Nordland/images/test"))[0].name == "nordland-27592-w10"
+
+
+def test_msls_by_protocol_names_the_variant(tmp_path):
+    benchmark = open_benchmark(MSLS, protocol="msls-val-740")
+    assert benchmark.protocol == "msls-val-740" and benchmark.positives.counts.min() > 0
+    assert benchmark.notices[0].startswith("protocol msls-val-740 has 18,871 / 740, but here are")
+    whole = open_benchmark(MSLS, protocol="msls-val-747")
+    assert len(whole.queries) > len(benchmark.queries)
+    assert find_protocol("msls-val-740").warning(18_871, 740) is None
+    unfiltered = find_protocol("msls-val-740").warning(18_871, 11_084)
+    assert "11,084 queries, this is the unfiltered MSLS-val (msls-val-11084)" in unfiltered
+    assert "unfiltered MSLS-val" in find_protocol("msls-val-740").warning(18_870, 11_084)
+    with pytest.raises(ConfigError, match="fixes split to 'val'; leave split out"):
+        open_benchmark(MSLS, "train", protocol="msls-val-740")
+    challenge = open_benchmark(MSLS, protocol="msls-challenge")
+    assert challenge.search_inside and challenge.positives is None
+
+
+def test_seasons_and_folders_of_protocols(tmp_path):
+    nordland_seasons(tmp_path / "frames")
+    narrow = open_benchmark(tmp_path / "frames", protocol="nordland-27592-w1")
+    assert narrow.positives[2].tolist() == [1, 2, 3]
+    both = open_benchmark(tmp_path / "frames", queries="winter,fall")
+    assert len(both.queries) == 12 and both.positives[6].tolist() == both.positives[0].tolist()
+    assert set(both.queries.texts["condition"]) == {"winter", "fall"}
+    with pytest.raises(ConfigError, match="no season 'monsoon'"):
+        open_benchmark(tmp_path / "frames", queries="monsoon")
+    svox(tmp_path / "svox")
+    assert len(open_benchmark(tmp_path / "svox", protocol="svox-conditions").queries) == 15
+    write_set(tmp_path / "at")  # roles by season, in a set whose folders are roles already
+    assert open_benchmark(tmp_path / "at", protocol="nordland-3450-w2").positives[0].tolist() == [0, 1, 2]
+
+
+def test_a_list_of_queries_filters(photo_set, tmp_path):
+    names = sorted(path.name for path in (photo_set / "queries").iterdir())
+    listed = tmp_path / "keys.txt"
+    listed.write_text(f"# kept\n{names[3]}\n{names[0].split('@')[7]}\nqueries/{names[5]}\n")
+    benchmark = open_benchmark(photo_set, query_list=listed)
+    assert [name.split("/")[1] for name in benchmark.queries.names] == [names[0], names[3], names[5]]
+    assert len(benchmark.positives) == 3
+    listed.write_text("nobody\n")
+    with pytest.raises(DataError, match="line 1: 'nobody' is none of the 16 queries"):
+        open_benchmark(photo_set, query_list=listed)
+
+
+def messages(folder, **options):
+    return {finding.check: f"{finding.level}: {finding.message}" for finding in check_benchmark(
+        open_benchmark(folder, **options), decode_images="all")}  # fmt: skip
+
+
+def test_check_knows_protocol_patch_and_leaks(tmp_path):
+    root = tmp_path / "st_lucia"
+    write_set(root)
+    found = messages(root, protocol="st-lucia")
+    assert found["counts"].startswith("warning: protocol st-lucia has 1,549 / 1,464, but here are 8 database images")
+    for name in ("a", "b"):  # an index whose queries are in the database too, as the one of RerankVPR
+        files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.jpg"))
+        np.save(root / f"{name}_dbImages.npy", np.array(files))
+        np.save(root / f"{name}_qImages.npy", np.array([file for file in files if file.startswith("queries")]))
+    benchmark = open_benchmark(root, variant="a")
+    assert any("16 of 16 queries are database images too" in notice for notice in benchmark.notices)
+    assert "error: 16 of 16 queries are also in the database" in messages(root, variant="a")["leaks"]
+    with pytest.raises(ConfigError, match="holds several index files; give one as variant: a, b"):
+        open_benchmark(root)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the fixtures with images are not here")
+def test_damaged_msls_images_point_to_the_patch(tmp_path):
+    shutil.copytree(SHARED / "msls_raw", tmp_path / "msls")
+    victim = next((tmp_path / "msls/train_val/sf/database/images").iterdir())
+    victim.write_bytes(victim.read_bytes()[:100])
+    benchmark = open_benchmark(tmp_path / "msls", "val", panoramas=True)
+    found = [finding.message for finding in check_benchmark(benchmark, "all") if finding.level == "error"]
+    assert any("patch_v1.1.zip" in message for message in found)
