@@ -17,7 +17,7 @@ class CompactConfig:
     """Options of `compact`."""
 
     image_size: tuple[int, int] = option(
-        (80, 80), "(height, width) that every image is brought to: positions are weights"
+        (96, 96), "(height, width) that every image is brought to: positions are weights"
     )
     blocks: tuple[int, ...] = option((1, 1, 1, 1), "basic blocks of each stage")
     stem: int = option(32, "channels of the first convolution")
