@@ -212,7 +212,9 @@ class Engine:
         results: dict[str, Result] = {}
         method, streaming = self._method(), Streaming(self.settings.validation.batch_size, self.running.workers)
         for name, benchmark in self.validation.items():
-            measured = measure(method, benchmark, self.settings.validation.recalls, streaming, self._describing(name))
+            options = self.settings.validation
+            progress = self._describing(name)
+            measured = measure(method, benchmark, options.recalls, streaming, options.rerank, progress)
             if measured is not None:
                 results[name] = measured
         value = float(self.fabric.broadcast(self.monitor.value(results) if self.first else 0.0))

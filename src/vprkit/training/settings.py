@@ -34,6 +34,9 @@ class Validation:
     monitor: str = option("", "NAME:R@K that decides, such as val:R@1; empty: R@1 of the first validation set")
     recalls: tuple[int, ...] = option((1, 5, 10, 20), "the K of Recall@K")
     patience: int | None = option(None, "stop after so many validations without a better one; none: never")
+    rerank: int | None = option(
+        None, "candidates that the method's second stage looks at again; none: first stage alone"
+    )
     keep: int = option(3, "best weights that are kept, best-1.safetensors first")
     batch_size: int = option(32, "images per forward pass while describing")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vprkit import config
 from vprkit.backbones.trunk import Trunk
@@ -86,12 +86,11 @@ class ViTTrunk:
     def fill(self, trunk: ViT, name: str) -> None:
         if self.weights == RANDOM:
             return
-        given = None if self.weights == PRETRAINED else self.weights
-        source = load_method(name if given is None else None, given, device="cpu").network.get_submodule("backbone")
         names = set(trunk.state_dict())
         unused = ("mask_token", "norm.weight", "norm.bias")  # networks that never use these may leave them out
-        state = {key: value for key, value in source.state_dict().items() if key in names or key not in unused}
-        fit(trunk, state, source=f"{given or name} does not fit the trunk {name}")
+        found = dinov2_state(self.weights, name)
+        state = {key: value for key, value in found.items() if key in names or key not in unused}
+        fit(trunk, state, source=f"{self.weights} does not fit the trunk {name}")
 
     def freeze(self, trunk: ViT) -> None:
         trunk.train_last = self.train_last
@@ -140,6 +139,17 @@ def weights_of(place: str | Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise NotAvailable(f"{folder} holds neither best-1.safetensors nor last.safetensors: has this run written any yet?")
+
+
+def dinov2_state(weights: str, name: str) -> dict[str, Tensor]:
+    """The tensors of a DINOv2 by name.
+
+    Args:
+        weights: `pretrained` for the released file of `name` in the weights folder, or a file.
+        name: the method that stands for the size.
+    """
+    found = load_method(name, device="cpu") if weights == PRETRAINED else load_method(None, weights, device="cpu")
+    return dict(found.network.get_submodule("backbone").state_dict())
 
 
 def dinov2_name(size: str, registers: int) -> str:

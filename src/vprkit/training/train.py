@@ -97,7 +97,8 @@ def _test(run: Run, sources: Sources, settings: TrainingConfig, reporter: Report
             continue
         method = load_method(None, run.weights, device=settings.running.device)
         streaming = Streaming(settings.validation.batch_size, settings.running.workers)
-        result = evaluate(method, benchmark, ks=settings.validation.recalls, streaming=streaming)
+        rerank = settings.validation.rerank
+        result = evaluate(method, benchmark, ks=settings.validation.recalls, rerank=rerank, streaming=streaming)
         result.save(target)
         shown = ", ".join(f"R@{k} {recall:.1f}" for k, recall in result.recalls.items())
         reporter.say(f"{name} with {run.weights.name}: {shown}")

@@ -14,7 +14,8 @@ from vprkit.evaluation.evaluate import Progress, evaluate, evaluate_descriptors
 from vprkit.evaluation.result import Result
 from vprkit.method import Method
 from vprkit.retrieval.describe import Streaming, describe_paths
-from vprkit.training.gathering import gather_embeddings, world_size
+from vprkit.training.describing import interleaved
+from vprkit.training.gathering import world_size
 from vprkit.training.settings import Validation
 
 
@@ -40,10 +41,6 @@ def monitor_of(validation: Validation, names: Sequence[str]) -> Monitor | None:
         ConfigError: it names another set, or a K that is not measured.
     """
     if not names:
-        if validation.monitor:
-            raise ConfigError(
-                f"validation.monitor is '{validation.monitor}', but there is no validation set: --data val=PATH"
-            )
         return None
     written = validation.monitor or f"{names[0]}:R@{min(validation.recalls)}"
     name, _, recall = written.rpartition(":")
@@ -59,21 +56,32 @@ def monitor_of(validation: Validation, names: Sequence[str]) -> Monitor | None:
 
 
 def measure(
-    method: Method, benchmark: Benchmark, ks: Sequence[int], streaming: Streaming, progress: Progress | None = None
+    method: Method,
+    benchmark: Benchmark,
+    ks: Sequence[int],
+    streaming: Streaming,
+    rerank: int | None = None,
+    progress: Progress | None = None,
 ) -> Result | None:
     """`evaluate`, every rank describing its share of the images; None on ranks other than the first.
+
+    With a second stage the first rank works alone: local features stay where they are made.
 
     Args:
         method: what is measured, the same on every rank.
         benchmark: on what.
         ks: the K of Recall@K.
         streaming: batching and threads of each rank.
+        rerank: candidates that the second stage looks at again.
         progress: called with (role, done, total).
     """
-    if world_size() == 1:
-        return evaluate(method, benchmark, ks=ks, streaming=streaming, progress=progress)
+    first = world_size() == 1 or torch.distributed.get_rank() == 0
+    if world_size() == 1 or rerank is not None:
+        if not first:
+            return None
+        return evaluate(method, benchmark, ks=ks, rerank=rerank, streaming=streaming, progress=progress)
     queries, database = (_described(method, records, streaming) for records in (benchmark.queries, benchmark.database))
-    if torch.distributed.get_rank():
+    if not first:
         return None
     return evaluate_descriptors(queries, database, benchmark, ks=ks, metric=method.metric, name=method.name)
 
@@ -83,14 +91,5 @@ def _described(method: Method, records: Records, streaming: Streaming) -> np.nda
     rank, ranks = torch.distributed.get_rank(), world_size()
     paths = [records.path(row) for row in range(rank, len(records), ranks)]
     mine = [method.index_vectors(part.features) for part in describe_paths(method, paths, streaming)]
-    dimension = method.dimension
-    vectors = torch.cat(mine) if mine else torch.empty(0, dimension)
-    with torch.no_grad():
-        everyone = gather_embeddings(vectors.to(method.device)).cpu().numpy()
-    ordered = np.empty_like(everyone)
-    start = 0
-    for other in range(ranks):
-        count = len(range(other, len(records), ranks))
-        ordered[other::ranks] = everyone[start : start + count]
-        start += count
-    return ordered
+    vectors = torch.cat(mine) if mine else torch.empty(0, method.dimension)
+    return interleaved(vectors.to(method.device), len(records)).cpu().numpy()

@@ -6,7 +6,7 @@ Lu, Zhang, Lan, Dong, Wang, Yuan, "Towards Seamless Adaptation of Pre-trained Mo
 
 from vprkit.methods.selavpr.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _PAGE = "https://github.com/Lu-Feng/SelaVPR"
 _LICENCE = "MIT"
@@ -33,5 +33,13 @@ METHOD = Declaration(
         Released("SelaVPR_reg4_msls.pth", _PAGE, _LICENCE, variant="selavpr-reg4-msls", browser_only=True),
     ),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "selavpr",
+            "SelaVPR: adapters on a frozen DINOv2-L, triplets with mined negatives, 224 px; MSLS, then Pitts30k",
+            "vprkit.methods.selavpr.recipe:SelaVPRRecipe",
+            "vprkit.methods.selavpr.recipe:task",
+        ),
+    ),
     reranker="vprkit.methods.selavpr.network:make_reranker",
 )
