@@ -1,4 +1,4 @@
-"""Counting mutual nearest neighbours: one query against many dense candidates, against the bare product and the plain way.
+"""Counting mutual nearest neighbours of one query and many dense candidates: against bare products, and the plain way.
 
 Run with OMP_NUM_THREADS=1 for one thread.
 """
