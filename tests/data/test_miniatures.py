@@ -20,6 +20,7 @@ from tests.data.miniatures import (
 )
 from tests.data.writing import photos
 from vprkit.data.benchmark import open_benchmark
+from vprkit.data.city import make_city
 from vprkit.data.layouts.at import parse_name
 from vprkit.data.layouts.san_francisco import heading_of
 from vprkit.data.places import open_places
@@ -187,6 +188,30 @@ def test_descriptions_are_matched_by_path(tmp_path):
     assert benchmark.database[0].text == "a red door, open" and benchmark.database[1].text is None
     assert any("5 of 6 images have no description" in notice for notice in benchmark.notices)
     assert any("1 lines could not be read" in notice for notice in benchmark.notices)
+
+
+def test_our_own_city_is_read_in_every_layout(tmp_path):
+    roots = make_city(tmp_path, places=10, views=5, seed=2, layouts=("msls", "sfxl", "gsv"), size=32, workers=1).roots
+    val = open_benchmark(roots["msls"], "val")
+    assert val.areas.names == ("cph", "sf") and val.positives.counts.all()
+    assert open_benchmark(roots["msls"]).search_inside
+    assert len(open_places(roots["msls"], min_images=1)) > 0 and len(open_places(roots["gsv"], min_images=1)) > 0
+    crops = open_benchmark(roots["sfxl"])
+    assert crops.positives.counts.any() and np.isfinite(crops.database.heading).all()
+
+
+def test_what_is_asked_of_the_wrong_set(tmp_path):
+    svox(tmp_path)
+    with pytest.raises(ConfigError, match="has no cities, so cities means nothing here"):
+        open_benchmark(tmp_path, cities=["sf"])
+    with pytest.raises(ConfigError, match="has no cities, so subtask means nothing"):
+        open_benchmark(tmp_path, subtask="s2w")
+    with pytest.raises(ConfigError, match="a search cannot stay inside"):
+        open_benchmark(tmp_path, per_city=True)
+    (tmp_path / "msls").mkdir()
+    (tmp_path / "msls" / "train_val").symlink_to(Path(__file__).parent / "msls_raw" / "train_val")
+    with pytest.raises(DataError, match="without its test cities; it holds train_val/"):
+        open_benchmark(tmp_path / "msls")
 
 
 def test_pickles_in_index_files_never_run(tmp_path):

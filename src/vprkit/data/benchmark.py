@@ -155,6 +155,7 @@ def open_benchmark(
         None if cities is None else tuple(cities), panoramas, None if images is None else Path(images),
     )  # fmt: skip
     roles = with_conditions(_found(request, chosen))
+    _refuse_unused(path, options, cities, roles)
     if texts is not None:
         described = read_descriptions(texts)
         both = (described.attach(roles.database), described.attach(roles.queries))
@@ -184,6 +185,13 @@ class _Options:
     subtask: str = "all"
     answerable_only: bool | None = None
     per_city: bool | None = None
+
+
+def _refuse_unused(path: Path, options: _Options, cities: Sequence[str] | None, roles: Roles) -> None:
+    """Options that only a set with cities knows must not be passed over in silence."""
+    for name, asked in (("cities", cities is not None), ("subtask", options.subtask != "all")):
+        if asked and roles.areas is None:
+            raise ConfigError(f"{path}: this set has no cities, so {name} means nothing here; leave it out")
 
 
 def _fixed_by(protocol: Protocol | None, asked: Mapping[str, Any]) -> dict[str, Any]:

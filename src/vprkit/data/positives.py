@@ -1,6 +1,6 @@
 """Which database images are right for each query: a ragged array, and the rules that make it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,12 +77,20 @@ def within_radius(database: np.ndarray, queries: np.ndarray, radius: float) -> P
         queries: (Q, 2) or (Q, 3); rows with NaN have no positives.
         radius: metres.
     """
+    return _search(lambda rows: database[rows], len(database), queries, radius)
+
+
+Points = Callable[[slice | np.ndarray], np.ndarray]
+"""Rows of a database -> their (n, 2) or (n, 3) metres, so that a mapped database is never copied whole."""
+
+
+def _search(points: Points, count: int, queries: np.ndarray, radius: float) -> Positives:
     askable = np.flatnonzero((np.abs(queries) < FARTHEST).all(1))
-    rows_of_tree = _reachable(database, queries[askable], radius)
+    rows_of_tree = _reachable(points, count, queries[askable], radius)
     rows = [np.zeros(0, np.int64)] * len(queries)
     if not len(rows_of_tree):
         return Positives._join(rows)
-    near = database[rows_of_tree]
+    near = points(rows_of_tree)
     tree = cKDTree(near)
     for start in range(0, len(askable), BLOCK):
         block = askable[start : start + BLOCK]
@@ -95,34 +103,41 @@ def within_radius(database: np.ndarray, queries: np.ndarray, radius: float) -> P
     return Positives._join(rows)
 
 
-def _reachable(database: np.ndarray, queries: np.ndarray, radius: float) -> np.ndarray:
+def _reachable(points: Points, count: int, queries: np.ndarray, radius: float) -> np.ndarray:
     """Database rows in the squares around the queries, where these leave most of the database out; else all known."""
-    if len(database) < MANY or not len(queries):
-        return np.flatnonzero((np.abs(database) < FARTHEST).all(1))
     side = radius * (1 + 1e-6) + 1e-3
-    low = queries[:, :2].min(0) - 2 * side
-    span = np.floor((queries[:, :2].max(0) - low) / side).astype(np.int64) + 3
-    if span[0] * span[1] > SQUARES:
-        return np.flatnonzero((np.abs(database) < FARTHEST).all(1))
-    wanted = np.zeros(span, bool)
-    cell = np.floor((queries[:, :2] - low) / side).astype(np.int64)
-    for right in (-1, 0, 1):
-        for up in (-1, 0, 1):
-            wanted[np.clip(cell[:, 0] + right, 0, span[0] - 1), np.clip(cell[:, 1] + up, 0, span[1] - 1)] = True
+    wanted, low = _squares(queries[:, :2], side) if count >= MANY and len(queries) else (None, None)
     kept = []
-    for start in range(0, len(database), MANY):
-        points = np.asarray(database[start : start + MANY])
-        place = (points[:, :2] - low) / side
-        inside = np.flatnonzero((place >= 0).all(1) & (place < span).all(1))  # NaN compares false
+    for start in range(0, count, MANY):
+        block = points(slice(start, start + MANY))
+        known = (np.abs(block) < FARTHEST).all(1)
+        if wanted is None:
+            kept.append(np.flatnonzero(known) + start)
+            continue
+        place = (block[:, :2] - low) / side
+        inside = np.flatnonzero(known & (place >= 0).all(1) & (place < wanted.shape).all(1))
         at = place[inside].astype(np.int64)
         kept.append(inside[wanted[at[:, 0], at[:, 1]]] + start)
-    rows = np.concatenate(kept)
-    return np.asarray(rows[(np.abs(database[rows]) < FARTHEST).all(1)])
+    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+
+
+def _squares(queries: np.ndarray, side: float) -> tuple[np.ndarray | None, np.ndarray]:
+    """(squares around the queries, corner of their region); None where there would be too many."""
+    low = queries.min(0) - 2 * side
+    span = np.floor((queries.max(0) - low) / side) + 3
+    if span[0] * span[1] > SQUARES:
+        return None, low
+    wanted = np.zeros(span.astype(np.int64), bool)
+    cell = np.floor((queries - low) / side).astype(np.int64)
+    for right in (-1, 0, 1):
+        for up in (-1, 0, 1):
+            wanted[cell[:, 0] + right, cell[:, 1] + up] = True  # two squares lie around the outermost queries
+    return wanted, low
 
 
 def planar(database: Records, queries: Records, radius: float) -> Positives:
     """Positives on the bare UTM numbers, zones ignored: what published numbers of the field use."""
-    return within_radius(_numbers(database), _numbers(queries), radius)
+    return _search(_bare(database), len(database), _numbers(queries), radius)
 
 
 def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
@@ -144,8 +159,12 @@ def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
 
 def _of_zone(database: Records, queries: Records, zone: int, radius: float) -> Positives:
     if zone == 0:
-        return within_radius(_numbers(database), _numbers(queries), radius)
+        return _search(_bare(database), len(database), _numbers(queries), radius)
     return _in_plane(database, queries, zone, radius)
+
+
+def _bare(records: Records) -> Points:
+    return lambda rows: np.stack([records.east[rows], records.north[rows]], 1)
 
 
 def frame_window(database: int, queries: int, window: int, stride: int = 1, period: int | None = None) -> Positives:
@@ -184,16 +203,21 @@ def _plane(records: Records) -> np.ndarray:
 
 def _in_plane(database: Records, queries: Records, zone: int, radius: float) -> Positives:
     """All queries lie in `zone`; database records of other zones join where they come close to its border."""
-    points = _plane(database)
     foreign = np.flatnonzero((database.zone > 0) & (database.zone != zone))
-    if foreign.size:
-        others = database.take(foreign).with_latlon()
-        near = np.flatnonzero(_near_zone(others, zone, radius))
-        points[foreign] = np.nan
-        forced = np.full(near.size, zone, np.int16)
-        east, north, _, south = geo.to_utm(others.latitude[near], others.longitude[near], forced)
-        points[foreign[near]] = np.stack([east, geo.plane_north(north, south)], 1)
+    if not foreign.size:
+        return _search(_on_plane(database), len(database), _plane(queries), radius)
+    points = _plane(database)
+    others = database.take(foreign).with_latlon()
+    near = np.flatnonzero(_near_zone(others, zone, radius))
+    points[foreign] = np.nan
+    forced = np.full(near.size, zone, np.int16)
+    east, north, _, south = geo.to_utm(others.latitude[near], others.longitude[near], forced)
+    points[foreign[near]] = np.stack([east, geo.plane_north(north, south)], 1)
     return within_radius(points, _plane(queries), radius)
+
+
+def _on_plane(records: Records) -> Points:
+    return lambda rows: np.stack([records.east[rows], geo.plane_north(records.north[rows], records.south[rows])], 1)
 
 
 def _near_zone(records: Records, zone: int, radius: float) -> np.ndarray:

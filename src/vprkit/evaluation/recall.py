@@ -70,10 +70,12 @@ def recall_at(ranks: np.ndarray, k: int, counted: np.ndarray | None = None) -> f
 
 def average_precision(rankings: np.ndarray, positives: Positives, database: int, k: int) -> np.ndarray:
     """(Q,) AP@k: sum over hits at rank i <= k of hits-so-far / i, divided by min(positives, k); 0 without positives."""
-    k = min(k, rankings.shape[1])
-    result = np.zeros(len(rankings))
-    weights = 1.0 / np.arange(1, k + 1)
-    for rows, hits in hit_blocks(rankings[:, :k], positives, database):
-        precision = np.cumsum(hits, 1) * weights
-        result[rows] = (precision * hits).sum(1) / np.clip(positives.counts[rows], 1, k)
-    return result
+    return precision_at(right_answers(rankings[:, :k], positives, database), positives.counts, k)
+
+
+def precision_at(right: np.ndarray, positives: np.ndarray, k: int) -> np.ndarray:
+    """(Q,) AP@k as of `average_precision`, from (Q, K) bool hits and (Q,) numbers of positives."""
+    k = min(k, right.shape[1])
+    hits = right[:, :k]
+    precision = np.cumsum(hits, 1) / np.arange(1, k + 1)
+    return np.asarray((precision * hits).sum(1) / np.clip(positives, 1, max(k, 1)))

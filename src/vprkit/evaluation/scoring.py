@@ -12,7 +12,7 @@ from vprkit.data.positives import Positives
 from vprkit.data.records import Records
 from vprkit.evaluation.bootstrap import mean_interval
 from vprkit.evaluation.curves import precision_recall
-from vprkit.evaluation.recall import average_precision, first_hits, recall_at, right_answers
+from vprkit.evaluation.recall import first_hits, precision_at, recall_at, right_answers
 from vprkit.evaluation.result import Curve, DatabaseImage, QueryResult, Result, position_of
 from vprkit.timing import Timings
 
@@ -72,8 +72,9 @@ def _labelled(
     # A padded rank can never be right: it points at a database image that does not exist.
     existing = np.where(rankings < 0, size, rankings)
     ranks = first_hits(existing, positives, size + 1)
-    precision = {k: average_precision(existing, positives, size + 1, k) for k in (ks or (1,))}
-    rows = _query_results(benchmark, rankings, scores, right_answers(existing, positives, size + 1))
+    right = right_answers(existing, positives, size + 1)
+    precision = {k: precision_at(right, positives.counts, k) for k in (ks or (1,))}
+    rows = _query_results(benchmark, rankings, scores, right)
     answerable = positives.counts > 0
     empty = int((~answerable).sum())
     if empty:

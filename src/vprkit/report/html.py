@@ -92,6 +92,7 @@ def _benchmark(group: Group, number: int, count: int) -> Html:
         numbers.recalls(group),
         curves(group),
         numbers.comparisons(group),
+        numbers.areas(group),
         numbers.conditions(group),
         numbers.timings(group),
         maps(group),

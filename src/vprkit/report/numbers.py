@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from vprkit.errors import DataError
 from vprkit.evaluation.comparison import Comparison, compare
@@ -65,29 +65,30 @@ def recalls(group: Group) -> Html:
 
 def conditions(group: Group) -> Html:
     """Recall per condition of the queries."""
-    named = list(dict.fromkeys(name for result in group.results for name in result.conditions))
-    every = (row for result in group.results for row in result.conditions.values())
-    keys = [key for key in dict.fromkeys(key for row in every for key in row) if key != "queries"]
-    rows = []
-    for condition in named:
-        for label, result in zip(group.labels, group.results, strict=True):
-            row = result.conditions.get(condition)
-            if row is not None:
-                rows.append(
-                    [
-                        condition,
-                        *_only_if(group, label),
-                        words.count(row.get("queries")),
-                        *(words.number(row.get(key)) for key in keys),
-                    ]
-                )
+    return _parts(group, "condition", [result.conditions for result in group.results], "condition of the queries")
+
+
+def areas(group: Group) -> Html:
+    """Recall and mean average precision per city."""
+    return _parts(group, "city", [result.areas for result in group.results], "city")
+
+
+def _parts(group: Group, what: str, tables: Sequence[Mapping[str, Mapping[str, float]]], by: str) -> Html:
+    """One row per part of the queries and run."""
+    named = list(dict.fromkeys(name for parts in tables for name in parts))
+    keys = [key for key in dict.fromkeys(key for parts in tables for row in parts.values() for key in row)
+            if key != "queries"]  # fmt: skip
+    rows = [
+        [name, *_only_if(group, label), words.count(row.get("queries")), *(words.number(row.get(key)) for key in keys)]
+        for name in named
+        for label, parts in zip(group.labels, tables, strict=True)
+        if (row := parts.get(name)) is not None
+    ]
     if not rows:
         return Html("")
-    header = ["Condition", *_only_if(group, "Run"), "Queries", *keys]
-    return section(
-        "By condition",
-        table("Recall@K in per cent, by condition of the queries", header, rows, left=1 + len(_only_if(group, "Run"))),
-    )
+    header = [what.capitalize(), *_only_if(group, "Run"), "Queries", *keys]
+    left = 1 + len(_only_if(group, "Run"))
+    return section(f"By {what}", table(f"Recall@K in per cent, by {by}", header, rows, left=left))
 
 
 def timings(group: Group) -> Html:

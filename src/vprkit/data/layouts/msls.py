@@ -15,6 +15,12 @@ from vprkit.errors import DataError
 def read(request: Request) -> Roles | None:
     base = base_of(request.path, request.split)
     if not is_msls(base):
+        other = request.path / ("train_val" if request.split == "test" else "test")
+        if other.is_dir() and is_msls(other):
+            raise DataError(
+                f"{request.path}: Mapillary SLS without its {request.split} cities; it holds {other.name}/ "
+                f"(split {'val' if request.split == 'test' else 'test'})"
+            )
         return None
     split = read_split(
         request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas

@@ -50,7 +50,9 @@ def _rule_of(root: Path, database: int, queries: int) -> str:
 
 def _ordered(value: Any, queries: int, path: Path) -> list[Any]:
     """The lists in the order of the queries; a row is (query number, list) or the list alone."""
-    rows: list[Any] = list(value) if isinstance(value, (list, np.ndarray)) else [value]
+    rows = (
+        list(np.atleast_1d(value)) if isinstance(value, np.ndarray) else value if isinstance(value, list) else [value]
+    )
     if not all(isinstance(row, (list, tuple, np.ndarray)) and len(row) == 2 and _is_pair(row) for row in rows):
         return rows
     lists: list[Any] = [[] for _ in range(queries)]
