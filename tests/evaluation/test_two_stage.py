@@ -108,3 +108,29 @@ def test_the_store_closes_shards_survives_moves_and_refuses_other_types(selavpr,
     assert torch.equal(moved.store.local.take(moved.rows).tokens, wanted.tokens)
     with pytest.raises(StoreError, match="keeps local features as int8, asked for is float16"):
         describe_into(tmp_path / "store", selavpr, open_records(tmp_path / "moved"), local=LocalCodec("float16"))
+
+
+def test_a_map_reranks_what_it_answers(selavpr, benchmark, shared_set, tmp_path):
+    """The order of the evaluation, from kept local features or described again."""
+    result = vprkit.evaluate(selavpr, benchmark, rerank=Second(4, dtype="float32"))
+    photos = [record.path for record in benchmark.queries][:5]
+    kept = vprkit.Map.build(shared_set / "database", selavpr, tmp_path / "kept.map", local="float32")
+    bare = vprkit.Map.build(shared_set / "database", selavpr, tmp_path / "bare.map")
+    assert kept.info()["local"] == "float32" and bare.info()["local"] is None
+    for photo, row in zip(photos, result.rankings, strict=False):
+        wanted = [result.images[number].name.rpartition("/")[2] for number in row.ranking[:4]]
+        for city in (kept, bare):
+            hits = city.locate(photo, top=4, rerank=4).hits
+            assert [hit.path.name for hit in hits] == wanted and [hit.score for hit in hits] == row.scores[:4]
+    assert len(kept.locate(photos[0], top=2, rerank=4, distinct_metres=25).hits) == 2
+    assert kept.add(shared_set / "queries") > 0  # further photos keep their local features too
+    reopened = vprkit.Map.open(tmp_path / "kept.map", method=selavpr)
+    assert reopened.locate(photos[0], top=1, rerank=6).hits[0].path == photos[0]
+    with pytest.raises(StoreError, match="keeps local features as none"):
+        vprkit.Map.build(shared_set / "database", selavpr, tmp_path / "bare.map", local="int8")
+
+
+def test_a_map_of_a_method_without_second_stage_says_so(hog, shared_set, tmp_path):
+    city = vprkit.Map.build(shared_set / "database", hog, tmp_path / "hog.map")
+    with pytest.raises(NotAvailable, match="'hog' has no second stage"):
+        city.locate(next(iter((shared_set / "queries").iterdir())), rerank=3)
