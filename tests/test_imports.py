@@ -24,6 +24,7 @@ LAYERS = [
     {"training"},
     {"methods", "report", "serve"},
     {"cli"},
+    {"__main__"},
 ]
 """Lowest first; a module imports from its own layer and below. `vprkit.methods` declares parts by name only."""
 
@@ -41,7 +42,12 @@ def test_importing_loads_no_torch(module):
 
 
 def test_help_and_methods_load_no_torch():
-    for arguments in ("['vpr', '--help']", "['vpr', 'methods']", "['vpr', 'evaluate', '--help']"):
+    for arguments in (
+        "['vpr', '--help']",
+        "['vpr', 'methods']",
+        "['vpr', 'evaluate', '--help']",
+        "['vpr', 'train', '--help']",
+    ):
         program = (
             f"import sys; sys.argv = {arguments}\nfrom vprkit.cli import main\n"
             "try:\n    main()\nexcept SystemExit:\n    pass\nsys.exit('torch' in sys.modules)"
@@ -64,6 +70,8 @@ from vprkit.config import to_yaml
 assert "hog" in list_methods()
 for declaration in declarations():
     to_yaml(load_attribute(declaration.configuration)())
+    for recipe in declaration.recipes:
+        to_yaml(load_attribute(recipe.settings)())
 """
     done = run(program)
     assert done.returncode == 0, done.stderr

@@ -31,9 +31,11 @@ _PUBLIC = {
     "list_methods": "vprkit.registry",
     "load_method": "vprkit.loading",
     "make_city": "vprkit.data.city",
+    "list_recipes": "vprkit.registry",
     "open_benchmark": "vprkit.data.benchmark",
     "open_places": "vprkit.data.places",
     "open_records": "vprkit.data.benchmark",
+    "train": "vprkit.training.train",
     "write_report": "vprkit.report.html",
 }
 
@@ -50,11 +52,12 @@ if TYPE_CHECKING:
     from vprkit.loading import load_method
     from vprkit.method import Method
     from vprkit.preprocessing import Preprocessing
-    from vprkit.registry import list_methods
+    from vprkit.registry import list_methods, list_recipes
     from vprkit.report.html import write_report
     from vprkit.retrieval.location import Hit, Location
     from vprkit.retrieval.map import Map
     from vprkit.retrieval.store import FeatureStore
+    from vprkit.training.train import train
 
 __all__ = [
     "Benchmark",
@@ -77,11 +80,13 @@ __all__ = [
     "evaluate_descriptors",
     "evaluate_rankings",
     "list_methods",
+    "list_recipes",
     "load_method",
     "make_city",
     "open_benchmark",
     "open_places",
     "open_records",
+    "train",
     "write_report",
 ]
 

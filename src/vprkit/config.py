@@ -63,12 +63,24 @@ def from_dict(cls: type[T], data: Mapping[str, Any], where: str = "") -> T:
 
 def override(config: T, assignments: Iterable[str]) -> T:
     """A copy of `config` with `key.sub=value` assignments applied; values are read as YAML."""
-    data = to_dict(config)
+    values = {}
     for assignment in assignments:
         key, separator, text = assignment.partition("=")
         if not separator or not key:
             raise ConfigError(f"'{assignment}' is not an assignment; write key=value")
-        parts = key.strip().split(".")
+        values[key.strip()] = parse_value(text, key)
+    return with_values(config, values)
+
+
+def with_values(config: T, values: Mapping[str, Any]) -> T:
+    """A copy of `config` with the values of dotted keys (`schedule.epochs`) replaced.
+
+    Raises:
+        ConfigError: unknown key, or a value of the wrong type.
+    """
+    data = to_dict(config)
+    for key, value in values.items():
+        parts = key.split(".")
         target = data
         for depth, part in enumerate(parts[:-1]):
             if not isinstance(target.get(part), dict):
@@ -77,7 +89,7 @@ def override(config: T, assignments: Iterable[str]) -> T:
             target = target[part]
         if parts[-1] not in target:
             raise ConfigError(f"unknown key '{key}'{nearest(parts[-1], target)}")
-        target[parts[-1]] = parse_value(text, key)
+        target[parts[-1]] = _plain(value)
     return from_dict(type(config), data)
 
 
@@ -94,12 +106,33 @@ def parse_value(text: str, key: str = "") -> Any:
 
 
 def from_yaml(cls: type[T], path: str | Path) -> T:
-    """Read a configuration file."""
+    """Read a configuration file; keys it leaves out keep their defaults, also inside sections.
+
+    Raises:
+        ConfigError: it cannot be read, or holds an unknown key or a value of the wrong type.
+    """
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML ({error})") from error
-    return from_dict(cls, data or {})
+    if data is not None and not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected keys and values, got {data!r:.60}")
+    try:
+        return with_values(cls(), _dotted_values(cls(), data or {}))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _dotted_values(config: Any, data: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """The leaves of nested data under dotted keys; what is no section of `config` is a leaf."""
+    leaves: dict[str, Any] = {}
+    for key, value in data.items():
+        name, section = _dotted(where, str(key)), getattr(config, str(key), None)
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(section):
+            leaves |= _dotted_values(section, value, name)
+        else:
+            leaves[name] = value
+    return leaves
 
 
 def to_yaml(config: Any) -> str:

@@ -11,6 +11,8 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "report": ("matplotlib",),
     "serve": ("fastapi", "uvicorn", "multipart"),
     "timm": ("timm",),
+    "tensorboard": ("tensorboard",),
+    "wandb": ("wandb",),
 }
 
 

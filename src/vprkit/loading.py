@@ -65,6 +65,7 @@ def load_method(
         weights=source,
         device=device,
         precision=precision,
+        reranker=choice.reranker(),
     )
 
 

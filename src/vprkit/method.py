@@ -44,6 +44,7 @@ class Method:
         weights: where its numbers come from, None for a training-free method.
         device: `auto`, `cpu`, ... (see `vprkit.device`).
         precision: `auto`, `fp32`, `bf16` or `fp16` of the network.
+        reranker: its second stage (`vprkit.rerank.reranker.Reranker`), None where it has none.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Method:
         weights: WeightsSource | None = None,
         device: str | torch.device = "auto",
         precision: str = "auto",
+        reranker: Any = None,
     ) -> None:
         if metric not in ("ip", "l2"):
             raise ConfigError(f"metric '{metric}' is unknown; use 'ip' or 'l2'")
@@ -65,6 +67,7 @@ class Method:
         self.preprocessing = preprocessing
         self.configuration = dict(configuration or {})
         self.weights = weights
+        self.reranker = reranker
         self.device = devices.resolve_device(device)
         self.precision = devices.resolve_precision(precision, self.device)
         if self.device.type == "cpu":

@@ -40,6 +40,25 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Recipe:
+    """How a method is trained. Parts written `"module:attribute"` load when needed.
+
+    Attributes:
+        name: what `vpr train` calls it.
+        summary: one line.
+        settings: a dataclass, a `vprkit.training.settings.TrainingConfig` with the recipe's own fields and defaults.
+        task: a callable `(settings, training sets by name) -> vprkit.training.task.Task`.
+        stages: recipes that come before it, in order, where it starts from what they wrote.
+    """
+
+    name: str
+    summary: str
+    settings: str
+    task: str
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Declaration:
     """Everything vprkit knows of a system before loading it. Parts written `"module:attribute"` load when needed.
 
@@ -57,6 +76,8 @@ class Declaration:
         released: the authors' files.
         recognise: shapes of a foreign checkpoint -> options of this method, or None where it is not one of ours.
         key_map: a callable `(name) -> name | None` from a foreign checkpoint's key to the network's; None drops it.
+        recipes: how it is trained.
+        reranker: a callable `(configuration) -> vprkit.rerank.reranker.Reranker`, where it has a second stage.
         convert: a callable from a foreign checkpoint's tensors to ones of the network's layout, before their names are
             mapped; for files of other programs (MATLAB) whose axes differ.
     """
@@ -75,6 +96,8 @@ class Declaration:
     recognise: Callable[[Shapes], dict[str, Any] | None] | None = None
     key_map: str | None = None
     convert: str | None = None
+    recipes: tuple[Recipe, ...] = ()
+    reranker: str | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""
@@ -128,6 +151,27 @@ def list_methods(pattern: str = "*") -> list[str]:
     """Names that `load_method` takes, variants included; `pattern` may hold wildcards (`dinov2-*`)."""
     names = {name for declaration in declarations() for name in (declaration.name, *declaration.variants)}
     return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def list_recipes(pattern: str = "*") -> list[str]:
+    """Names that `vpr train` takes; `pattern` may hold wildcards."""
+    return sorted(name for name in _recipes() if fnmatchcase(name, pattern))
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of this name.
+
+    Raises:
+        ConfigError: there is none; the nearest one is named.
+    """
+    recipes = _recipes()
+    if name not in recipes:
+        raise ConfigError(f"there is no recipe '{name}'{nearest(name, recipes)}; `vpr methods` lists them")
+    return recipes[name]
+
+
+def _recipes() -> dict[str, Recipe]:
+    return {recipe.name: recipe for declaration in declarations() for recipe in declaration.recipes}
 
 
 def find_declaration(name: str) -> Declaration:

@@ -204,8 +204,9 @@ def test_debug_shows_the_traceback():
 
 
 def test_the_demo_runs(tmp_path):
-    out = ok("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6)
+    out = ok("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6, "--streets", 16, "--epochs", 1)
     assert "R@1" in out and (tmp_path / "demo" / "report.html").is_file()
+    assert "compact on city-test" in out and (tmp_path / "demo" / "run" / "best-1.safetensors").is_file()
     assert "exists already" in refused("demo", "--out", tmp_path / "demo")
 
 

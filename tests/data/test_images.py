@@ -3,7 +3,7 @@ import contextlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from tests.conftest import picture
 from vprkit.data import images
@@ -150,3 +150,36 @@ def test_arrays_are_checked():
     for array in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8)):
         with pytest.raises(ImageError, match="an array must be uint8"):
             images.decode(array)
+
+
+@pytest.mark.parametrize(("engine", "seen"), [("pil", (30, 20)), ("tensor", (50, 40)), ("tensor_antialias", (50, 40))])
+def test_a_transform_gets_the_8_bit_picture(engine, seen):
+    """After the resize where that is 8-bit itself, before it elsewhere."""
+    preprocessing, sizes = Preprocessing(size=(20, 30), engine=engine), []
+
+    def negative(picture: Image.Image) -> Image.Image:
+        sizes.append(picture.size)
+        return ImageOps.invert(picture)
+
+    photo = picture(1, (40, 50))
+    found = images.load(photo, preprocessing, transform=negative)
+    assert sizes == [seen]
+    if engine == "pil":
+        assert torch.equal(found, 255 - images.load(photo, preprocessing))
+    else:
+        assert torch.equal(found, images.load(255 - photo, preprocessing))
+    assert torch.equal(
+        images.load(photo, preprocessing, transform=lambda same: same), images.load(photo, preprocessing)
+    )
+
+
+def test_finish_in_two_steps_is_finish():
+    preprocessing = Preprocessing(size=(20, 30))
+    batch = torch.stack([images.load(picture(seed, (40, 50)), preprocessing) for seed in range(3)])
+    unit = images.unit(batch)
+    assert unit.dtype == torch.float32 and torch.equal(unit, batch / 255)
+    before = unit.clone()
+    assert torch.equal(images.normalise(unit, preprocessing), images.finish(batch, preprocessing))
+    assert torch.equal(unit, before)
+    with pytest.raises(ConfigError, match="engine=pil"):
+        images.unit(unit)

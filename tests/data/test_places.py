@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vprkit.data.layouts.gsv_cities import CITIES, file_name, order_of
-from vprkit.data.places import open_places
+from vprkit.data.places import CustomPlaces, join_places, open_places
 from vprkit.data.sampling import PlaceSampler, PlaceSampling
 from vprkit.errors import ConfigError, DataError
 
@@ -148,3 +148,33 @@ def test_all_images_of_a_place_are_drawn_equally_often(places):
 def test_places_too_small_for_a_batch_are_an_error(places):
     with pytest.raises(ConfigError, match="open it with min_images=9"):
         sampler(places, images=9)
+
+
+class Drawn(CustomPlaces):
+    """Pictures that are on no disk."""
+
+    def photo(self, row):
+        return np.full((4, 4, 3), row, np.uint8)
+
+
+def test_a_set_of_ones_own_is_drawn_from_like_any_other():
+    places = Drawn("drawn", [7, 7, 3, 3, 3], groups=[0, 0, 1, 1, 1])
+    batches = list(PlaceSampler(places, PlaceSampling(places=1, images=2)).epoch(0))
+    assert sorted(set(places.labels[batch[0]].tolist()).pop() for batch in batches) == [3, 7]
+    with pytest.raises(ConfigError, match="drawn has places of 2 images, batches want 3"):
+        PlaceSampler(places, PlaceSampling(images=3))
+    with pytest.raises(DataError, match="column of shape"):
+        Drawn("drawn", [1, 2], groups=[0])
+
+
+def test_several_sets_are_one_without_sharing_places():
+    first, second = Drawn("a", [5, 5, 9, 9]), Drawn("b", [5, 5], groups=[3, 3])
+    joined = join_places([first, second])
+    assert joined.name == "a + b"
+    assert len(set(joined.labels.tolist())) == 3 and joined.labels[4] == joined.labels[5]
+    assert joined.groups.tolist() == [0, 0, 0, 0, 1, 1]
+    assert joined.photo(5)[0, 0, 0] == 1 and joined.photo(3)[0, 0, 0] == 3
+    assert join_places([first]) is first
+    assert join_places([second, first]).fingerprint() != joined.fingerprint()
+    mixed = join_places([open_places(FIXTURE, min_images=2), first])
+    assert mixed.photo(0).is_file() and mixed.photo(len(mixed.labels) - 1)[0, 0, 0] == 3

@@ -32,6 +32,8 @@ EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
     "lavpr/boq_resnet50_16384": ("boq-resnet50-16384", {"stages": 3, "proj_channels": 512}),
     "lavpr/boq_resnet50_16384_old_layout": ("boq-resnet50-16384", {"stages": 3, "proj_channels": 512}),
     "lavpr/megaloc_8448": ("megaloc", {"feat_dim": 8448, "cluster_dim": 256}),
+    "selavpr/selavpr_vitl14": ("selavpr", {"size": "L", "registers": 0, "local_channels": 128}),
+    "selavpr/selavpr_vitl14_reg4": ("selavpr-reg4-msls", {"size": "L", "registers": 4, "local_mid_channels": 256}),
     "progeo/cosplace_vgg16": ("cosplace-vgg16-512", {"backbone": "vgg16", "dim": 512}),
     "progeo/cosplace_resnet18": ("cosplace-resnet18-512", {"backbone": "resnet18", "dim": 512}),
     "progeo/cosplace_resnet50": ("cosplace-resnet50-2048", {"backbone": "resnet50", "dim": 2048}),
@@ -41,7 +43,7 @@ EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 SMALL = ["lavpr/mixvpr_resnet50_128", "lavpr/boq_resnet50_16384_old_layout", "lavpr/boq_dinov2_12288"]
 SMALL += ["lavpr/netvlad_vgg16_4096", "lavpr/dinov2_salad_8448", "lavpr/megaloc_8448", "progeo/cosplace_vgg16"]
-SMALL += ["progeo/cosplace_resnet18", "progeo/cosplace_efficientnet_b0"]
+SMALL += ["selavpr/selavpr_vitl14_reg4", "progeo/cosplace_resnet18", "progeo/cosplace_efficientnet_b0"]
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -57,7 +59,9 @@ def content(manifest: str) -> dict[str, Any]:
 
 
 def shapes(manifest: str) -> Shapes:
-    return {name: tuple(shape) for name, shape in content(manifest).items() if name != "_meta"}
+    """Without the wrapper's prefix, which reading strips."""
+    listed = {name: shape for name, shape in content(manifest).items() if name != "_meta"}
+    return {name.removeprefix("module."): tuple(shape) for name, shape in listed.items()}
 
 
 def checkpoint(shapes: Shapes, file: str = "some.ckpt") -> Checkpoint:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from vprkit.errors import ConfigError
-from vprkit.training.gradient_cache import backward_in_chunks
+from vprkit.training.gradient_cache import embed_in_chunks
 from vprkit.training.losses import make_loss, make_miner
 
 
@@ -15,6 +15,12 @@ def problem(dropout=0.0):
 
 def loss_of(labels, name="multi_similarity"):
     return lambda embeddings: make_loss(name)(embeddings, labels, make_miner("multi_similarity")(embeddings, labels))
+
+
+def backward_in_chunks(network, batch, loss_of, chunk):
+    loss = loss_of(embed_in_chunks(network, batch, chunk))
+    loss.backward()
+    return loss.detach()
 
 
 def gradients(network):
@@ -64,6 +70,35 @@ def test_what_comes_after_draws_as_if_nothing_had_happened():
     for part in batch.split(5):
         network(part)
     assert torch.equal(after, torch.rand(3))
+
+
+def test_activations_of_one_chunk_are_held():
+    """The most that the hidden layer keeps alive at once during the backward pass."""
+    alive, most = [0], [0]
+
+    class Counted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            most[0] = max(most[0], alive[0])
+            alive[0] -= len(ctx.saved_tensors[0])
+            return g
+
+    class Hidden(nn.Module):
+        def forward(self, x):
+            alive[0] += len(x) if torch.is_grad_enabled() else 0
+            return Counted.apply(x)
+
+    network = nn.Sequential(nn.Linear(6, 16), Hidden(), nn.Linear(16, 4))
+    batch = torch.randn(20, 6)
+    embeddings = embed_in_chunks(network, batch, 5)
+    alive[0] = most[0] = 0  # what the first pass computed was thrown away
+    embeddings.square().sum().backward()
+    assert most[0] == 5
 
 
 def test_a_loss_without_pairs_leaves_zero_gradients():

@@ -48,3 +48,19 @@ def test_bad_settings_are_refused():
         Schedule("linear", start=0.0)
     with pytest.raises(ConfigError, match="warmup_steps"):
         Schedule(warmup_steps=-1)
+    with pytest.raises(ConfigError, match="a cosine schedule needs epochs"):
+        Schedule("cosine").rate(0, 1.0, 1)
+    assert Schedule("cosine").over(6).rate(9, 1.0, 2) == Schedule("cosine", epochs=6).rate(9, 1.0, 2)
+
+
+def test_warm_up_by_epochs_and_courses_by_step():
+    assert Schedule(warmup_epochs=2).rate(2, 1.0, 5) == pytest.approx(0.3)
+    salad = Schedule("linear", start=1.0, end=0.2, epochs=4000, per_step=True)
+    assert [salad.rate(step, 1.0, 900) for step in (0, 1000, 4000, 9000)] == pytest.approx([1.0, 0.8, 0.2, 0.2])
+
+
+def test_the_rate_does_not_depend_on_what_was_asked_before():
+    schedule = Schedule("exponential", factor=0.5)
+    late = schedule.rate(7, 0.3, 1)
+    assert schedule.rate(2, 0.3, 1) == pytest.approx(0.3 / 4) and schedule.rate(7, 0.3, 1) == late
+    assert schedule.rate(2, 0.6, 1) == pytest.approx(0.6 / 4)

@@ -31,6 +31,11 @@ def evaluate(
     texts: shared.Texts = None,
     strict: Annotated[bool, typer.Option("--strict", help="Unreadable UTM zones are an error.")] = False,
     recall: Annotated[str, typer.Option(help="K values of Recall@K.")] = "1,5,10,20",
+    rerank: Annotated[
+        int | None, typer.Option(help="Candidates that the method's second stage looks at again.")
+    ] = None,
+    local: Annotated[str, typer.Option(help="Where their local features are kept: store, ram or recompute.")] = "store",
+    local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
     features: Annotated[Path | None, typer.Option(help="Folder that keeps and reuses described features.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the result as JSON (several sets: a folder).")] = None,
     submission: Annotated[Path | None, typer.Option(help="Write a prediction file (MSLS challenge).")] = None,
@@ -56,9 +61,11 @@ def evaluate(
     from vprkit.errors import ConfigError
     from vprkit.evaluation.evaluate import evaluate as run
     from vprkit.evaluation.submission import DEPTH, write_submission
+    from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_folder, refuse_to_overwrite
 
     ks = _whole_numbers(recall)
+    second = None if rerank is None else Second(rerank, local, local_dtype)  # type: ignore[arg-type]
     shared.check_method(method)
     names = matching_protocols(protocol) if protocol else [None]
     asked = [(path, name) for path in data for name in names]
@@ -90,6 +97,7 @@ def evaluate(
                 chosen,
                 benchmark,
                 ks=ks,
+                rerank=second,
                 features=features,
                 progress=progress,
                 streaming=shared.streaming(batch_size, workers, on_error),

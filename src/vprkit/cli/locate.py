@@ -14,6 +14,9 @@ def locate(
     photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
     top: Annotated[int, typer.Option(help="Hits per photo.")] = 5,
     distinct: Annotated[float | None, typer.Option(help="Only hits this many metres apart: TOP places.")] = None,
+    rerank: Annotated[
+        int | None, typer.Option(help="Candidates that the method's second stage looks at again.")
+    ] = None,
     form: Annotated[
         str | None,
         typer.Option("--format", help="table, json, csv, geojson or kml; default: as --out ends."),
@@ -48,7 +51,8 @@ def locate(
         raise DataError(f"{', '.join(missing[:3])}: there is no such file" if missing else "no photos in these folders")
     opened = Map.open(folder, weights=weights, device=device, precision=precision)
     with bar("locating", quiet or len(files) < 2) as progress:
-        located = opened.locate_many(files, top, distinct, shared.streaming(batch_size, workers, on_error), progress)
+        streaming = shared.streaming(batch_size, workers, on_error)
+        located = opened.locate_many(files, top, distinct, streaming, progress, rerank)
     text = FORMATS[form](located)
     if out is None:
         typer.echo(text, nl=False)

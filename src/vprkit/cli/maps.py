@@ -27,6 +27,9 @@ def build(
     index: Annotated[
         str | None, typer.Option(help="exact, or fast for large maps (approximate); default: as it is, else exact.")
     ] = None,
+    local: Annotated[
+        str | None, typer.Option(help="Keep local features for re-ranking: float32, float16 or int8.")
+    ] = None,
     root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
@@ -53,6 +56,7 @@ def build(
             chosen,
             out,
             index=index,
+            local=local,  # type: ignore[arg-type]
             progress=progress,
             streaming=shared.streaming(batch_size, workers, on_error),
         )

@@ -3,7 +3,7 @@
 import itertools
 import json
 import textwrap
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,12 +14,12 @@ def methods(
     pattern: Annotated[str, typer.Argument(help="Name or wildcard, such as 'dinov2-*'.")] = "*",
     as_json: Json = False,
 ) -> None:
-    """List methods: what they are, the weights they need and their licence."""
+    """List methods: what they are, the weights they need, their licence, and the recipes that train them."""
     from vprkit.config import nearest
     from vprkit.errors import ConfigError
     from vprkit.registry import find_declaration, list_methods
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     names = list_methods(pattern)
     if not names:
         raise ConfigError(f"no method fits '{pattern}'{nearest(pattern, list_methods())}")
@@ -34,6 +34,7 @@ def methods(
                 "licence": declaration.licence,
                 "needs_weights": declaration.needs_weights,
                 "released": files,
+                "recipes": {recipe.name: recipe.summary for recipe in declaration.recipes},
             }
         )
     if as_json:
@@ -43,6 +44,8 @@ def methods(
         first, *others = group
         typer.echo(f"{first['name']:<24} {first['summary']}")
         typer.echo(f"{'':<24} {first['paper']}; weights: {first['licence']}")
+        for recipe, summary in first["recipes"].items():
+            typer.echo(f"{'':<24} vpr train {recipe}: {summary}")
         if others:
             pad = " " * 25
             also = "also " + ", ".join(str(row["name"]) for row in others)

@@ -2,12 +2,13 @@
 
 Published numbers depend on how a photo is resized, so `vprkit.preprocessing.Preprocessing` describes it and this file
 executes it. `load` gives what a worker thread should produce (8-bit where possible, so that little is copied), `finish`
-turns a batch of those into normalised float32 on any device; `prepare` is both for one photo.
+turns a batch of those into normalised float32 on any device; `prepare` is both for one photo. Training takes the two
+steps of `finish`, `unit` and `normalise`, and changes the images in between.
 """
 
 import functools
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from vprkit.errors import ImageError
+from vprkit.errors import ConfigError, ImageError
 from vprkit.preprocessing import Preprocessing
 
 MAX_PIXELS = 80_000_000
@@ -33,6 +34,9 @@ _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
+
+PictureTransform = Callable[[Image.Image], Image.Image]
+"""Changes an 8-bit RGB or luma picture."""
 
 MAX_FILE_BYTES = 512 * 2**20
 """Larger files are no photos."""
@@ -115,8 +119,18 @@ def decode(photo: Photo, colour: str = "rgb", exif_orientation: bool = False, na
     return _converted(photo, colour, exif_orientation, name or getattr(photo, "filename", "") or "the image given")
 
 
-def load(photo: Photo, preprocessing: Preprocessing, name: str = "") -> Tensor:
-    """Decode and resize one photo: (C, H, W), uint8 for the `pil` engine, normalised float32 for the tensor engines."""
+def load(
+    photo: Photo, preprocessing: Preprocessing, name: str = "", transform: PictureTransform | None = None
+) -> Tensor:
+    """Decode and resize one photo: (C, H, W), uint8 for the `pil` engine, normalised float32 for the tensor engines.
+
+    Args:
+        photo: see `Photo`.
+        preprocessing: what the method wants.
+        name: what messages call it (default: its path).
+        transform: changes the 8-bit picture, for training: after the resize of the `pil` engine, before that of the
+            tensor engines, which have no 8-bit picture afterwards. It keeps the size.
+    """
     image = decode(photo, preprocessing.colour, preprocessing.exif_orientation, name)
     target = target_size((image.height, image.width), preprocessing)
     if target[0] * target[1] > MAX_PIXELS:
@@ -125,15 +139,31 @@ def load(photo: Photo, preprocessing: Preprocessing, name: str = "") -> Tensor:
     if preprocessing.engine == "pil":
         if (image.height, image.width) != target:
             image = image.resize((target[1], target[0]), _FILTERS[preprocessing.interpolation])
-        tensor = _to_tensor(image)
+        tensor = _to_tensor(image if transform is None else transform(image))
         return _centre_crop(tensor, preprocessing)
-    tensor = _normalise(_to_tensor(image)[None], preprocessing)
+    tensor = finish(_to_tensor(image if transform is None else transform(image))[None], preprocessing)
     return _centre_crop(_resize_float(tensor, target, preprocessing)[0], preprocessing)
 
 
 def finish(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
     """A (B, C, H, W) batch of `load`ed images as normalised float32, on the batch's device."""
-    return _normalise(batch, preprocessing) if batch.dtype == torch.uint8 else batch
+    return _normalise_in_place(unit(batch), preprocessing) if batch.dtype == torch.uint8 else batch
+
+
+def unit(batch: Tensor) -> Tensor:
+    """A (B, C, H, W) uint8 batch of `load`ed images as float32 in [0, 1], on the batch's device.
+
+    Raises:
+        ConfigError: the batch is normalised already, as the tensor engines leave it.
+    """
+    if batch.dtype != torch.uint8:
+        raise ConfigError(f"images in [0, 1] are made from 8-bit ones, got {batch.dtype}; load them with engine=pil")
+    return batch.float().div_(255)
+
+
+def normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """A (B, C, H, W) batch in [0, 1] less the mean, over the deviation; the batch itself stays as it is."""
+    return _normalise_in_place(batch.clone(), preprocessing)
 
 
 def prepare(photo: Photo, preprocessing: Preprocessing) -> Tensor:
@@ -212,10 +242,10 @@ def _to_tensor(image: Image.Image) -> Tensor:
     return tensor.contiguous()
 
 
-def _normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
+def _normalise_in_place(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
     mean = torch.tensor(preprocessing.mean, device=batch.device).view(1, -1, 1, 1)
     std = torch.tensor(preprocessing.std, device=batch.device).view(1, -1, 1, 1)
-    return batch.float().div_(255).sub_(mean).div_(std)
+    return batch.sub_(mean).div_(std)
 
 
 def _resize_float(batch: Tensor, target: tuple[int, int], preprocessing: Preprocessing) -> Tensor:

@@ -1,22 +1,112 @@
 """Training sets: images with a label of the place each shows."""
 
 import dataclasses
+import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from vprkit.data.descriptions import read_descriptions
+from vprkit.data.images import Photo
 from vprkit.data.layouts.place_layout import place_layouts
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
 
 
+class Places(Protocol):
+    """What batches of places are drawn from: N images, each with a label of the place it shows.
+
+    `PlaceSet` is what the library reads from disk, `CustomPlaces` the base of a data set of one's own.
+    """
+
+    @property
+    def name(self) -> str:
+        """What logs call it."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N,) int64 label of each image's place."""
+
+    @property
+    def groups(self) -> np.ndarray:
+        """(N,) int64 group of each image (its city): batches may stay inside one."""
+
+    @property
+    def recency(self) -> np.ndarray:
+        """(N,) int64, higher is newer; what "the newest K images" goes by."""
+
+    def photo(self, row: int) -> Photo:
+        """Image `row`: a path, the bytes of a file, a PIL image or a uint8 array. Called from several threads."""
+
+    def fingerprint(self) -> str:
+        """A hash of what the set holds, in order: a resumed run must see the same."""
+
+
+class CustomPlaces(ABC):
+    """A training set of one's own: give names and labels here, and the images in `photo`.
+
+    Args:
+        name: what logs call it.
+        labels: (N,) label of each image's place.
+        groups: (N,) group of each image; default one group.
+        recency: (N,) higher is newer; default the order of the images.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        labels: Sequence[int] | np.ndarray,
+        groups: Sequence[int] | np.ndarray | None = None,
+        recency: Sequence[int] | np.ndarray | None = None,
+    ) -> None:
+        self.name = name
+        self.labels = np.asarray(labels, np.int64)
+        self.groups = np.zeros(len(self), np.int64) if groups is None else np.asarray(groups, np.int64)
+        self.recency = np.arange(len(self)) if recency is None else np.asarray(recency, np.int64)
+        _check_columns(name, len(self), self.labels, self.groups, self.recency)
+
+    def __len__(self) -> int:
+        """Images."""
+        return len(self.labels)
+
+    @abstractmethod
+    def photo(self, row: int) -> Photo:
+        """Image `row`: a path, the bytes of a file, a PIL image or a uint8 array. Called from several threads."""
+
+    def fingerprint(self) -> str:
+        """A hash of labels and groups in order; override it where the images may change under the same labels."""
+        return hashlib.sha256(self.labels.tobytes() + self.groups.tobytes()).hexdigest()
+
+
+class JoinedPlaces(CustomPlaces):
+    """Several training sets as one: labels and groups are shifted apart."""
+
+    def __init__(self, sets: Sequence[Places]) -> None:
+        self.sets = list(sets)
+        self._starts = np.concatenate([[0], np.cumsum([len(part.labels) for part in sets])])
+        super().__init__(
+            " + ".join(part.name for part in sets),
+            _shifted([part.labels for part in sets]),
+            _shifted([part.groups for part in sets]),
+            np.concatenate([part.recency for part in sets]),
+        )
+
+    def photo(self, row: int) -> Photo:
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.sets[part].photo(int(row - self._starts[part]))
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256("".join(part.fingerprint() for part in self.sets).encode()).hexdigest()
+
+
 @dataclass(frozen=True, eq=False)
 class PlaceSet:
-    """Images of places.
+    """Images of places on disk.
 
     Attributes:
         name: what logs call it.
@@ -33,13 +123,19 @@ class PlaceSet:
     recency: np.ndarray
 
     def __post_init__(self) -> None:
-        for column in (self.labels, self.groups, self.recency):
-            if column.shape != (len(self.records),):
-                raise DataError(f"{self.name}: {len(self.records)} images but a column of shape {column.shape}")
+        _check_columns(self.name, len(self.records), self.labels, self.groups, self.recency)
 
     def __len__(self) -> int:
         """Images."""
         return len(self.records)
+
+    def photo(self, row: int) -> Path:
+        """Where image `row` is."""
+        return self.records.path(row)
+
+    def fingerprint(self) -> str:
+        """A hash of names and labels in order."""
+        return hashlib.sha256(self.records.list_hash().encode() + self.labels.tobytes()).hexdigest()
 
     @cached_property
     def places(self) -> np.ndarray:
@@ -102,3 +198,25 @@ def open_places(
     if texts is not None:
         found = found._replace(records=read_descriptions(texts).attach(found.records))
     return PlaceSet(path.resolve().name, *found).with_at_least(min_images)
+
+
+def join_places(sets: Sequence[Places]) -> Places:
+    """One training set of several; places of different sets never share a label."""
+    if not sets:
+        raise ConfigError("there is no training set to draw from")
+    return sets[0] if len(sets) == 1 else JoinedPlaces(sets)
+
+
+def _shifted(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The columns one after the other, each lifted above the greatest number of those before it."""
+    lifted = [columns[0]]
+    for column in columns[1:]:
+        start = max(int(part.max(initial=-1)) for part in lifted) + 1
+        lifted.append(column - (column.min() if column.size else 0) + start)
+    return np.concatenate(lifted)
+
+
+def _check_columns(name: str, images: int, *columns: np.ndarray) -> None:
+    for column in columns:
+        if column.shape != (images,):
+            raise DataError(f"{name}: {images} images but a column of shape {column.shape}")

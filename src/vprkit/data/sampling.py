@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vprkit.config import option
-from vprkit.data.places import PlaceSet
+from vprkit.data.places import Places
 from vprkit.errors import ConfigError
 
 
@@ -40,8 +40,10 @@ class PlaceSampler:
         ConfigError: a place has fewer images than a batch wants of it.
     """
 
-    def __init__(self, places: PlaceSet, sampling: PlaceSampling) -> None:
-        _, counts = np.unique(places.labels, return_counts=True)
+    def __init__(self, places: Places, sampling: PlaceSampling) -> None:
+        self._labels, counts = np.unique(places.labels, return_counts=True)
+        if not counts.size:
+            raise ConfigError(f"{places.name} has no images")
         if counts.min(initial=sampling.images) < sampling.images:
             raise ConfigError(
                 f"{places.name} has places of {counts.min()} images, batches want {sampling.images}; "
@@ -52,7 +54,7 @@ class PlaceSampler:
 
     def __len__(self) -> int:
         """Batches per epoch."""
-        count, size = len(self.places.places), self.sampling.places
+        count, size = len(self._labels), self.sampling.places
         return count // size if self.sampling.drop_last else -(-count // size)
 
     def epoch(self, number: int) -> Iterator[np.ndarray]:
@@ -64,7 +66,9 @@ class PlaceSampler:
 
     def _choose(self, epoch: int) -> np.ndarray:
         """(places, K) rows: the K images of every place, places by ascending label."""
-        keys = -self.places.recency if self.sampling.newest else self._generator(epoch, 0).random(len(self.places))
+        keys = (
+            -self.places.recency if self.sampling.newest else self._generator(epoch, 0).random(len(self.places.labels))
+        )
         rows = np.lexsort((keys, self.places.labels))
         labels = self.places.labels[rows]
         starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
@@ -72,10 +76,10 @@ class PlaceSampler:
 
     def _order(self, epoch: int) -> np.ndarray:
         """Order of the places: the first appearance of each in shuffled rows, city by city or all together."""
-        rows = self._generator(epoch, 1).permutation(len(self.places))
+        rows = self._generator(epoch, 1).permutation(len(self.places.labels))
         if self.sampling.within_groups:
             rows = rows[np.argsort(self.places.groups[rows], kind="stable")]
-        codes = np.searchsorted(self.places.places, self.places.labels[rows])
+        codes = np.searchsorted(self._labels, self.places.labels[rows])
         _, first = np.unique(codes, return_index=True)
         return codes[np.sort(first)]
 

@@ -1,6 +1,8 @@
 """Evaluation: a method (or somebody's vectors or rankings) against a benchmark."""
 
+import dataclasses
 import hashlib
+import itertools
 import platform
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,10 +21,12 @@ from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
+from vprkit.evaluation.two_stage import Second, local_source, rerank_all, reranker_of
 from vprkit.method import Method
 from vprkit.registry import Metric
-from vprkit.retrieval.build import describe_into
+from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
+from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings
 
 KS = (1, 5, 10, 20)
@@ -36,40 +40,67 @@ def evaluate(
     benchmark: Benchmark,
     *,
     ks: Sequence[int] = KS,
+    rerank: int | Second | None = None,
     features: str | Path | None = None,
     streaming: Streaming | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Describe database and queries, search exactly, score.
+    """Describe database and queries, search exactly, look at shortlists again where asked, score.
 
     Args:
         method: what is evaluated.
         benchmark: on what.
         ks: the K of Recall@K; clipped to the database, and said so.
+        rerank: candidates that the method's second stage looks at again, or a `Second` that also says where their local
+            features are kept. What lies beyond them keeps its place.
         features: folder that keeps what was described; described features of the same method are reused.
         streaming: batching, threads, what to do with unreadable images.
         progress: called with (role, done, total).
 
     Raises:
         ImageError: an image cannot be read; evaluation fails at the first unless `streaming` says skip.
+        NotAvailable: the method has no second stage.
     """
-    ks = _checked_ks(ks)
-    timings = Timings()
+    ks, timings = _checked_ks(ks), Timings()
+    second = Second(rerank) if isinstance(rerank, int) else rerank
+    if second is not None:
+        reranker_of(method)
     with tempfile.TemporaryDirectory(prefix="vprkit-") as scratch:
         folder = Path(features) if features is not None else Path(scratch)
-        database, kept, lost = _describe(folder, "database", method, benchmark.database, streaming, timings, progress)
-        queries, asked, unread = _describe(folder, "queries", method, benchmark.queries, streaming, timings, progress)
-        rankings, all_scores = ranked(
-            benchmark, database, queries, method.metric, max(ks), timings, rows=kept, asked=asked
-        )
+        sides = [
+            _describe(folder, role, method, records, streaming, timings, progress, second.kept if second else None)
+            for role, records in (("database", benchmark.database), ("queries", benchmark.queries))
+        ]
+        (database, kept, in_store), (queries, asked, of_queries) = sides
+        depth = max(*ks, second.count if second else 0)
+        first = ranked(benchmark, database, queries, method.metric, depth, timings, rows=kept, asked=asked)
+        final = first
+        if second is not None:
+            second = dataclasses.replace(second, count=min(second.count, first[0].shape[1]))
+            of_query = local_source(second, of_queries, method, benchmark.queries, streaming)
+            of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
+            final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
+                               _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [
-        f"{count} {role} images could not be read and were skipped; skipped queries count as misses"
-        for role, count in (("database", lost), ("query", unread))
-        if count
+        f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
+        for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
+        if len(found) < len(records)
     ]
-    return score(benchmark, rankings, all_scores, ks, method=method.name, identity=method.identity(),
-                  weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
-                  environment=_environment(method))  # fmt: skip
+    result = score(benchmark, *final, ks, method=method.name, identity=method.identity(),
+                   weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
+                   environment=_environment(method))  # fmt: skip
+    if second is None:
+        return result
+    before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
+    return dataclasses.replace(result, first_stage=before.recalls, reranked=second.count)
+
+
+def _step(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
+    """A counter of steps for a progress that wants totals."""
+    if progress is None:
+        return None
+    done = itertools.count(1)
+    return lambda _: progress(what, next(done), total)
 
 
 def evaluate_descriptors(
@@ -175,18 +206,21 @@ def _describe(
     streaming: Streaming | None,
     timings: Timings,
     progress: Progress | None,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """(vectors, their numbers among the records, how many could not be read).
+    local: LocalCodec | None,
+) -> tuple[np.ndarray, np.ndarray, Built]:
+    """(vectors, their numbers among the records, what describing came to).
 
-    Every root has a store of its own, so that several sets may share a features folder without mixing.
+    Every root has a store of its own, so that several sets may share a features folder without mixing; with local
+    features it has another name, so that both can be kept.
     """
     report = None if progress is None else lambda done, total: progress(role, done, total)
     place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    built = describe_into(folder / f"{role}-{place}", method, records, streaming, timings=timings, progress=report)
+    name = f"{role}-{place}" if local is None else f"{role}-{place}-{local.dtype}"
+    built = describe_into(folder / name, method, records, streaming, timings=timings, progress=report, local=local)
     kept = np.flatnonzero(built.rows >= 0)
     whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
     vectors = built.store.vectors
-    return vectors if whole else vectors[built.rows[kept]], kept, len(records) - len(kept)
+    return vectors if whole else vectors[built.rows[kept]], kept, built
 
 
 def _environment(method: Method | None) -> dict[str, Any]:

@@ -96,6 +96,9 @@ class Result:
         database_root, queries_root: folders that the names are relative to.
         environment: versions, device, precision.
         created: when, ISO 8601 in UTC.
+        reranked: candidates that a second stage looked at again, None without one; their scores are the second stage's,
+            images beyond them have none.
+        first_stage: K -> recall before the second stage.
     """
 
     benchmark: str
@@ -124,6 +127,8 @@ class Result:
     list_hashes: dict[str, str] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
     created: str = ""
+    reranked: int | None = None
+    first_stage: dict[int, float] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:
@@ -153,7 +158,8 @@ class Result:
         for k, recall in self.recalls.items():
             low, high = self.intervals[k]
             extra = f"   of answerable {self.recalls_answerable[k]:5.1f}" if self.queries_without_positives else ""
-            lines.append(f"  R@{k:<3} {recall:5.1f}   95% [{low:.1f}, {high:.1f}]{extra}")
+            before = f"   before re-ranking {self.first_stage[k]:5.1f}" if k in self.first_stage else ""
+            lines.append(f"  R@{k:<3} {recall:5.1f}   95% [{low:.1f}, {high:.1f}]{before}{extra}")
         if self.areas and self.precisions:
             lines += [f"  mAP@{k:<3} {value:4.1f}" for k, value in self.precisions.items()]
         elif self.mean_average_precision is not None:
@@ -197,7 +203,8 @@ class Result:
         if data["format"] != FORMAT:
             raise ValueError(f"result format {data['format']}, this vprkit reads {FORMAT}")
         fields = {key: value for key, value in data.items() if key != "format"}
-        for key in ("recalls", "recalls_answerable"):
+        fields.setdefault("first_stage", {})
+        for key in ("recalls", "recalls_answerable", "first_stage"):
             fields[key] = {int(k): _number(value) for k, value in fields[key].items()}
         fields["precisions"] = {int(k): _number(value) for k, value in fields.get("precisions", {}).items()}
         fields["intervals"] = {int(k): (_number(low), _number(high)) for k, (low, high) in fields["intervals"].items()}

@@ -2,7 +2,7 @@
 
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,16 @@ import numpy as np
 from vprkit.data.images import read_file
 from vprkit.data.records import Records
 from vprkit.errors import ImageError, StoreError
+from vprkit.features import Features
 from vprkit.files import exclusive
 from vprkit.method import Method
 from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths
+from vprkit.retrieval.local_codec import Encoded, LocalCodec
 from vprkit.retrieval.store import FeatureStore, FileFacts
 from vprkit.timing import Timings
+
+LOCAL_BLOCK = 32
+"""Images per block where local features are kept: a SelaVPR map is 1.9 MB as float32."""
 
 RECORD_BYTES = 300
 """About what a record takes beside its vector."""
@@ -51,12 +56,14 @@ def describe_into(
     timings: Timings | None = None,
     progress: Progress | None = None,
     block: int = BLOCK,
+    local: LocalCodec | None = None,
 ) -> Built:
     """Describe records into the store at `folder`, creating it where there is none; what it holds already is kept.
 
     A photo is described again where its content has changed (size and time of change are looked at first, then the
     content). A photo that was moved together with its folder, and one whose position or text was corrected, keep their
     vector. Killed at any moment, the same call goes on after the last committed block, and the store ends up the same.
+    With `local`, local features are kept too, and blocks are smaller.
 
     Raises:
         StoreError: the store holds features of another method, is being written by somebody else, or will not fit.
@@ -70,13 +77,14 @@ def describe_into(
         known, copied = np.full(len(records), -1, np.int64), 0
         if store is not None:
             store.check_identity(method.identity())
+            _check_local(store, local)
             known = unchanged_rows(store, records, files)
             copied = _copy(store, records, files, known)
         todo = np.flatnonzero(known < 0)
-        writer = _Writer(folder, method, records, todo, files, store)
+        writer = _Writer(folder, method, records, todo, files, store, local)
         count = _counter(progress, len(records) - len(todo), len(records))
         blocks = describe_paths(method, [records.path(int(row)) for row in todo], streaming, timings=timings,
-                                progress=count, block=block)  # fmt: skip
+                                progress=count, block=block if local is None else min(block, LOCAL_BLOCK))  # fmt: skip
         closing.callback(blocks.close)  # type: ignore[attr-defined]
         for described in blocks:
             writer.commit(described)
@@ -86,6 +94,16 @@ def describe_into(
     read[described_rows] = True
     rows = rows_of(store, records)
     return Built(store, np.where(read | (known >= 0), rows, -1), len(described_rows), copied)
+
+
+def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
+    """Refuse a store that does not keep the local features that are asked for."""
+    kept = store.local_facts["dtype"] if store.local_facts else "none"
+    if local is not None and kept != local.dtype:
+        raise StoreError(
+            f"{store.folder} keeps local features as {kept}, asked for is {local.dtype}; ask for the same, or choose "
+            "another folder"
+        )
 
 
 def forecast(images: int, dimension: int) -> int:
@@ -160,7 +178,8 @@ def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.nda
         rows = differing[start : start + BLOCK]
         old = known[rows]
         facts = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
-        store.append(records.take(rows), np.array(store.vectors[old]), facts, superseded=old.tolist())
+        local = [store.local.encoded(int(row)) for row in old] if store.local_facts else []
+        store.append(records.take(rows), np.array(store.vectors[old]), facts, superseded=old.tolist(), local=local)
     return len(differing)
 
 
@@ -181,9 +200,9 @@ class _Writer:
     """Commits described blocks, creating the store with the first."""
 
     def __init__(self, folder: Path, method: Method, records: Records, todo: np.ndarray, files: FileFacts,
-                 store: FeatureStore | None) -> None:  # fmt: skip
+                 store: FeatureStore | None, local: LocalCodec | None) -> None:  # fmt: skip
         self.folder, self.method, self.records, self.todo, self.files = folder, method, records, todo, files
-        self.store = store
+        self.store, self.local = store, local
         # Once, before anything is appended: looking names up again for every block would cost the square of the images.
         self.replaced = np.full(len(records), -1, np.int64) if store is None else rows_of(store, records)
         self.listed = {} if store is None else store.skipped
@@ -199,12 +218,13 @@ class _Writer:
         if not block.rows:
             return
         vectors = self.method.index_vectors(block.features).numpy()
-        store = self.store or self._create(vectors.shape[1])
+        encoded = self._encoded(block.features)
+        store = self.store or self._create(vectors.shape[1], encoded)
         rows = self.todo[block.rows]
         records = self.records.take(rows)
         old = self.replaced[rows]
         facts = FileFacts(self.files.size[rows], self.files.modified[rows], np.array(block.checksums, np.uint32))
-        store.append(records, vectors, facts, skipped=self.skipped, superseded=old[old >= 0].tolist())
+        store.append(records, vectors, facts, skipped=self.skipped, superseded=old[old >= 0].tolist(), local=encoded)
         self.skipped = []
         self.described += rows.tolist()
 
@@ -221,8 +241,17 @@ class _Writer:
                               self.files.take(nothing), skipped=self.skipped)  # fmt: skip
         return self.store
 
-    def _create(self, dimension: int) -> FeatureStore:
-        needed, free = forecast(len(self.todo), dimension), shutil.disk_usage(self.folder).free
+    def _encoded(self, features: Features) -> list[Encoded]:
+        if self.local is None:
+            return []
+        if features.local is None:
+            raise StoreError(f"method '{self.method.name}' has no local features to keep; leave re-ranking out")
+        return self.local.encode(features.local)
+
+    def _create(self, dimension: int, encoded: Sequence[Encoded]) -> FeatureStore:
+        each = max((row.nbytes for row in encoded), default=0)
+        needed = forecast(len(self.todo), dimension) + len(self.todo) * each
+        free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise StoreError(
                 f"describing {len(self.todo)} images of {dimension} numbers needs about "
@@ -234,5 +263,6 @@ class _Writer:
             self.folder, self.method.identity(), dimension, precision=self.method.precision,
             device=self.method.device.type,
             weights=None if weights is None else {"path": weights.path, "sha256": weights.sha256},
+            local=None if self.local is None else {"dtype": self.local.dtype, "channels": encoded[0].tokens.shape[1]},
         )  # fmt: skip
         return self.store

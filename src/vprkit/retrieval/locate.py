@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from vprkit.errors import ConfigError, VprError
+from vprkit.features import Features
 from vprkit.method import Method, Photo
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.index import Neighbours
 from vprkit.retrieval.location import Hit, Location, distinct_rows, estimate_position
+from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
 
 ESTIMATE_FROM = 10
@@ -28,6 +30,7 @@ class Finder:
         size: rows that may answer.
         top: hits wanted per photo.
         distinct_metres: least distance between hits, or None.
+        second: looks at the best rows again, or None; hits then come from these alone, with its scores.
 
     Raises:
         ConfigError: `top` or `distinct_metres` makes no sense.
@@ -42,6 +45,7 @@ class Finder:
         size: int,
         top: int = 5,
         distinct_metres: float | None = None,
+        second: SecondLook | None = None,
     ) -> None:
         if top < 1:
             raise ConfigError(f"top must be at least 1, got {top}")
@@ -50,7 +54,7 @@ class Finder:
         if not size:
             raise VprError(f"{store.folder.parent} holds no images; add some with `vpr map add`")
         self.method, self.search, self.store, self.size = method, search, store, size
-        self.top, self.distinct_metres = top, distinct_metres
+        self.top, self.distinct_metres, self.second = top, distinct_metres, second
 
     def locate(
         self, photos: Sequence[Photo], streaming: Streaming, progress: Callable[[int, int], None] | None = None
@@ -68,20 +72,21 @@ class Finder:
         if len(paths) < len(photos):
             for number, photo in enumerate(photos):
                 name = str(photo) if isinstance(photo, (str, Path)) else f"image {number}"
-                yield self._answers(
-                    [name], self.method.index_vectors(self.method.describe(photo), "query").cpu().numpy()
-                )
+                yield self._answers([name], self.method.describe(photo).cpu())
             return
         for block in describe_paths(self.method, paths, streaming):
             answers = {row: Location(str(paths[row]), (), None, why) for row, why in block.skipped}
             if block.rows:
-                vectors = self.method.index_vectors(block.features, "query").numpy()
                 names = [str(paths[row]) for row in block.rows]
-                answers |= dict(zip(block.rows, self._answers(names, vectors), strict=True))
+                answers |= dict(zip(block.rows, self._answers(names, block.features), strict=True))
             yield [answers[row] for row in sorted(answers)]
 
-    def _answers(self, names: Sequence[str], vectors: np.ndarray) -> list[Location]:
+    def _answers(self, names: Sequence[str], features: Features) -> list[Location]:
+        vectors = self.method.index_vectors(features, "query").cpu().numpy()
         wide = max(self.top, ESTIMATE_FROM) if self.distinct_metres is None else max(16 * self.top, 100)
+        if self.second is not None:
+            found = self.search(vectors, max(self.second.count, self.top))
+            return [self._again(name, features[[i]], found.numbers[i], found.scores[i]) for i, name in enumerate(names)]
         found = self.search(vectors, wide)
         return [
             self._answer(name, vectors[i : i + 1], found.numbers[i], found.scores[i]) for i, name in enumerate(names)
@@ -99,6 +104,17 @@ class Finder:
             rows, scores = more.numbers[0], more.scores[0]
             chosen = self._distinct(rows)
         return Location(name, tuple(self._hits(rows[chosen], scores[chosen])), estimate)
+
+    def _again(self, name: str, query: Features, rows: np.ndarray, scores: np.ndarray) -> Location:
+        """The second stage's order; the position is still weighted by how alike the vectors are."""
+        assert self.second is not None
+        found = self.second.order(query, rows)
+        alike = dict(zip(rows.tolist(), scores.tolist(), strict=True))
+        near = found.numbers[:ESTIMATE_FROM]
+        estimate = estimate_position(self._hits(near, np.array([alike[int(row)] for row in near])), self.method.metric)
+        chosen = np.arange(len(found.numbers)) if self.distinct_metres is None else self._distinct(found.numbers)
+        chosen = chosen[: self.top]
+        return Location(name, tuple(self._hits(found.numbers[chosen], found.scores[chosen])), estimate)
 
     def _distinct(self, rows: np.ndarray) -> np.ndarray:
         assert self.distinct_metres is not None

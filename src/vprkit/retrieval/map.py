@@ -22,9 +22,11 @@ from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex, check_rows
 from vprkit.retrieval.index import ExactIndex, Index, Neighbours
 from vprkit.retrieval.journal import Journal
+from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
 from vprkit.retrieval.location import Location
 from vprkit.retrieval.removed import matching, read_removed, write_removed
+from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
 
 _CACHED = ("records", "live", "index", "removed")
@@ -47,6 +49,7 @@ class Map:
         out: str | Path,
         *,
         index: str | None = None,
+        local: LocalDtype | None = None,
         streaming: Streaming | None = None,
         progress: Progress | None = None,
     ) -> "Map":
@@ -60,6 +63,7 @@ class Map:
             out: folder of the map.
             index: `exact`, or `fast` for large maps (approximate, its recall is measured and kept); None keeps what the
                 map has, and is `exact` for a new one.
+            local: keep local features for re-ranking, as float32, float16 or int8; None keeps what the map has.
             streaming: batching, threads, and what to do with unreadable images (default: skip and list them).
             progress: called with (images done, images in all).
 
@@ -86,7 +90,7 @@ class Map:
             else:  # new, or killed before its first block
                 kept = settings_file.read(folder)["index"] if is_map and index is None else index
                 built = cls(folder, settings_file.write(folder, method, kept or "exact"), _no_store(folder), method)
-            built._describe(records, streaming, progress)
+            built._describe(records, streaming, progress, None if local is None else LocalCodec(local))
         return built
 
     @classmethod
@@ -194,18 +198,21 @@ class Map:
                 return Neighbours(np.take_along_axis(found.numbers, keep, 1), np.take_along_axis(found.scores, keep, 1))
             ask = min(len(self.store), 2 * ask)
 
-    def locate(self, photo: Photo, top: int = 5, distinct_metres: float | None = None) -> Location:
+    def locate(
+        self, photo: Photo, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None
+    ) -> Location:
         """Where a photo was taken: the best `top` database images and the position they suggest.
 
         Args:
             photo: a path, the bytes of a file, a PIL image or a uint8 array.
             top: hits wanted.
             distinct_metres: only hits at least this far from every better one (`top` places, not `top` views of one).
+            rerank: candidates that the method's second stage looks at again; hits come from these, with its scores.
 
         Raises:
             ImageError: the photo cannot be read.
         """
-        return self.locate_many([photo], top, distinct_metres)[0]
+        return self.locate_many([photo], top, distinct_metres, rerank=rerank)[0]
 
     def locate_many(
         self,
@@ -214,9 +221,11 @@ class Map:
         distinct_metres: float | None = None,
         streaming: Streaming | None = None,
         progress: Progress | None = None,
+        rerank: int | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
-        finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres)
+        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top))
+        finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second)
         return finder.locate(photos, streaming or Streaming(), progress)
 
     def info(self) -> dict[str, Any]:
@@ -231,7 +240,8 @@ class Map:
                 "latitude": [float(records.latitude[placed].min()), float(records.latitude[placed].max())],
                 "longitude": [float(records.longitude[placed].min()), float(records.longitude[placed].max())]},
             "method": self.method.name, "weights": self.store.manifest.get("weights"),
-            "dimension": self.store.dimension, "metric": self.method.metric, "index": self.settings["index"],
+            "dimension": self.store.dimension, "local": (self.store.local_facts or {}).get("dtype"),
+            "metric": self.method.metric, "index": self.settings["index"],
             "fast_index": report, "megabytes": round(sum(
                 path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6, 1),
             "skipped": [{"path": path, "why": why} for path, why in self.store.skipped.items()],
@@ -254,12 +264,20 @@ class Map:
             problems.append("the fast index does not cover the map; run `vpr map build` again")
         return problems
 
-    def _describe(self, records: Records, streaming: Streaming | None, progress: Progress | None) -> Built:
+    def _describe(
+        self,
+        records: Records,
+        streaming: Streaming | None,
+        progress: Progress | None,
+        local: LocalCodec | None = None,
+    ) -> Built:
         """Describe into the store and bring the index up to date; the caller holds the lock."""
         options = streaming or Streaming(on_error="skip")
         if (self.folder / "store" / "manifest.json").exists():
             self.store = FeatureStore.open(self.folder / "store")  # others may have added since this map was opened
-        built = describe_into(self.folder / "store", self.method, records, options, progress=progress)
+        if local is None and self.store.local_facts is not None:
+            local = LocalCodec(self.store.local_facts["dtype"])
+        built = describe_into(self.folder / "store", self.method, records, options, progress=progress, local=local)
         self._carry_removals(built.store)
         self.store = built.store
         self._forget()

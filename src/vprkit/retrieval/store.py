@@ -24,6 +24,8 @@ from vprkit.files import sync_folder, write_json
 from vprkit.retrieval import columns
 from vprkit.retrieval.columns import Column
 from vprkit.retrieval.journal import Block, Journal
+from vprkit.retrieval.local_codec import Encoded
+from vprkit.retrieval.local_store import StoredLocal, encode_block, shard_of
 
 FORMAT = 1
 
@@ -147,6 +149,23 @@ class FeatureStore:
         """(N, D) float32 global vectors, memory-mapped."""
         return self._global.read(self.folder, len(self))
 
+    @property
+    def local_facts(self) -> dict[str, Any] | None:
+        """What the manifest says of local features: `dtype` and `channels`; None where there are none."""
+        facts: dict[str, Any] | None = self.manifest.get("local")
+        return facts
+
+    @cached_property
+    def local(self) -> StoredLocal:
+        """Local features by row.
+
+        Raises:
+            StoreError: the store keeps none.
+        """
+        if self.local_facts is None:
+            raise StoreError(f"{self.folder} keeps no local features; describe again into another folder")
+        return StoredLocal(self.folder, self.blocks, self.local_facts)
+
     @cached_property
     def names(self) -> StringColumn:
         """Names as they were given, relative to the folder of their block."""
@@ -211,6 +230,7 @@ class FeatureStore:
         *,
         skipped: Sequence[tuple[str, str]] = (),
         superseded: Sequence[int] = (),
+        local: Sequence[Encoded] = (),
     ) -> None:
         """Commit a block; the caller holds the lock (`vprkit.files.exclusive`). On return it is on disk.
 
@@ -220,7 +240,10 @@ class FeatureStore:
             files: what the image files are now.
             skipped: (name, why) of images that could not be read.
             superseded: earlier rows that these replace.
+            local: local features of the rows, where the store keeps them (`local` in its manifest).
         """
+        if len(local) != (len(records) if self.local_facts else 0):
+            raise StoreError(f"{len(records)} records but local features of {len(local)}")
         if len(vectors) != len(records) or len(files.size) != len(records):
             raise StoreError(f"{len(records)} records but {len(vectors)} vectors and {len(files.size)} files")
         if not np.isfinite(vectors).all():
@@ -229,17 +252,17 @@ class FeatureStore:
                 f"the features of '{records.names[bad]}' are not finite; are the weights damaged, or is the "
                 "precision too low for them?"
             )
-        self._check_space(vectors)
+        self._check_space(vectors.nbytes + sum(row.nbytes for row in local))
         ends = {part.file: part.start + part.size for part in (self.blocks[-1].parts if self.blocks else ())}
         parts = tuple(
             columns.append(self.folder, file, data, ends.get(file, 0))
-            for file, data in self._encoded(records, vectors, files)
+            for file, data in self._encoded(records, vectors, files, local)
         )
         start, folder = len(self), str(records.root.resolve())
         self.journal.add(Block(start, start + len(records), folder, parts, tuple(skipped), tuple(map(int, superseded))))
         if start == 0:
             sync_folder(self.folder)
-        for name in ("vectors", "names", "files", "keys", "skipped", "current"):
+        for name in ("vectors", "names", "files", "keys", "skipped", "current", "local"):
             self.__dict__.pop(name, None)
 
     def verify(self) -> list[str]:
@@ -251,7 +274,9 @@ class FeatureStore:
     def _global(self) -> Column:
         return Column("global", "<f4", (self.dimension,))
 
-    def _encoded(self, records: Records, vectors: np.ndarray, files: FileFacts) -> Iterator[tuple[str, bytes]]:
+    def _encoded(
+        self, records: Records, vectors: np.ndarray, files: FileFacts, local: Sequence[Encoded]
+    ) -> Iterator[tuple[str, bytes]]:
         for column in _RECORD_COLUMNS:
             yield f"{column.name}.bin", column.encode(getattr(records, column.name))
         for column, values in zip(_FILE_COLUMNS, (files.size, files.modified, files.checksum), strict=True):
@@ -263,10 +288,12 @@ class FeatureStore:
             yield f"{name}.utf8.bin", text
             yield f"{name}.lengths.bin", lengths
         yield f"{self._global.name}.bin", self._global.encode(vectors)
+        if local:
+            yield from encode_block(local, shard_of(self.blocks))
 
-    def _check_space(self, vectors: np.ndarray) -> None:
+    def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.folder).free
-        if vectors.nbytes * 2 > free:
+        if needed * 2 > free:
             raise StoreError(
                 f"{self.folder}: only {free / 1e6:.0f} MB of disk are left; free some and run the same "
                 "command again, nothing committed is lost"

@@ -1,8 +1,11 @@
 """Losses and miners of the recipes by name, from pytorch-metric-learning (extra `train`); all compare unit vectors.
 
-Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab).
+Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab). A loss or
+miner of one's own joins by `register_loss` / `register_miner`, or, from a package, by the entry-point groups
+`vprkit.losses` and `vprkit.miners` (value: `module:factory`).
 """
 
+import importlib.metadata
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -32,20 +35,53 @@ def make_loss(name: str) -> Loss:
         ConfigError: unknown; the nearest name is given.
         MissingExtra: pytorch-metric-learning is not installed.
     """
-    loss: Loss = _find(LOSSES, name, "loss")()
+    loss: Loss = _find(LOSSES, name, "loss", "vprkit.losses")()
     return loss
 
 
 def make_miner(name: str) -> Miner | None:
     """A miner by name; `none` is None."""
-    miner: Miner | None = _find(MINERS, name, "miner")()
+    miner: Miner | None = _find(MINERS, name, "miner", "vprkit.miners")()
     return miner
 
 
-def _find(table: dict[str, Callable[[], Any]], name: str, what: str) -> Callable[[], Any]:
-    if name not in table:
-        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, table)}")
-    return table[name]
+def register_loss(name: str, factory: Callable[[], Loss]) -> None:
+    """Make a loss of one's own known to recipes (`loss=NAME`).
+
+    Args:
+        name: what recipes call it.
+        factory: called without arguments; a class will do. A loss that is an `nn.Module` is saved and restored with the
+            run, and its parameters learn.
+
+    Raises:
+        ConfigError: the name is taken.
+    """
+    _register(LOSSES, name, factory, "loss")
+
+
+def register_miner(name: str, factory: Callable[[], Miner]) -> None:
+    """Make a miner of one's own known to recipes (`miner=NAME`).
+
+    Raises:
+        ConfigError: the name is taken.
+    """
+    _register(MINERS, name, factory, "miner")
+
+
+def _register(table: dict[str, Callable[[], Any]], name: str, factory: Callable[[], Any], what: str) -> None:
+    if table.get(name, factory) is not factory:
+        raise ConfigError(f"there is a {what} '{name}' already; choose another name")
+    table[name] = factory
+
+
+def _find(table: dict[str, Callable[[], Any]], name: str, what: str, group: str) -> Callable[[], Any]:
+    if name in table:
+        return table[name]
+    others = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
+    if name not in others:
+        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, [*table, *others])}")
+    factory: Callable[[], Any] = others[name].load()
+    return factory
 
 
 def _loss(name: str, distance: str | None = None, **settings: Any) -> Callable[[], Any]:

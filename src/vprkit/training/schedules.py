@@ -4,9 +4,11 @@ Warm-up and schedule follow the published programs: during the first W steps the
 overwriting whatever the schedule had set; after each epoch the schedule changes the rate that is in force then.
 """
 
+import dataclasses
+import functools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from vprkit.config import option
@@ -21,18 +23,24 @@ class Schedule:
 
     kind: Kind = option("constant", "constant, step, multi_step, exponential, linear or cosine")
     warmup_steps: int = option(0, "optimiser steps of linear warm-up")
+    warmup_epochs: int = option(0, "epochs of linear warm-up, beside warmup_steps")
     factor: float = option(0.3, "multi_step, step, exponential: the rate is multiplied by this")
     milestones: tuple[int, ...] = option((), "multi_step: epochs before which it is multiplied")
     every: int = option(1, "step: epochs between multiplications")
-    epochs: int = option(10, "linear, cosine: epochs until the end of the curve")
+    epochs: int = option(0, "linear, cosine: epochs until the end of the curve; 0: as many as the run has")
     start: float = option(1.0, "linear: share of the base rate at the start")
     end: float = option(0.0, "linear: share of the base rate at the end; cosine: least rate, absolute")
+    per_step: bool = option(False, "what is said of epochs above is meant of optimiser steps (SALAD's linear decay)")
 
     def __post_init__(self) -> None:
-        if self.warmup_steps < 0 or self.every < 1 or self.epochs < 1:
-            raise ConfigError("a schedule needs warmup_steps >= 0, every >= 1 and epochs >= 1")
+        if min(self.warmup_steps, self.warmup_epochs) < 0 or min(self.every, self.epochs + 1) < 1:
+            raise ConfigError("a schedule needs warmup_steps and warmup_epochs >= 0, every >= 1 and epochs >= 0")
         if self.kind == "linear" and not 0 < self.start <= 1:
             raise ConfigError(f"start must be above 0 and at most 1, got {self.start}")
+
+    def over(self, epochs: int) -> "Schedule":
+        """The schedule of a run of so many epochs."""
+        return self if self.epochs else dataclasses.replace(self, epochs=max(1, epochs))
 
     def rate(self, step: int, base: float, steps_per_epoch: int) -> float:
         """The learning rate of optimiser step `step` (0-based).
@@ -41,16 +49,51 @@ class Schedule:
             step: optimiser steps already taken.
             base: the rate that the optimiser was made with.
             steps_per_epoch: optimiser steps per epoch.
+
+        Raises:
+            ConfigError: the curve's end is not known (`epochs` 0, not settled by `over`).
         """
-        if step < self.warmup_steps:
-            return base * min(1.0, (step + 1) / self.warmup_steps)
-        change, current = _CHANGES[self.kind], base * (self.start if self.kind == "linear" else 1.0)
-        overwritten = self.warmup_steps > 0
-        for epoch in range(1, step // steps_per_epoch + 1):
-            if overwritten and epoch * steps_per_epoch >= self.warmup_steps:
-                current, overwritten = base, False  # the last warm-up step left the base rate
-            current = change(self, current, epoch, base)
-        return base if overwritten else current
+        if self.kind in ("linear", "cosine") and not self.epochs:
+            raise ConfigError(f"a {self.kind} schedule needs epochs, the end of its curve")
+        warmup = self.warmup_steps + self.warmup_epochs * steps_per_epoch
+        if step < warmup:
+            return base * min(1.0, (step + 1) / warmup)
+        unit = 1 if self.per_step else steps_per_epoch
+        return _course(self, base, warmup, unit).at(step // unit)
+
+
+@dataclass
+class _Course:
+    """The rates of a schedule, worked out epoch by epoch as far as they were asked for.
+
+    Attributes:
+        rates: (rate in force, whether warm-up still overwrites it) at the start of each epoch.
+    """
+
+    schedule: Schedule
+    base: float
+    warmup: int
+    unit: int
+    rates: list[tuple[float, bool]] = field(default_factory=list)
+
+    def at(self, epoch: int) -> float:
+        """The rate of this epoch, after warm-up."""
+        change = _CHANGES[self.schedule.kind]
+        if not self.rates:
+            start = self.schedule.start if self.schedule.kind == "linear" else 1.0
+            self.rates.append((self.base * start, self.warmup > 0))
+        for number in range(len(self.rates), epoch + 1):
+            current, overwritten = self.rates[-1]
+            if overwritten and number * self.unit >= self.warmup:
+                current, overwritten = self.base, False  # the last warm-up step left the base rate
+            self.rates.append((change(self.schedule, current, number, self.base), overwritten))
+        current, overwritten = self.rates[epoch]
+        return self.base if overwritten else current
+
+
+@functools.lru_cache(maxsize=64)
+def _course(schedule: Schedule, base: float, warmup: int, unit: int) -> _Course:
+    return _Course(schedule, base, warmup, unit)
 
 
 def _constant(schedule: Schedule, rate: float, epoch: int, base: float) -> float:

@@ -41,6 +41,11 @@ class Choice:
         network: nn.Module = registry.load_attribute(self.declaration.network)(self.configuration)
         return network
 
+    def reranker(self) -> Any:
+        """The second stage with these options, None where the system has none."""
+        declared = self.declaration.reranker
+        return None if declared is None else registry.load_attribute(declared)(self.configuration)
+
     def fill(self, checkpoint: Checkpoint) -> nn.Module:
         """The network with the numbers of a file.
 

@@ -5,7 +5,7 @@ Ali-bey, Chaib-draa, Giguere, "BoQ: A Place is Worth a Bag of Learnable Queries"
 
 from vprkit.methods.boq.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _LICENCE = "MIT"
 _HOST = "https://github.com/amaralibey/Bag-of-Queries/releases/download/v1.0"
@@ -34,4 +34,18 @@ METHOD = Declaration(
     ),
     recognise=recognise,
     key_map="vprkit.methods.boq.checkpoint:to_network",
+    recipes=(
+        Recipe(
+            "boq",
+            "BoQ on DINOv2 and GSV-Cities: 128 places x 4 images, 224 px, AdamW, 40 epochs",
+            "vprkit.methods.boq.recipe:BoQDinoRecipe",
+            "vprkit.methods.boq.recipe:task",
+        ),
+        Recipe(
+            "boq-resnet50",
+            "BoQ on ResNet-50 and GSV-Cities: 128 places x 4 images, 320 px, AdamW, 40 epochs",
+            "vprkit.methods.boq.recipe:BoQResNetRecipe",
+            "vprkit.methods.boq.recipe:resnet_task",
+        ),
+    ),
 )

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 
@@ -42,6 +42,11 @@ class BoQNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.aggregator = aggregator
+
+    @property
+    def trunk(self) -> Any:
+        """The DINOv2 (`ViT`) or the ResNet (`Trunk`)."""
+        return self.backbone.dino if isinstance(self.backbone, PatchMap) else self.backbone.net
 
     def forward(self, images: Tensor) -> Tensor:
         vectors: Tensor = self.aggregator(self.backbone(images))

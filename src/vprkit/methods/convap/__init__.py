@@ -5,7 +5,7 @@ Ali-bey, Chaib-draa, Giguere, "GSV-Cities: Toward Appropriate Supervised Visual 
 
 from vprkit.methods.convap.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _PAGE = "https://github.com/amaralibey/gsv-cities"
 _LICENCE = "none given by the authors"
@@ -28,4 +28,12 @@ METHOD = Declaration(
         for channels in _CHANNELS
     ),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "convap",
+            "ConvAP on GSV-Cities: 100 places x 4 images, 320 px, AdamW, 30 epochs",
+            "vprkit.methods.convap.recipe:ConvAPRecipe",
+            "vprkit.methods.convap.recipe:task",
+        ),
+    ),
 )

@@ -5,7 +5,7 @@ arXiv 2402.19231. An image's descriptor depends on what else is in its batch: th
 """
 
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration
+from vprkit.registry import Declaration, Recipe
 
 METHOD = Declaration(
     name="cricavpr_small",
@@ -16,4 +16,12 @@ METHOD = Declaration(
     configuration="vprkit.methods.cricavpr_small.network:CricaVPRConfig",
     network="vprkit.methods.cricavpr_small.network:build",
     metric="ip",
+    recipes=(
+        Recipe(
+            "cricavpr_small",
+            "CricaVPR-small on GSV-Cities: as SALAD (our settings)",
+            "vprkit.methods.cricavpr_small.recipe:CricaVPRRecipe",
+            "vprkit.methods.cricavpr_small.recipe:task",
+        ),
+    ),
 )

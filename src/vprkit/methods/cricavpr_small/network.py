@@ -51,6 +51,10 @@ class CricaVPRNetwork(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         self.across_images = config.across_images
 
+    @property
+    def trunk(self) -> ViT:
+        return self.backbone
+
     def forward(self, images: Tensor) -> Tensor:
         tokens = self.tokens(images)
         if self.across_images:

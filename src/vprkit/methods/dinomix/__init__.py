@@ -6,7 +6,7 @@ Huang et al., "DINO-Mix: Enhancing Visual Place Recognition with Foundational Vi
 
 from vprkit.methods.dinomix.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration
+from vprkit.registry import Declaration, Recipe
 
 METHOD = Declaration(
     name="dinomix",
@@ -19,4 +19,12 @@ METHOD = Declaration(
     metric="ip",
     recognise=recognise,
     key_map="vprkit.methods.dinomix.checkpoint:to_network",
+    recipes=(
+        Recipe(
+            "dinomix",
+            "DINO-Mix on GSV-Cities: as SALAD (our settings)",
+            "vprkit.methods.dinomix.recipe:DinoMixRecipe",
+            "vprkit.methods.dinomix.recipe:task",
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from vprkit.aggregators.mixvpr import MixVPR
 from vprkit.backbones.dinov2 import PatchMap, dinov2_config
 from vprkit.backbones.dinov2_sizes import PATCH, TABLE_SIZE, Size
 from vprkit.backbones.patch_grid import resize
+from vprkit.backbones.vit import ViT
 from vprkit.config import option
 from vprkit.errors import ConfigError
 
@@ -40,6 +41,10 @@ class DinoMixNetwork(nn.Module):
         self.backbone = backbone
         self.aggregator = aggregator
         self.image_size = image_size
+
+    @property
+    def trunk(self) -> ViT:
+        return self.backbone.dino
 
     def forward(self, images: Tensor) -> Tensor:
         side = self.image_size

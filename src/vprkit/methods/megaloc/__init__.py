@@ -5,7 +5,7 @@ Berton and Masone, "MegaLoc: One Retrieval to Place Them All", CVPR Workshops 20
 
 from vprkit.methods.megaloc.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released
+from vprkit.registry import Declaration, Recipe, Released
 
 _LICENCE = "MIT"
 
@@ -24,4 +24,12 @@ METHOD = Declaration(
         ),
     ),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "megaloc",
+            "MegaLoc on GSV-Cities: as SALAD (our settings)",
+            "vprkit.methods.megaloc.recipe:MegaLocRecipe",
+            "vprkit.methods.megaloc.recipe:task",
+        ),
+    ),
 )

@@ -5,7 +5,7 @@ Ali-bey, Chaib-draa, Giguere, "MixVPR: Feature Mixing for Visual Place Recogniti
 
 from vprkit.methods.mixvpr.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _PAGE = "https://github.com/amaralibey/MixVPR"
 _LICENCE = "not stated with the files; ask the authors"
@@ -33,4 +33,12 @@ METHOD = Declaration(
     },
     released=tuple(_released(dim) for dim in _MODELS),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "mixvpr",
+            "MixVPR on GSV-Cities: 120 places x 4 images, 320 px, SGD, 80 epochs",
+            "vprkit.methods.mixvpr.recipe:MixVPRRecipe",
+            "vprkit.methods.mixvpr.recipe:task",
+        ),
+    ),
 )

@@ -5,7 +5,7 @@ Arandjelovic et al., "NetVLAD: CNN architecture for weakly supervised place reco
 
 from vprkit.methods.netvlad.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _LICENCE = "not stated with the files; ask the authors"
 _FILE = "VGG16-NetVLAD-Pitts30K.mat"
@@ -27,4 +27,12 @@ METHOD = Declaration(
     released=(Released(_FILE, "https://cvg-data.inf.ethz.ch/hloc/netvlad/Pitts30K_struct.mat", _LICENCE),),
     recognise=recognise,
     convert="vprkit.methods.netvlad.checkpoint:convert",
+    recipes=(
+        Recipe(
+            "netvlad",
+            "NetVLAD on GSV-Cities: 60 places x 4 images, 320 px, AdamW, 30 epochs (our settings)",
+            "vprkit.methods.netvlad.recipe:NetVLADRecipe",
+            "vprkit.methods.netvlad.recipe:task",
+        ),
+    ),
 )

@@ -6,7 +6,7 @@ CliqueMining ("Close, But Not There", ECCV 2024, arXiv 2407.02422) is the same n
 
 from vprkit.methods.salad.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _LICENCE = "GPL-3.0"
 _FILE = "dino_salad.ckpt"
@@ -34,4 +34,12 @@ METHOD = Declaration(
         ),
     ),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "salad",
+            "SALAD on GSV-Cities: 60 places x 4 images, 224 px, AdamW, 4 epochs",
+            "vprkit.methods.salad.recipe:SaladRecipe",
+            "vprkit.methods.salad.recipe:task",
+        ),
+    ),
 )

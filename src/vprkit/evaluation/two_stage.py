@@ -1,0 +1,130 @@
+"""The second stage of an evaluation: the shortlist of every query, looked at again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from vprkit.data.records import Records
+from vprkit.errors import ConfigError, NotAvailable
+from vprkit.features import Features, LocalFeatures
+from vprkit.method import Method
+from vprkit.rerank.reranker import Reranker, rerank
+from vprkit.retrieval.build import Built
+from vprkit.retrieval.describe import Streaming, describe_paths
+from vprkit.retrieval.local_codec import Encoded, LocalCodec, LocalDtype
+from vprkit.timing import Timings
+
+Source = Literal["store", "ram", "recompute"]
+
+
+@dataclass(frozen=True)
+class Second:
+    """How shortlists are looked at again.
+
+    Attributes:
+        count: candidates of each query; at most the database.
+        source: where candidates' local features come from: `store` (on disk, memory-mapped), `ram`, or `recompute`
+            (described again for every query: no space, much time).
+        dtype: how they are kept; recomputing passes through the same rounding, so all three agree.
+    """
+
+    count: int
+    source: Source = "store"
+    dtype: LocalDtype = "float16"
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"rerank must be at least 1 candidate, got {self.count}")
+        if self.source not in ("store", "ram", "recompute"):
+            raise ConfigError(f"local features come from store, ram or recompute, not '{self.source}'")
+        LocalCodec(self.dtype)
+
+    @property
+    def codec(self) -> LocalCodec:
+        return LocalCodec(self.dtype)
+
+    @property
+    def kept(self) -> LocalCodec | None:
+        """The codec of what describing keeps; None where nothing is."""
+        return None if self.source == "recompute" else self.codec
+
+
+Take = Callable[[np.ndarray], LocalFeatures]
+"""Local features of records by their numbers, on the CPU."""
+
+
+def reranker_of(method: Method) -> Reranker:
+    """The method's second stage.
+
+    Raises:
+        NotAvailable: it has none.
+    """
+    if method.reranker is None:
+        raise NotAvailable(f"method '{method.name}' has no second stage; leave rerank out")
+    reranker: Reranker = method.reranker
+    return reranker
+
+
+def local_source(second: Second, built: Built, method: Method, records: Records, streaming: Streaming | None) -> Take:
+    """Where the local features of described records come from."""
+    if second.source == "recompute":
+        return lambda numbers: _described(second.codec, method, [records.path(int(n)) for n in numbers], streaming)
+    stored = built.store.local
+    if second.source == "store":
+        return lambda numbers: stored.take(built.rows[numbers])
+    held = {int(number): _copied(stored.encoded(int(row))) for number, row in enumerate(built.rows) if row >= 0}
+    return lambda numbers: second.codec.decode([held[int(number)] for number in numbers])
+
+
+def rerank_all(
+    method: Method, second: Second, queries: np.ndarray, query_vectors: np.ndarray, ranked: np.ndarray,
+    of_queries: Take, of_database: Take, timings: Timings, progress: Callable[[int], None] | None,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """(numbers, scores) of (Q, N) rankings whose first `second.count` are looked at again; -1 pads stay.
+
+    Args:
+        method: whose second stage.
+        second: how many, and from where.
+        queries: (A,) numbers of the queries that could be read.
+        query_vectors: (A, D) of these.
+        ranked: (Q, N) database numbers, best first, of all queries.
+        of_queries, of_database: local features by number.
+        timings: receives `rerank` (per query).
+        progress: called with the queries done since the last call.
+    """
+    reranker, device = reranker_of(method), method.device
+    numbers, scores = np.full_like(ranked, -1), np.full(ranked.shape, -np.inf)
+    row_bytes: int | None = None
+
+    def candidates(wanted: np.ndarray) -> Features:
+        return Features(torch.empty(len(wanted), 0), of_database(wanted)).map(lambda tensor: tensor.to(device))
+
+    for place, query in enumerate(queries):
+        row = ranked[query][ranked[query] >= 0]
+        if row_bytes is None and len(row):
+            row_bytes = 4 * int(np.prod(of_database(row[:1]).tokens.shape))
+        with timings.measure("rerank"):
+            vector = torch.from_numpy(np.array(query_vectors[place : place + 1], np.float32))
+            features = Features(vector, of_queries(np.array([query]))).map(lambda tensor: tensor.to(device))
+            found = rerank(reranker, features, row, second.count, candidates, row_bytes or 1)
+        numbers[query, : len(row)], scores[query, : len(row)] = found
+        if progress is not None:
+            progress(1)
+    return numbers, scores
+
+
+def _described(codec: LocalCodec, method: Method, paths: list[Path], streaming: Streaming | None) -> LocalFeatures:
+    rows: list[Encoded] = []
+    for part in describe_paths(method, paths, streaming):
+        if part.features.local is None:
+            raise NotAvailable(f"method '{method.name}' has no local features")
+        rows += codec.encode(part.features.local)
+    return codec.decode(rows)
+
+
+def _copied(encoded: Encoded) -> Encoded:
+    return Encoded(np.array(encoded.tokens), np.array(encoded.scale), encoded.grid)

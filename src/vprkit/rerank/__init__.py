@@ -1,0 +1,1 @@
+"""Second looks at a shortlist: what systems share to re-rank candidates by their local features."""

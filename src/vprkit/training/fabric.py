@@ -1,0 +1,81 @@
+"""Processes, devices and precision of a run, through Lightning Fabric."""
+
+import logging
+import warnings
+from typing import Any
+
+import torch
+
+from vprkit import device as devices
+from vprkit.errors import ConfigError
+from vprkit.extras import require
+from vprkit.training.settings import Optimiser, Running
+from vprkit.training.task import Task
+
+_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+_ACCELERATORS = {"cpu": "cpu", "mps": "mps"}
+
+
+def launch(running: Running) -> Any:
+    """A Fabric on which every process of the run has started (torchrun and SLURM start them themselves).
+
+    Raises:
+        ConfigError: the precision does not fit the device.
+        MissingExtra: Lightning is not installed.
+        NotAvailable: the device is not here.
+    """
+    device = devices.resolve_device(running.device)
+    precision = devices.resolve_precision(running.precision, device)
+    if precision == "fp16" and device.type == "cpu":
+        raise ConfigError("fp16 trains on a GPU only; use running.precision=bf16 or fp32 on a CPU")
+    if device.index is not None and running.devices != 1:
+        raise ConfigError(f"running.device={device} is one device, but running.devices is {running.devices}")
+    if device.type == "cpu":
+        if running.devices == -1:
+            raise ConfigError("running.devices=-1 means all GPUs; on a CPU give the number of processes")
+        devices.enable_fast_fp32()
+    chosen: Any = running.devices if device.index is None or device.type == "cpu" else [device.index]
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    many = running.devices != 1 or running.nodes > 1
+    warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified.*")
+    fabric = require("train", "lightning.fabric").Fabric(
+        accelerator=_ACCELERATORS.get(device.type, "gpu"),
+        devices=chosen,
+        num_nodes=running.nodes,
+        # Several networks carry parameters that nothing depends on (a norm or mask token that released files hold).
+        strategy="ddp_find_unused_parameters_true" if many else "auto",
+        precision=_PRECISIONS[precision],
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*SLURM.*srun.*")
+        fabric.launch()
+    return fabric
+
+
+def precision_of(fabric: Any, running: Running) -> str:
+    """The precision that the run's networks compute in."""
+    return devices.resolve_precision(running.precision, fabric.device)
+
+
+def make_optimiser(settings: Optimiser, task: Task) -> torch.optim.Optimizer:
+    """The optimiser of a task's parameters; each group remembers its base rate as `base`.
+
+    Raises:
+        ConfigError: nothing learns.
+    """
+    groups = [
+        {
+            "params": list(group.parameters),
+            "base": settings.rate * group.rate,
+            "lr": settings.rate * group.rate,
+            "weight_decay": settings.weight_decay if group.weight_decay is None else group.weight_decay,
+        }
+        for group in task.parameter_groups()
+        if group.parameters
+    ]
+    if not groups:
+        raise ConfigError("nothing learns: every parameter is frozen")
+    extra: dict[str, Any] = {"momentum": settings.momentum} if settings.kind == "sgd" else {"betas": settings.betas}
+    optimiser: torch.optim.Optimizer = _OPTIMISERS[settings.kind](groups, lr=settings.rate, **extra)
+    return optimiser

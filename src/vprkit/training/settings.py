@@ -1,0 +1,95 @@
+"""What every recipe can be told: optimiser, validation, and how a run goes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vprkit.config import option
+from vprkit.errors import ConfigError
+from vprkit.training.schedules import Schedule
+
+Log = Literal["jsonl", "tensorboard", "wandb"]
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How weights follow gradients."""
+
+    kind: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd")
+    rate: float = option(1e-4, "learning rate that the schedule scales")
+    weight_decay: float = option(0.0, "pulls weights towards zero; adamw apart from the gradient, others with it")
+    momentum: float = option(0.9, "sgd: momentum")
+    betas: tuple[float, float] = option((0.9, 0.999), "adam, adamw: decay of the running means")
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0 or self.weight_decay < 0:
+            raise ConfigError(f"the rate must be positive and the weight decay not negative, got {self}")
+
+
+@dataclass(frozen=True)
+class Validation:
+    """When the deployed metric is measured, and what decides which weights are best."""
+
+    every: int = option(1, "epochs between validations; 0: never")
+    first: bool = option(False, "validate once before training")
+    monitor: str = option("", "NAME:R@K that decides, such as val:R@1; empty: R@1 of the first validation set")
+    recalls: tuple[int, ...] = option((1, 5, 10, 20), "the K of Recall@K")
+    patience: int | None = option(None, "stop after so many validations without a better one; none: never")
+    rerank: int | None = option(
+        None, "candidates that the method's second stage looks at again; none: first stage alone"
+    )
+    keep: int = option(3, "best weights that are kept, best-1.safetensors first")
+    batch_size: int = option(32, "images per forward pass while describing")
+
+    def __post_init__(self) -> None:
+        if self.every < 0 or self.keep < 0 or self.batch_size < 1 or (self.patience is not None and self.patience < 1):
+            raise ConfigError("validation needs every >= 0, keep >= 0, batch_size >= 1 and patience >= 1 or none")
+        if not self.recalls or min(self.recalls) < 1:
+            raise ConfigError(f"the K of Recall@K must be positive whole numbers, got {list(self.recalls)}")
+
+
+@dataclass(frozen=True)
+class Running:
+    """Devices, memory, logs: how a run goes. What is marked [free] may differ when a run is resumed."""
+
+    device: str = option("auto", "[free] auto, cpu, cuda or mps")
+    devices: int = option(1, "processes per node, one per GPU; -1: all GPUs")
+    nodes: int = option(1, "machines that train together (torchrun and SLURM are recognised)")
+    precision: str = option("auto", "fp32, bf16 or fp16; auto: bf16 on a GPU that has it, fp32 on a CPU")
+    accumulate: int = option(1, "batches per optimiser step, their losses averaged")
+    chunk: int | None = option(None, "gradient caching: images per pass, gradient of the whole batch; none: off")
+    clip: float | None = option(None, "greatest norm of the gradient; none: unclipped")
+    sync_batch_norm: bool = option(False, "statistics of batch normalisation over all GPUs")
+    channels_last: bool = option(False, "[free] memory order of convolutions; faster on most GPUs and CPUs")
+    steps_per_epoch: int | None = option(None, "cut epochs after so many optimiser steps; none: whole epochs")
+    workers: int | None = option(None, "[free] decoding threads per process; none: one per core, at most 16")
+    ahead: int | None = option(None, "[free] batches decoded ahead; none: 3 beside a GPU, 0 on a CPU")
+    on_error: Literal["fail", "skip"] = option("fail", "an unreadable image: fail, or skip it, count and name it")
+    checkpoint_every: int = option(500, "[free] optimiser steps between last.ckpt inside an epoch; 0: at its end only")
+    log_every: int = option(10, "[free] optimiser steps between lines of the log")
+    logs: tuple[Log, ...] = option(("jsonl",), "[free] jsonl, tensorboard, wandb")
+
+    def __post_init__(self) -> None:
+        positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every")
+        for name, limit in [*((name, 1) for name in positive), ("ahead", 0), ("checkpoint_every", 0), ("devices", -1)]:
+            value = getattr(self, name)
+            if value is not None and value < limit:
+                raise ConfigError(f"running.{name} must be at least {limit}, got {value}")
+        if self.clip is not None and self.clip <= 0:
+            raise ConfigError(f"running.clip must be positive or none, got {self.clip}")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What every recipe has; a recipe adds its own fields and sets its own defaults."""
+
+    epochs: int = option(10, "[free] passes over the training set")
+    seed: int = option(0, "decides initial weights and every draw")
+    initial: str | None = option(None, "weights to start from: a file, or the folder of an earlier run (its best)")
+    optimiser: Optimiser = option(factory=Optimiser, help="how weights follow gradients")
+    schedule: Schedule = option(factory=Schedule, help="how the learning rate changes")
+    validation: Validation = option(factory=Validation, help="the deployed metric during training")
+    running: Running = option(factory=Running, help="devices, memory, logs")
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.seed < 0:
+            raise ConfigError(f"epochs and seed must not be negative, got {self.epochs} and {self.seed}")

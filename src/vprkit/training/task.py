@@ -1,0 +1,87 @@
+"""What the engine trains: the contract that a recipe's network, batches and loss meet."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vprkit.method import Method
+
+Losses = Mapping[str, Tensor]
+"""`loss` (scalar, with gradient) and whatever else the log should show (scalars)."""
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that share settings of the optimiser.
+
+    Attributes:
+        parameters: the parameters.
+        rate: factor on the recipe's learning rate.
+        weight_decay: instead of the recipe's; None for that.
+    """
+
+    parameters: Sequence[nn.Parameter]
+    rate: float = 1.0
+    weight_decay: float | None = None
+
+
+class Task(nn.Module, ABC):
+    """What a recipe trains. Its buffers and parameters, and nothing else, are saved and restored.
+
+    Args:
+        network: what is deployed: its tensors are what weights files hold.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    @abstractmethod
+    def batches(self, epoch: int) -> Sequence[np.ndarray]:
+        """Image rows of every batch of an epoch, (items, ...) each: a function of the epoch, the same on every rank.
+
+        Ranks share a batch by items; what belongs together (the images of a place, a pair) is one item.
+        """
+
+    @abstractmethod
+    def read(self, row: int, generator: np.random.Generator) -> Tensor:
+        """One image, decoded in a thread; `generator` is keyed by seed, epoch, batch and position.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+
+    @abstractmethod
+    def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:
+        """A batch on the CPU (a NamedTuple of tensors) from this rank's rows and their images, in flat order.
+
+        None stands for an image that could not be read and was skipped.
+        """
+
+    @abstractmethod
+    def forward(self, batch: Any) -> Losses:
+        """The losses of a batch on the device; draws come from torch's global generator."""
+
+    @abstractmethod
+    def method(self, device: torch.device, precision: str, epoch: int) -> Method:
+        """The network as it is deployed, sharing its tensors: what validation measures and weights files hold."""
+
+    def fingerprint(self) -> str:
+        """A hash of the training data, in order; a run only goes on with the same."""
+        return ""
+
+    def start_epoch(self, epoch: int, device: torch.device) -> None:
+        """Prepare for an epoch, before `batches` is asked (mining, caches, thresholds)."""
+
+    def start_training(self) -> None:
+        """Bring every layer into its mode for training; parts that stay frozen go back to eval here."""
+        self.train()
+
+    def parameter_groups(self) -> list[ParameterGroup]:
+        """What the optimiser gets; by default all that has a gradient, with one setting."""
+        return [ParameterGroup([parameter for parameter in self.parameters() if parameter.requires_grad])]

@@ -1,0 +1,136 @@
+"""Two-stage evaluation with a small SelaVPR of random weights."""
+
+import numpy as np
+import pytest
+import torch
+
+import vprkit
+from vprkit.errors import ConfigError, NotAvailable, StoreError
+from vprkit.evaluation.two_stage import Second
+from vprkit.features import LocalFeatures
+from vprkit.rerank.mutual import count_matches
+from vprkit.retrieval import local_store
+from vprkit.retrieval.local_codec import LocalCodec
+
+
+@pytest.fixture(scope="module")
+def selavpr():
+    return vprkit.load_method("selavpr", "random:3", size="S", depth=1, table_size=56, local_mid_channels=16,
+                              local_channels=8, resize=56, device="cpu")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def benchmark(shared_set):
+    return vprkit.open_benchmark(shared_set)
+
+
+def order(result):
+    return [row.ranking for row in result.rankings]
+
+
+def test_shortlists_are_ordered_by_matches(selavpr, benchmark):
+    result = vprkit.evaluate(selavpr, benchmark, rerank=Second(4, dtype="float32"), ks=(1, 5))
+    plain = vprkit.evaluate(selavpr, benchmark, ks=(1, 5))
+    assert result.first_stage == plain.recalls and result.reranked == 4
+    queries = selavpr.describe([record.path for record in benchmark.queries])
+    database = selavpr.describe([record.path for record in benchmark.database])
+    for number, (before, after) in enumerate(zip(plain.rankings, result.rankings, strict=True)):
+        shortlist = before.ranking[:4]
+        counts = count_matches(queries.local.tokens[number], database.local.tokens[torch.tensor(shortlist)])
+        expected = np.where(counts >= 2, counts, 0)
+        stable = np.argsort(-expected, kind="stable")
+        assert after.ranking == [shortlist[place] for place in stable] + before.ranking[4:]
+        assert after.scores[:4] == expected[stable].tolist()
+    assert "before re-ranking" in result.table() and "rerank" in result.timings
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_every_source_gives_the_same(selavpr, benchmark, tmp_path, dtype):
+    results = [
+        vprkit.evaluate(selavpr, benchmark, rerank=Second(5, source, dtype), features=tmp_path / source)
+        for source in ("store", "ram", "recompute")
+    ]
+    assert order(results[0]) == order(results[1]) == order(results[2])
+    again = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "store", dtype), features=tmp_path / "store")
+    assert order(again) == order(results[0]) and "describe" not in again.timings
+
+
+def test_results_are_saved_with_both_stages(selavpr, benchmark, tmp_path):
+    result = vprkit.evaluate(selavpr, benchmark, rerank=3)
+    result.save(tmp_path / "two.json")
+    loaded = vprkit.Result.load(tmp_path / "two.json")
+    assert loaded.first_stage == result.first_stage and loaded.reranked == 3
+    assert vprkit.evaluate(selavpr, benchmark, rerank=10_000).reranked == len(benchmark.database)
+
+
+def test_what_cannot_be_is_said_before_describing(hog, benchmark, selavpr):
+    with pytest.raises(NotAvailable, match="'hog' has no second stage"):
+        vprkit.evaluate(hog, benchmark, rerank=5)
+    with pytest.raises(ConfigError, match="at least 1 candidate"):
+        vprkit.evaluate(selavpr, benchmark, rerank=0)
+    with pytest.raises(ConfigError, match="'float8' are unknown"):
+        Second(5, dtype="float8")
+    with pytest.raises(ConfigError, match="store, ram or recompute"):
+        Second(5, source="disk")
+
+
+@pytest.mark.parametrize(("dtype", "error"), [("float32", 0), ("float16", 5e-4), ("int8", 1 / 254)])
+def test_codecs(dtype, error):
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.nn.functional.normalize(torch.randn(2, 5, 8, generator=generator), dim=-1)
+    tokens[1, 3:] = 0
+    codec = LocalCodec(dtype)
+    encoded = codec.encode(LocalFeatures(tokens, torch.tensor([5, 3]), None))
+    assert [len(row.tokens) for row in encoded] == [5, 3]
+    assert encoded[0].nbytes == codec.bytes_of(5, 8)
+    back = codec.decode(encoded)
+    assert (back.tokens - tokens).abs().max() <= error and back.counts.tolist() == [5, 3]
+    assert torch.equal(codec.decode(codec.encode(back)).tokens, back.tokens)  # a second pass changes nothing
+
+
+def test_the_store_closes_shards_survives_moves_and_refuses_other_types(selavpr, photo_set, tmp_path, monkeypatch):
+    from vprkit.data.benchmark import open_records
+    from vprkit.retrieval.build import describe_into
+
+    monkeypatch.setattr(local_store, "SHARD_BYTES", 5_000)
+    monkeypatch.setattr("vprkit.retrieval.build.LOCAL_BLOCK", 3)
+    records = open_records(photo_set / "database")
+    built = describe_into(tmp_path / "store", selavpr, records, local=LocalCodec("int8"))
+    assert len(list((tmp_path / "store").glob("local.0*.bin"))) > 1
+    assert built.store.verify() == []
+    described = selavpr.describe([record.path for record in records]).local
+    wanted = LocalCodec("int8").decode(LocalCodec("int8").encode(described))
+    assert torch.equal(built.store.local.take(built.rows).tokens, wanted.tokens)
+    assert built.store.local.take(built.rows).grid == wanted.grid
+    (photo_set / "database").rename(tmp_path / "moved")
+    moved = describe_into(tmp_path / "store", selavpr, open_records(tmp_path / "moved"), local=LocalCodec("int8"))
+    assert moved.described == 0 and moved.copied == len(records)
+    assert torch.equal(moved.store.local.take(moved.rows).tokens, wanted.tokens)
+    with pytest.raises(StoreError, match="keeps local features as int8, asked for is float16"):
+        describe_into(tmp_path / "store", selavpr, open_records(tmp_path / "moved"), local=LocalCodec("float16"))
+
+
+def test_a_map_reranks_what_it_answers(selavpr, benchmark, shared_set, tmp_path):
+    """The order of the evaluation, from kept local features or described again."""
+    result = vprkit.evaluate(selavpr, benchmark, rerank=Second(4, dtype="float32"))
+    photos = [record.path for record in benchmark.queries][:5]
+    kept = vprkit.Map.build(shared_set / "database", selavpr, tmp_path / "kept.map", local="float32")
+    bare = vprkit.Map.build(shared_set / "database", selavpr, tmp_path / "bare.map")
+    assert kept.info()["local"] == "float32" and bare.info()["local"] is None
+    for photo, row in zip(photos, result.rankings, strict=False):
+        wanted = [result.images[number].name.rpartition("/")[2] for number in row.ranking[:4]]
+        for city in (kept, bare):
+            hits = city.locate(photo, top=4, rerank=4).hits
+            assert [hit.path.name for hit in hits] == wanted and [hit.score for hit in hits] == row.scores[:4]
+    assert len(kept.locate(photos[0], top=2, rerank=4, distinct_metres=25).hits) == 2
+    assert kept.add(shared_set / "queries") > 0  # further photos keep their local features too
+    reopened = vprkit.Map.open(tmp_path / "kept.map", method=selavpr)
+    assert reopened.locate(photos[0], top=1, rerank=6).hits[0].path == photos[0]
+    with pytest.raises(StoreError, match="keeps local features as none"):
+        vprkit.Map.build(shared_set / "database", selavpr, tmp_path / "bare.map", local="int8")
+
+
+def test_a_map_of_a_method_without_second_stage_says_so(hog, shared_set, tmp_path):
+    city = vprkit.Map.build(shared_set / "database", hog, tmp_path / "hog.map")
+    with pytest.raises(NotAvailable, match="'hog' has no second stage"):
+        city.locate(next(iter((shared_set / "queries").iterdir())), rerank=3)

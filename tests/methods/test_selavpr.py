@@ -1,0 +1,131 @@
+"""SelaVPR's recipe on a small ViT: mining, what learns, exact resume inside a round, re-ranked validation."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import vprkit
+from vprkit.errors import ConfigError, DataError
+from vprkit.loading import save_method
+from vprkit.training.mining import MININGS
+from vprkit.training.train import train
+
+MODEL = {"size": "S", "depth": 1, "table_size": 56, "local_mid_channels": 16, "local_channels": 8}
+OPTIONS = {
+    **{f"model.{key}": value for key, value in MODEL.items()},
+    "foundation": "random", "image_size": (56, 56), "queries": 8, "batch": 2, "samples": 6, "epochs": 2,
+    "optimiser.rate": 1e-3, "margin": 1.0, "validation.every": 1, "validation.rerank": 4, "validation.batch_size": 8,
+    "running.device": "cpu", "running.workers": 1, "running.log_every": 1,
+}  # fmt: skip
+
+
+def run(out, benchmark, reporter=None, **options):
+    given = {**OPTIONS, **{key.replace("__", "."): value for key, value in options.items()}}
+    return train("selavpr", {"train": benchmark, "val": benchmark}, out=out, options=given, reporter=reporter)
+
+
+@pytest.fixture(scope="module")
+def benchmark(shared_set):
+    return vprkit.open_benchmark(shared_set)
+
+
+def test_only_adapters_and_heads_learn_and_validation_reranks(tmp_path, benchmark):
+    done = run(tmp_path / "run", benchmark, augmentation__brightness=0.3)
+    assert done.steps == 8
+    before = vprkit.load_method("selavpr", "random:0", device="cpu", **MODEL).network.state_dict()
+    after = load_file(done.folder / "last.safetensors")
+    moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    assert all(".adapter" in name or not name.startswith("backbone.") for name in moved)
+    assert {"aggregation.1.p", "backbone.blocks.0.adapter2.D_fc2.weight"} < moved
+    lines = [json.loads(line) for line in (done.folder / "log.jsonl").read_text().splitlines() if "loss" in line]
+    assert all(line["loss"] == pytest.approx(line["global"] + line["local"]) for line in lines)
+    assert ("LocalAdapt.upconv1.weight" in moved) == any(line["local"] > 0 for line in lines)
+    result = vprkit.Result.load(done.folder / "best-val.json")
+    assert result.reranked == 4 and result.first_stage
+    method = vprkit.load_method(weights=done.weights, device="cpu")
+    assert vprkit.evaluate(method, benchmark, rerank=4).recalls == result.recalls
+
+
+@pytest.mark.parametrize("mining", sorted(MININGS))
+def test_every_mining_draws_valid_triplets(tmp_path, benchmark, mining):
+    if mining == "msls_weighted":
+        with pytest.raises(DataError, match="needs queries marked"):
+            run(tmp_path / "run", benchmark, mining=mining, epochs=1)
+        return
+    done = run(tmp_path / "run", benchmark, mining=mining, epochs=1, validation__every=0)
+    state = torch.load(done.folder / "last.ckpt", weights_only=True)["task"]["_extra_state"]
+    assert state["mined_for"] == 0
+    for query, positive, *negatives in state["triplets"].tolist():
+        assert positive in benchmark.positives[query] and not set(negatives) & set(benchmark.positives[query])
+        assert len(set(negatives)) == 2
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAt:
+    """Stops the run hard after some batches, as a kill would."""
+
+    def __init__(self, batches):
+        self.left = batches
+
+    def pace(self, pace):
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+    def describing(self, what, done, total): ...
+
+    def say(self, sentence): ...
+
+
+@pytest.mark.parametrize("mining", ["partial", "full"])
+def test_a_run_killed_inside_a_round_ends_as_if_it_had_not_been(tmp_path, benchmark, mining):
+    options = {"mining": mining, "epochs": 3, "running__checkpoint_every": 1, "validation__every": 0}
+    whole = run(tmp_path / "whole", benchmark, **options)
+    for batches in (2, 5):
+        with pytest.raises(Killed):
+            run(tmp_path / "killed", benchmark, KillAt(batches), **options)
+    again = run(tmp_path / "killed", benchmark, **options)
+    assert (again.folder / "log.jsonl").read_text() == (whole.folder / "log.jsonl").read_text()
+    one, other = (load_file(folder / "last.safetensors") for folder in (whole.folder, again.folder))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_dinov2_file_starts_it_and_adapters_change_nothing_yet(tmp_path, benchmark):
+    dino = vprkit.load_method("dinov2", "random:4", device="cpu", size="S", depth=1, table_size=56, resize=56)
+    save_method(dino, tmp_path / "dino.safetensors")
+    done = run(tmp_path / "run", benchmark, foundation=str(tmp_path / "dino.safetensors"), epochs=0)
+    method = vprkit.load_method(weights=done.folder / "last.safetensors", device="cpu")
+    images = torch.rand(2, 3, 56, 56)
+    with torch.no_grad():
+        assert torch.allclose(method.network.backbone(images), dino.network.backbone(images), atol=1e-6)
+
+
+def test_the_whole_network_learns_where_asked(tmp_path, benchmark):
+    done = run(tmp_path / "run", benchmark, train_trunk=True, epochs=1, validation__every=0)
+    before = vprkit.load_method("selavpr", "random:0", device="cpu", **MODEL).network.state_dict()
+    name = "backbone.blocks.0.attn.qkv.weight"
+    assert not torch.equal(load_file(done.folder / "last.safetensors")[name], before[name])
+
+
+def test_what_cannot_be_is_refused(tmp_path, benchmark):
+    with pytest.raises(ConfigError, match="no gradient caching"):
+        run(tmp_path / "run", benchmark, running__chunk=2)
+    with pytest.raises(ConfigError, match="a round wants 800"):
+        run(tmp_path / "run2", benchmark, queries=800)
+    with pytest.raises(ConfigError, match="draws from one training set"):
+        train("selavpr", {"train.a": benchmark, "train.b": benchmark}, out=tmp_path / "r", options=OPTIONS)
+    with pytest.raises(ConfigError, match="multiples of 14"):
+        run(tmp_path / "run3", benchmark, image_size=(60, 60))
+
+
+def test_local_maps_of_any_grid():
+    method = vprkit.load_method("selavpr", "random:1", device="cpu", **MODEL)
+    features = method.describe_batch(torch.rand(1, 3, 42, 70))
+    assert features.local.grid == (9, 17) and features.local.tokens.shape == (1, 153, 8)
+    assert np.allclose(features.local.tokens.norm(dim=-1), 1, atol=1e-5)

@@ -1,0 +1,89 @@
+"""Real processes: killed and gone on with, and two that train together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training.small import OPTIONS, as_arguments, write_gsv
+
+COMMAND = [sys.executable, "-m", "vprkit", "train", "mixvpr"]
+AUGMENTED = {"augmentation.rand_augment": 2, "augmentation.brightness": 0.4, "augmentation.crop_area": 0.7}
+LONG = {**AUGMENTED, "epochs": 4, "running.checkpoint_every": 2, "sampling.places": 2}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    return write_gsv(tmp_path_factory.mktemp("gsv") / "set")
+
+
+def start(places, out, **options):
+    environment = {**os.environ, "PYTHONPATH": str(Path("src").absolute()), "OMP_NUM_THREADS": "1"}
+    val = options.pop("val", None)
+    data = ["--data", f"train={places}", *(["--data", f"val={val}"] if val else [])]
+    command = [*COMMAND, *as_arguments({**OPTIONS, **options}), *data, "--out", str(out)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return out
+
+
+def wait_for_step(out, step):
+    for _ in range(1200):
+        log = out / "log.jsonl"
+        if log.is_file() and any(json.loads(line)["step"] >= step for line in log.read_text().splitlines(True)
+                                 if line.endswith("\n")):  # fmt: skip
+            return
+        time.sleep(0.05)
+    raise AssertionError("no such step")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, places):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    finish(start(places, out, **LONG))
+    return out
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, places, whole, how):
+    killed = start(places, tmp_path / "killed", **LONG)
+    wait_for_step(tmp_path / "killed", 9)
+    killed.send_signal(how)
+    _, errors = killed.communicate(timeout=60)
+    assert killed.returncode != 0
+    if how == signal.SIGTERM:
+        assert "interrupted" in errors
+    stopped_at = torch.load(tmp_path / "killed" / "last.ckpt", weights_only=True)["position"]
+    assert stopped_at["step"] < 24
+    finish(start(places, tmp_path / "killed", **LONG))
+    assert (tmp_path / "killed" / "log.jsonl").read_text() == (whole / "log.jsonl").read_text()
+    one, other = (load_file(folder / "last.safetensors") for folder in (whole, tmp_path / "killed"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_two_processes_train_and_validate_as_one(tmp_path, places, shared_set):
+    """Losses, weights, recalls; batch statistics are frozen, because those are each rank's own."""
+    options = {"trunk.frozen_layers": 5, "epochs": 2, "validation.batch_size": 4, "val": shared_set}
+    together = start(places, tmp_path / "two", **options, **{"running.devices": 2})
+    alone = start(places, tmp_path / "one", **options)
+    finish(together), finish(alone)
+    lines = [[json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+             for name in ("one", "two")]  # fmt: skip
+    assert [row["loss"] for row in lines[0] if "loss" in row] == pytest.approx(
+        [row["loss"] for row in lines[1] if "loss" in row], abs=1e-5
+    )
+    recalls = [[row for row in rows if "val:R@1" in row] for rows in lines]
+    assert recalls[0] == recalls[1] and len(recalls[0]) == 2
+    one, two = (load_file(tmp_path / name / "best-1.safetensors") for name in ("one", "two"))
+    assert all(torch.allclose(one[name].float(), two[name].float(), atol=1e-5) for name in one)
