@@ -95,8 +95,11 @@ def npy(data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     value = arrays.read_npy(path)
     count = len(value) if isinstance(value, list) else len(np.atleast_1d(value))
-    _each(lambda: positives_of(value, count, 100, "lists.npy"), lambda: names_of(value, "lists.npy"),
-          lambda: _ordered(value, count, path))  # fmt: skip
+    _each(
+        lambda: positives_of(value, count, 100, "lists.npy"),
+        lambda: [name.encode("utf-8", "replace") for name in names_of(value, "lists.npy")],
+        lambda: _ordered(value, count, path),
+    )
 
 
 def npz(data: bytes, folder: Path) -> None:

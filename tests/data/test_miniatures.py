@@ -190,6 +190,35 @@ def test_descriptions_are_matched_by_path(tmp_path):
     assert any("1 lines could not be read" in notice for notice in benchmark.notices)
 
 
+OLD = (  # what NumPy under Python 2 wrote: bytes as text, object arrays as `O8`
+    b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x03K\x02\x86cnumpy\ndtype\n"
+    b"U\x02O8K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89]("
+    b"K\x00](K\x00K\x01eK\x01](K\x02eK\x02](J\xff\xff\xff\xffeetb."
+)
+
+
+def test_ground_truth_that_python_2_wrote(tmp_path):
+    vpr_bench(3, 3, [[0], [1], [2]], [])(tmp_path)
+    header = b"{'descr': '|O', 'fortran_order': False, 'shape': (3L, 2L), }"
+    header += b" " * (-(len(header) + 11) % 16) + b"\n"
+    written = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + OLD
+    (tmp_path / "ground_truth_new.npy").write_bytes(written)
+    assert [row.tolist() for row in open_benchmark(tmp_path).positives] == [[0, 1], [2], []]
+
+
+def test_texts_that_are_no_characters(tmp_path):
+    photos(tmp_path, ["a.jpg"])
+    names = np.array(["a.jpg"])
+    np.save(tmp_path / "x_qImages.npy", names)
+    names.view("u4")[2] = 0x11FFFF
+    np.save(tmp_path / "x_dbImages.npy", names)
+    with pytest.raises(DataError, match="no characters"):
+        open_benchmark(tmp_path)
+    np.save(tmp_path / "x_dbImages.npy", names[:0])
+    with pytest.raises(DataError, match="x_dbImages.npy: lists no image"):
+        open_benchmark(tmp_path)
+
+
 def test_our_own_city_is_read_in_every_layout(tmp_path):
     roots = make_city(tmp_path, places=10, views=5, seed=2, layouts=("msls", "sfxl", "gsv"), size=32, workers=1).roots
     val = open_benchmark(roots["msls"], "val")

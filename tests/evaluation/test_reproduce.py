@@ -9,7 +9,7 @@ from vprkit.data.positives import Positives
 from vprkit.data.protocols import find_protocol
 from vprkit.data.records import Records
 from vprkit.evaluation.evaluate import evaluate_descriptors
-from vprkit.evaluation.published import FIGURES, figures_of
+from vprkit.evaluation.published import FIGURES, candidates_of, figures_of
 from vprkit.evaluation.reproduce import Reproduction
 
 
@@ -42,6 +42,22 @@ def test_measured_beside_published():
     data = reproduction.to_dict()
     assert data["published"][0]["differences"]["1"] == 100 - 88.5 and data["measured"]["1"] == 100
     assert data["lists"]["queries"] in text
+
+
+def test_stages_are_compared_with_their_own_figures():
+    protocol = dataclasses.replace(find_protocol("pitts30k-test"), database=40, queries=30)
+    plain = Reproduction.of(dataclasses.replace(result(40, 30), method="selavpr"), protocol, "selavpr-pitts30k")
+    reranked, unranked = (
+        next(each for each in plain.figures if each.stage == stage) for stage in ("re-ranked", "global")
+    )
+    assert plain.differences(reranked) == {} and plain.differences(unranked)[1] == 100 - 90.2
+    assert "pass --rerank to measure this" in plain.table()
+    twice = dataclasses.replace(plain.result, reranked=100, first_stage={1: 80.0, 5: 90.0})
+    both = dataclasses.replace(plain, result=twice)
+    assert both.differences(reranked)[1] == 100 - 92.8 and both.differences(unranked)[1] == 80 - 90.2
+    assert "measured, 100 re-ranked" in both.table() and "published, 100 re-ranked" in both.table()
+    assert candidates_of(plain.figures, True) == 100 and candidates_of(plain.figures, False) == 0
+    assert not figures_of(("selavpr-reg4-msls",), "msls-val-740")
 
 
 def test_other_counts_are_not_comparable():

@@ -9,6 +9,7 @@ import io
 import math
 import pickle
 import pickletools
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -88,11 +89,18 @@ def _array(data: memoryview, where: str) -> Any:
             raise DataError(
                 f"{where}: cut short: {len(data) - start} bytes for {count} entries of {dtype}; copy it again"
             )
-        return np.frombuffer(data, dtype, count, start).reshape(shape, order="F" if fortran else "C")
+        return _sound(np.frombuffer(data, dtype, count, start)).reshape(shape, order="F" if fortran else "C")
     except DataError:
         raise
     except Exception as error:  # NumPy fails in many ways on damaged headers
         raise DataError(f"{where}: damaged or no .npy file ({_words(error)}); download or copy it again") from error
+
+
+def _sound(flat: np.ndarray) -> np.ndarray:
+    """The same, unless its texts hold numbers that are no characters: Python breaks on such strings later."""
+    if flat.dtype.kind == "U" and flat.view(f"{flat.dtype.byteorder}u4").max(initial=0) > sys.maxunicode:
+        raise ValueError("texts with numbers that are no characters")
+    return flat
 
 
 def _header(data: memoryview) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
@@ -185,7 +193,7 @@ class _Array:
             raise pickle.UnpicklingError("an array that is not stored as bytes")
         if not dtype.dtype.itemsize:
             raise pickle.UnpicklingError("an array of entries without size")
-        self.value = np.frombuffer(raw, dtype.dtype).reshape(shape, order="F" if fortran else "C")
+        self.value = _sound(np.frombuffer(raw, dtype.dtype)).reshape(shape, order="F" if fortran else "C")
 
 
 def _scalar(dtype: Any, data: Any = b"") -> Any:
@@ -197,7 +205,7 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
         or not dtype.dtype.itemsize
     ):
         raise pickle.UnpicklingError("a NumPy number that is not stored as bytes")
-    return np.frombuffer(raw, dtype.dtype, 1)[0]
+    return _sound(np.frombuffer(raw, dtype.dtype, 1))[0]
 
 
 def _encoded(text: Any, encoding: Any = "latin1") -> bytes:

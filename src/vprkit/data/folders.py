@@ -43,7 +43,8 @@ def read_folder(folder: Path, root: Path | None = None) -> Records:
 
 def records_of_names(root: Path, names: list[str]) -> Records:
     """Records of listed images in their order, positions from `@` names where they have such; nothing is opened."""
-    return _from_at_names(root, names) or Records.from_rows(root, [{"name": name} for name in names])
+    found = _from_at_names(root, names) if names else None
+    return found or Records.from_rows(root, [{"name": name} for name in names])
 
 
 def photos_below(folder: Path) -> list[Path]:

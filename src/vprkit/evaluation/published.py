@@ -13,22 +13,24 @@ class Figure:
     """One published row.
 
     Attributes:
-        method: name of the method or variant, with wildcards.
+        methods: names of the method or variant it belongs to, with wildcards.
         protocol: name of the protocol.
         recalls: K -> per cent.
         weights: file of the authors that gave it.
         stage: `global` (descriptors only) or `re-ranked`.
+        candidates: how many each query's second stage looked at, where that is stated.
         source: who states it.
         checked: False where the figure was not compared with the paper itself, or others could not reproduce it.
     """
 
-    method: str
+    methods: tuple[str, ...]
     protocol: str
     recalls: dict[int, float]
     weights: str = ""
     stage: str = "global"
     source: str = ""
     checked: bool = True
+    candidates: int | None = None
 
 
 def _row(*values: float, ks: tuple[int, ...] = (1, 5, 10, 20)) -> dict[int, float]:
@@ -46,12 +48,15 @@ def _selavpr() -> list[Figure]:
         ("msls-val-740", msls, (87.7, 95.8, 96.6)), ("tokyo247", pitts, (81.9, 94.9, 96.5)),
         ("pitts30k-test", pitts, (90.2, 96.1, 97.1)),
     ]  # fmt: skip
-    rows = [Figure("selavpr*", name, _row(*values), weights, "re-ranked", readme) for name, weights, values in reranked]
-    rows += [Figure("selavpr*", name, _row(*values), weights, "global", "recalled from the paper", False)
-             for name, weights, values in plain]  # fmt: skip
-    rows.append(Figure("selavpr*", "msls-challenge", _row(73.5, 87.5, 90.6), msls, "re-ranked", "the paper, recalled",
-                       False))  # fmt: skip
-    rows.append(Figure("selavpr*", "msls-val-11084", _row(86.6, 93.8, 95.6), msls, "re-ranked", "measured by a user"))
+    names = {msls: ("selavpr", "selavpr-msls"), pitts: ("selavpr", "selavpr-pitts30k")}
+    rows = [Figure(names[weights], protocol, _row(*values), weights, "re-ranked", readme, candidates=100)
+            for protocol, weights, values in reranked]  # fmt: skip
+    rows += [Figure(names[weights], protocol, _row(*values), weights, "global", "the paper, recalled", False)
+             for protocol, weights, values in plain]  # fmt: skip
+    told = [("msls-challenge", (73.5, 87.5, 90.6), "the paper, recalled"),
+            ("msls-val-11084", (86.6, 93.8, 95.6), "measured by a user")]  # fmt: skip
+    rows += [Figure(names[msls], protocol, _row(*values), msls, "re-ranked", source, False, 100)
+             for protocol, values, source in told]  # fmt: skip
     return rows
 
 
@@ -64,7 +69,7 @@ def _cosplace() -> list[Figure]:
                            "tokyo247": (88.6, 95.9, 96.5, 96.5)},
     }  # fmt: skip
     return [
-        Figure(f"cosplace-{model}", protocol, _row(*values), source=source)
+        Figure((f"cosplace-{model}",), protocol, _row(*values), source=source)
         for model, rows in known.items()
         for protocol, values in rows.items()
     ]
@@ -73,9 +78,9 @@ def _cosplace() -> list[Figure]:
 def _progeo() -> list[Figure]:
     user = "a user's test of the released file, 512x512"
     return [
-        Figure("progeo*vit*b16*", "pitts30k-test", _row(90.6, 96.1, 97.3, 98.3), source=user),
-        Figure("progeo*vit*b32*", "pitts30k-test", _row(89.1, 95.1, 96.5, 97.5), source=user),
-        Figure("progeo*rn*", "pitts30k-test", _row(91.8, 97.4), checked=False,
+        Figure(("progeo*vit*b16*",), "pitts30k-test", _row(90.6, 96.1, 97.3, 98.3), source=user),
+        Figure(("progeo*vit*b32*",), "pitts30k-test", _row(89.1, 95.1, 96.5, 97.5), source=user),
+        Figure(("progeo*rn*",), "pitts30k-test", _row(91.8, 97.4), checked=False,
                source="quoted from the paper; a user could not reproduce it"),
     ]  # fmt: skip
 
@@ -84,10 +89,10 @@ def _rerankvpr() -> list[Figure]:
     best = "RerankVPR's figures, ViT-L, best thresholds of a grid"
     first = {"tokyo247": 97.46, "pitts30k-test": 93.00, "sped": 92.26, "svox-rain": 98.51, "amstertime": 63.36,
              "svox-night": 96.96}  # fmt: skip
-    rows = [Figure("rerankvpr*", name, {1: value}, stage="re-ranked", source=best) for name, value in first.items()]
+    rows = [Figure(("rerankvpr*",), name, {1: value}, stage="re-ranked", source=best) for name, value in first.items()]
     logs = "RerankVPR's logs, ViT-L"
-    rows.append(Figure("rerankvpr*", "msls-val-740", _row(91.08, 96.49, 96.89), stage="global", source=logs))
-    rows.append(Figure("rerankvpr*", "msls-val-740", _row(91.08, 95.68, 96.89), stage="re-ranked",
+    rows.append(Figure(("rerankvpr*",), "msls-val-740", _row(91.08, 96.49, 96.89), stage="global", source=logs))
+    rows.append(Figure(("rerankvpr*",), "msls-val-740", _row(91.08, 95.68, 96.89), stage="re-ranked",
                        source=f"{logs}, saliency 0.1, match 0.1 to 0.5"))  # fmt: skip
     return rows
 
@@ -100,5 +105,12 @@ def figures_of(methods: tuple[str, ...], protocol: str) -> tuple[Figure, ...]:
     return tuple(
         figure
         for figure in FIGURES
-        if figure.protocol == protocol and any(fnmatchcase(name, figure.method) for name in methods)
+        if figure.protocol == protocol
+        and any(fnmatchcase(name, pattern) for name in methods for pattern in figure.methods)
     )
+
+
+def candidates_of(figures: tuple[Figure, ...], able: bool) -> int:
+    """How many candidates to look at again for these figures; 0 for a method without a second stage, or none known."""
+    stated = [figure.candidates for figure in figures if figure.stage == "re-ranked"]
+    return max(count or 100 for count in stated) if able and stated else 0

@@ -26,9 +26,15 @@ class Reproduction:
         """The counts are the published ones."""
         return self.protocol.fits(self.result.database, self.result.queries)
 
+    def measured(self, stage: str) -> dict[int, float]:
+        """K -> recall of descriptors alone (`global`) or after the second stage; empty where not measured."""
+        if stage == "global":
+            return self.result.first_stage if self.result.reranked else self.result.recalls
+        return self.result.recalls if self.result.reranked else {}
+
     def differences(self, figure: Figure) -> dict[int, float]:
-        """K -> measured minus published, in percentage points, for the K that both have."""
-        measured = self.result.recalls
+        """K -> measured minus published of the same stage, in percentage points, for the K that both have."""
+        measured = self.measured(figure.stage)
         return {k: measured[k] - value for k, value in figure.recalls.items() if k in measured}
 
     def table(self) -> str:
@@ -55,9 +61,13 @@ class Reproduction:
             return ["  ground truth is withheld: there is nothing to compare; write a submission file"]
         ks = list(self.result.recalls)
         lines = ["", "  " + " " * 36 + "".join(f"{f'R@{k}':>9}" for k in ks)]
-        lines.append(f"  {'measured':<36}" + "".join(f"{self.result.recalls[k]:9.1f}" for k in ks))
+        again = f"measured, {self.result.reranked} re-ranked" if self.result.reranked else "measured, global"
+        lines.append(f"  {again:<36}" + "".join(f"{self.result.recalls[k]:9.1f}" for k in ks))
         intervals = (f"{low:.1f}-{high:.1f}" for low, high in (self.result.intervals[k] for k in ks))
         lines.append(f"  {'  95 % interval':<36}" + "".join(f"{text:>9}" for text in intervals))
+        if self.result.reranked:
+            before = (f"{self.result.first_stage.get(k, float('nan')):9.1f}" for k in ks)
+            lines.append(f"  {'measured, global':<36}" + "".join(before))
         for figure in self.figures:
             lines += self._row(figure, ks)
         if not self.figures:
@@ -66,11 +76,13 @@ class Reproduction:
 
     def _row(self, figure: Figure, ks: list[int]) -> list[str]:
         told = self.differences(figure)
-        name = f"published, {figure.stage}" + ("" if figure.checked else ", unconfirmed")
+        stage = f"{figure.candidates} re-ranked" if figure.candidates else figure.stage
+        name = f"published, {stage}" + ("" if figure.checked else ", unconfirmed")
         cells = (f"{figure.recalls[k]:9.1f}" if k in figure.recalls else f"{'':9}" for k in ks)
         apart = (f"{told[k]:+9.1f}" if k in told else f"{'':9}" for k in ks)
         origin = ", ".join(part for part in (figure.source, figure.weights) if part)
-        return [f"  {name:<36}{''.join(cells)}", f"  {'  difference':<36}{''.join(apart)}   ({origin})"]
+        told_not = "" if told or figure.stage == "global" else "; pass --rerank to measure this"
+        return [f"  {name:<36}{''.join(cells)}", f"  {'  difference':<36}{''.join(apart)}   ({origin}{told_not})"]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -79,7 +91,8 @@ class Reproduction:
             "method": result.method, "protocol": asdict(self.protocol) | {"select": dict(self.protocol.select)},
             "comparable": self.comparable, "weights": result.weights, "lists": result.list_hashes,
             "database": result.database, "queries": result.queries, "rule": result.rule,
-            "measured": {str(k): value for k, value in result.recalls.items()},
+            "measured": {str(k): value for k, value in result.recalls.items()}, "reranked": result.reranked,
+            "first_stage": {str(k): value for k, value in result.first_stage.items()},
             "intervals": {str(k): list(pair) for k, pair in result.intervals.items()},
             "published": [
                 {**asdict(figure), "recalls": {str(k): value for k, value in figure.recalls.items()},

@@ -141,12 +141,20 @@ def _numbers(data: np.ndarray, start: np.ndarray, stop: np.ndarray) -> tuple[np.
         if not 0 < size <= WIDEST:
             continue
         window = np.lib.stride_tricks.sliding_window_view(data, size)[start[rows]]
-        points = window == _POINT
-        column = np.where(points.any(1), points.argmax(1), size)
-        for place, same in _alike(column):
+        for place, same in _by_point(window):
             into = rows if isinstance(same, slice) else np.arange(len(start))[rows][same]
             values[into], plain[into] = _decimals(window[same], place)
     return values, plain, length == 0
+
+
+def _by_point(window: np.ndarray) -> Iterator[tuple[int, Any]]:
+    """(column of the first point, rows that have it there); the width stands for none."""
+    points = window == _POINT
+    place = int(points[0].argmax())
+    if points[:, place].all() and np.count_nonzero(points) == len(points):  # as published names have it
+        yield place, slice(None)
+        return
+    yield from _alike(np.where(points.any(1), points.argmax(1), window.shape[1]))
 
 
 def _alike(values: np.ndarray) -> Iterator[tuple[int, Any]]:
@@ -170,7 +178,7 @@ def _decimals(window: np.ndarray, point: int) -> tuple[np.ndarray, np.ndarray]:
     if negative.any():
         digits[negative, 0] = 0
     enough = digits.shape[1] - negative >= 1
-    good = (digits <= 9).all(1) & enough
+    good = enough if digits.max(initial=0) <= 9 else (digits <= 9).all(1) & enough
     powers = 10.0 ** np.arange(digits.shape[1] - 1, -1, -1)
     whole = digits.astype(np.float64) @ powers
     values = whole / 10.0 ** max(width - point - 1, 0)

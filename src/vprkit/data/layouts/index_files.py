@@ -38,6 +38,8 @@ def _triplet(request: Request) -> Roles | None:
     chosen = _beside(listed, prefix, "qIdx")
     if chosen is not None:
         queries = _picked(queries, np.asarray(read_npy(chosen)), chosen)
+    if not names or not queries:
+        raise DataError(f"{listed if not names else asked}: lists no image")
     truth = _truth(listed, prefix, len(queries), len(names))
     return Roles(request.path, records_of_names(root, names), records_of_names(root, queries), truth=truth)
 
