@@ -36,7 +36,7 @@ class CompactRecipe(PlaceConfig):
     augmentation: Augmentation = option(
         factory=partial(Augmentation, brightness=0.5, contrast=0.3), help="how images are changed in training"
     )
-    optimiser: Optimiser = option(factory=partial(Optimiser, "adamw", 1e-2, 0.1), help="how weights follow gradients")
+    optimiser: Optimiser = option(factory=partial(Optimiser, "adamw", 1e-2, 0.3), help="how weights follow gradients")
     schedule: Schedule = option(
         factory=partial(Schedule, "cosine", warmup_steps=20), help="how the learning rate changes"
     )
