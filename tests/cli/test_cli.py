@@ -215,7 +215,10 @@ def test_protocols_sets_and_conversion(shared_set, tmp_path):
     assert "CC BY-NC-SA 4.0" in ok("data", "list", "msls") and "nordland" not in ok("data", "list", "msls")
     rows = json.loads(ok("data", "list", "--json"))
     assert {"layout", "set"} == {row["kind"] for row in rows}
-    out = ok("evaluate", "thumbnail", shared_set, "--protocol", "pitts30k-test,st-lucia", "--save", tmp_path / "runs")
+    out = ok("evaluate", "thumbnail", shared_set, "--protocol", "pitts30k-test,st-lucia", "--save", tmp_path / "runs",
+             "--report", tmp_path / "runs.html")  # fmt: skip
+    page = (tmp_path / "runs.html").read_text()
+    assert "Lists" in page and "the numbers are not comparable" in page and "pitts30k-test" in page
     assert "protocol: pitts30k-test; lists: database" in out
     assert "note: protocol st-lucia has 1,549 / 1,464, but here are 8 database images and 16 queries" in out
     assert json.loads((tmp_path / "runs" / "st-lucia.json").read_text())["protocol"] == "st-lucia"

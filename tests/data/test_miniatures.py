@@ -237,6 +237,9 @@ def test_what_is_asked_of_the_wrong_set(tmp_path):
         open_benchmark(tmp_path, subtask="s2w")
     with pytest.raises(ConfigError, match="a search cannot stay inside"):
         open_benchmark(tmp_path, per_city=True)
+    for outside in ({"queries": "../x"}, {"database": "/etc"}, {"cities": ["../.."]}):
+        with pytest.raises(DataError, match="does not stay inside"):
+            open_benchmark(tmp_path, **outside)
     (tmp_path / "msls").mkdir()
     (tmp_path / "msls" / "train_val").symlink_to(Path(__file__).parent / "msls_raw" / "train_val")
     with pytest.raises(DataError, match="without its test cities; it holds train_val/"):

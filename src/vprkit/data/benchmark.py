@@ -19,7 +19,7 @@ from vprkit.data.layouts.table import read_records
 from vprkit.data.positives import Positives
 from vprkit.data.protocols import Protocol, find_protocol
 from vprkit.data.query_lists import listed_queries
-from vprkit.data.records import Records
+from vprkit.data.records import Records, checked_name
 from vprkit.errors import ConfigError, DataError
 
 SHARED = 200_000
@@ -150,6 +150,9 @@ def open_benchmark(
         raise ConfigError(f"split '{options.split}' is unknown{nearest(options.split, SPLITS)}")
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder; give the folder that holds database/ and queries/")
+    for named in (options.queries, options.database, *(cities or ())):
+        for part in (named or "").split(","):
+            _ = part.strip() and checked_name(part.strip())  # a folder of the set, never one outside
     request = Request(
         path, options.split, options.database, options.queries, options.variant, options.subtask,
         None if cities is None else tuple(cities), panoramas, None if images is None else Path(images),

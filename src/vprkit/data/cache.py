@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,6 @@ def _remember(path: Path, key: str) -> None:
     if pointer is None:
         return
     with contextlib.suppress(OSError):
-        import time
-
         if time.time() - path.stat().st_mtime < _SETTLED:
             return
         pointer.parent.mkdir(parents=True, exist_ok=True)

@@ -107,6 +107,7 @@ def read_split(
     subtask: str = "all",
     panoramas: bool = False,
     radius: float | None = None,
+    with_truth: bool = True,
 ) -> Split:
     """Read a split.
 
@@ -119,6 +120,7 @@ def read_split(
         subtask: only frames flagged so (val and test).
         panoramas: keep sequences whose centre is a panorama.
         radius: metres within which a database frame is right (default: 25, when training 10).
+        with_truth: False leaves positives out, which places do not need.
 
     Raises:
         DataError: a city or table is missing; it is named.
@@ -140,7 +142,7 @@ def read_split(
         for role in (QUERY, DATABASE)
     }  # fmt: skip
     queries, database = (_joined(root, roles[role]) for role in (QUERY, DATABASE))
-    if split == "test" and not all(city.placed for city in roles[QUERY]):
+    if not with_truth or (split == "test" and not all(city.placed for city in roles[QUERY])):
         return Split(chosen, queries, database, None, None, np.arange(len(queries)))
     metres = radius if radius is not None else TRAINING_RADIUS if split == "train" else RADIUS
     positives = _positives(roles[QUERY], roles[DATABASE], metres)

@@ -49,24 +49,24 @@ class Reproduction:
             *(f"  {role:<10} list SHA-256 {value}" for role, value in result.list_hashes.items()),
             f"  source     {protocol.source}",
         ]
-        if not self.comparable:
-            warning = protocol.warning(result.database, result.queries)
+        warning = protocol.warning(result.database, result.queries)
+        if warning:
             lines.append(f"  NOT COMPARABLE: {warning}")
         lines += self._figures()
-        lines += [f"  note: {notice}" for notice in result.notices]
+        lines += [f"  note: {notice}" for notice in result.notices if notice != warning]
         return "\n".join(lines)
 
     def _figures(self) -> list[str]:
         if not self.result.labelled:
             return ["  ground truth is withheld: there is nothing to compare; write a submission file"]
         ks = list(self.result.recalls)
-        lines = ["", "  " + " " * 36 + "".join(f"{f'R@{k}':>9}" for k in ks)]
+        lines = ["", "  " + " " * 36 + "".join(f"{f'R@{k}':>13}" for k in ks)]
         again = f"measured, {self.result.reranked} re-ranked" if self.result.reranked else "measured, global"
-        lines.append(f"  {again:<36}" + "".join(f"{self.result.recalls[k]:9.1f}" for k in ks))
+        lines.append(f"  {again:<36}" + "".join(f"{self.result.recalls[k]:13.1f}" for k in ks))
         intervals = (f"{low:.1f}-{high:.1f}" for low, high in (self.result.intervals[k] for k in ks))
-        lines.append(f"  {'  95 % interval':<36}" + "".join(f"{text:>9}" for text in intervals))
+        lines.append(f"  {'  95 % interval':<36}" + "".join(f"{text:>13}" for text in intervals))
         if self.result.reranked:
-            before = (f"{self.result.first_stage.get(k, float('nan')):9.1f}" for k in ks)
+            before = (f"{self.result.first_stage.get(k, float('nan')):13.1f}" for k in ks)
             lines.append(f"  {'measured, global':<36}" + "".join(before))
         for figure in self.figures:
             lines += self._row(figure, ks)
@@ -78,8 +78,8 @@ class Reproduction:
         told = self.differences(figure)
         stage = f"{figure.candidates} re-ranked" if figure.candidates else figure.stage
         name = f"published, {stage}" + ("" if figure.checked else ", unconfirmed")
-        cells = (f"{figure.recalls[k]:9.1f}" if k in figure.recalls else f"{'':9}" for k in ks)
-        apart = (f"{told[k]:+9.1f}" if k in told else f"{'':9}" for k in ks)
+        cells = (f"{figure.recalls[k]:13.1f}" if k in figure.recalls else f"{'':13}" for k in ks)
+        apart = (f"{told[k]:+13.1f}" if k in told else f"{'':13}" for k in ks)
         origin = ", ".join(part for part in (figure.source, figure.weights) if part)
         told_not = "" if told or figure.stage == "global" else "; pass --rerank to measure this"
         return [f"  {name:<36}{''.join(cells)}", f"  {'  difference':<36}{''.join(apart)}   ({origin}{told_not})"]

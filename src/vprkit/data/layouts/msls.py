@@ -61,7 +61,7 @@ def read_places(path: Path, groups: Sequence[str] | None) -> PlaceTable | None:
     """
     if not is_msls(base_of(path, "train")):
         return None
-    split = read_split(path, "train", cities=groups)
+    split = read_split(path, "train", cities=groups, with_truth=False)
     tables, labels, areas = [], [], []
     for side in (split.queries, split.database):
         records = side.centres()
