@@ -64,16 +64,24 @@ class Protocol:
         """The counts are as published, as far as these are known."""
         return self.database in (None, database) and self.queries in (None, queries)
 
-    def warning(self, database: int, queries: int) -> str | None:
-        """What to say where counts differ, naming the variant that these would be; None where they fit."""
+    def warning(self, database: int, queries: int, listed: int | None = None) -> str | None:
+        """What to say where counts differ, naming the variant that these would be; None where they fit.
+
+        Args:
+            database, queries: how many images there are.
+            listed: queries before those without a positive were left out, where some were.
+        """
         if self.fits(database, queries):
             return None
         found = f"{database:,} database images and {queries:,} queries"
-        others = [other for other in family(self.family) if other.name != self.name]
-        exact = [other for other in others if (other.database, other.queries) == (database, queries)]
-        by_queries = [other for other in others if other.queries == queries and self.queries != queries]
+        if listed not in (None, queries):
+            found += f" (of {listed:,} listed)"
+        others = [other for other in family(self.family) if other.name != self.name and other.queries != self.queries]
+        asked = [count for count in (listed, queries) if count is not None]
+        exact = [other for count in asked for other in others if (other.database, other.queries) == (database, count)]
+        by_queries = [other for count in asked for other in others if other.queries == count]
         for other in (exact or by_queries)[:1]:
-            found += f": {queries:,} queries, this is {other.title} ({other.name})"
+            found += f": {other.queries:,} queries: this is {other.title} ({other.name})"
         return f"protocol {self.name} has {self.counts}, but here are {found}; the numbers are not comparable"
 
 
