@@ -15,6 +15,7 @@ from vprkit.data.catalogue import CATALOGUE
 from vprkit.data.check import check_benchmark
 from vprkit.data.layouts.layout import layouts
 from vprkit.data.layouts.place_layout import place_layouts
+from vprkit.data.locate import data_set_of
 from vprkit.data.protocols import find_protocol, matching_protocols, protocols, protocols_of
 from vprkit.errors import ConfigError, DataError
 
@@ -56,6 +57,25 @@ def test_the_table_is_consistent():
     with pytest.raises(ConfigError, match=r"no protocol 'msls-val-741' \(did you mean msls-val-7"):
         find_protocol("msls-val-741")
     assert protocols_of(Path("/x/Nordland/images/test"))[0].name == "nordland-27592-w10"
+
+
+@pytest.mark.parametrize(
+    ("folder", "family"),
+    [("Tokyo_24_7", "tokyo247"), ("tokyo-247", "tokyo247"), ("Pittsburgh250k", "pitts250k"), ("SF_XL", "sf-xl"),
+     ("city", None), ("msls_val", "msls"), ("St_Lucia", "st-lucia"), ("gardens_point_walking", "gardens-point"),
+     ("R-SF", "san-francisco")],
+)  # fmt: skip
+def test_folders_are_known_by_their_names(folder, family):
+    found = protocols_of(Path("/data") / folder)
+    assert (found[0].family if found else None) == family
+
+
+def test_pittsburgh_is_found_in_one_folder_for_both(tmp_path, monkeypatch):
+    (tmp_path / "Pittsburgh250k").mkdir()
+    monkeypatch.setenv("VPRKIT_DATASETS", str(tmp_path))
+    assert data_set_of(find_protocol("pitts30k-test")) == tmp_path / "Pittsburgh250k"
+    with pytest.raises(DataError, match="holds no folder named like 'svox'.*VPR-datasets-downloader"):
+        data_set_of(find_protocol("svox"))
 
 
 def test_msls_by_protocol_names_the_variant(tmp_path):

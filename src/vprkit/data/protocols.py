@@ -85,15 +85,25 @@ class Protocol:
         return f"protocol {self.name} has {self.counts}, but here are {found}; the numbers are not comparable"
 
 
-class Family:
-    """How a folder is recognised as one of a family's sets."""
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "pitts30k": ("pittsburgh30k",),
+    "pitts250k": ("pittsburgh250k", "pittsburgh"),
+    "gardens-point": ("gardenspointwalking",),
+    "san-francisco": ("sanfranciscolandmark", "rsf"),
+    "sf-xl": ("sanfranciscoxl",),
+    "msls": ("mapillary", "mapillarysls"),
+    "baidu-mall": ("baidu",),
+    "17places": ("seventeenplaces",),
+}
+"""Other names that folders of a family have, in plain letters."""
 
-    def __init__(self, name: str) -> None:
-        self.plain = plain(name)
+ENDINGS = ("", "val", "test", "train", "small", "images", "dataset")
 
-    def owns(self, folder: str) -> bool:
-        given = plain(folder)
-        return given in (self.plain, *(self.plain + ending for ending in ("val", "test", "train", "small", "images")))
+
+def owns(family: str, folder: str) -> bool:
+    """The folder's name is that of the family, whatever its case and separators."""
+    names = (plain(family), *ALIASES.get(family, ()))
+    return plain(folder) in {name + ending for name in names for ending in ENDINGS}
 
 
 def plain(text: str) -> str:
@@ -147,7 +157,7 @@ def protocols_of(root: Path) -> tuple[Protocol, ...]:
     """Protocols of the set that lies at `root`, told by the names of its folders; empty where none is known."""
     families = dict.fromkeys(protocol.family for protocol in protocols())
     for part in reversed(root.resolve().parts):
-        owner = next((name for name in families if Family(name).owns(part)), None)
+        owner = next((name for name in families if owns(name, part)), None)
         if owner is not None:
             return family(owner)
     return ()
