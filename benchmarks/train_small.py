@@ -120,7 +120,7 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=400)
+    parser.add_argument("--places", type=int, default=600)
     parser.add_argument("--test-places", type=int, default=100)
     parser.add_argument("--epochs", type=int, help="default: the recipe's")
     parser.add_argument("--sets", type=Path, default=SETS, help="folder of the real sets; left out where it is missing")

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, train, weights
+from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, show, train, weights
 from vprkit.errors import VprError
 
 INTERRUPTED = 130
@@ -54,6 +54,7 @@ app.command("report")(report.report)
 app.add_typer(maps.app, name="map")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(show.app, name="show")
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ def demo(
     views: Annotated[int, typer.Option(help="Views per place.")] = 10,
     seed: Annotated[int, typer.Option(help="Another number, another city.")] = 7,
     streets: Annotated[int, typer.Option(help="Places of a second city, to learn from.")] = 200,
-    epochs: Annotated[int, typer.Option(help="Passes over it; 0 leaves learning out.")] = 24,
+    epochs: Annotated[int, typer.Option(help="Passes over it; 0 leaves learning out.")] = 18,
     overwrite: shared.Overwrite = False,
     quiet: shared.Quiet = False,
 ) -> None:

@@ -36,6 +36,12 @@ def evaluate(
     ] = None,
     local: Annotated[str, typer.Option(help="Where their local features are kept: store, ram or recompute.")] = "store",
     local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
+    queries_as: Annotated[
+        str,
+        typer.Option(help="hard_resize, single_query, central_crop, five_crops, nearest_crop or maj_voting."),
+    ] = "hard_resize",
+    pca: Annotated[int | None, typer.Option(help="Project vectors to so many numbers.")] = None,
+    pca_data: Annotated[Path | None, typer.Option(help="Photos that the projection is fitted on.")] = None,
     features: Annotated[Path | None, typer.Option(help="Folder that keeps and reuses described features.")] = None,
     save: Annotated[Path | None, typer.Option(help="Write the result as JSON (several sets: a folder).")] = None,
     submission: Annotated[Path | None, typer.Option(help="Write a prediction file (MSLS challenge).")] = None,
@@ -60,6 +66,7 @@ def evaluate(
     from vprkit.data.protocols import matching_protocols
     from vprkit.errors import ConfigError
     from vprkit.evaluation.evaluate import evaluate as run
+    from vprkit.evaluation.query_modes import query_method
     from vprkit.evaluation.submission import DEPTH, write_submission
     from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_folder, refuse_to_overwrite
@@ -90,6 +97,9 @@ def evaluate(
         for path, name in asked
     ]  # fmt: skip
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
+    if pca is not None:
+        chosen = shared.projected(chosen, pca, pca_data, batch_size, workers, quiet or as_json)
+    query_method(chosen, queries_as)  # type: ignore[arg-type]
     results = []
     for benchmark in sets:
         with bars(quiet or as_json) as progress:
@@ -98,6 +108,7 @@ def evaluate(
                 benchmark,
                 ks=ks,
                 rerank=second,
+                queries_as=queries_as,  # type: ignore[arg-type]
                 features=features,
                 progress=progress,
                 streaming=shared.streaming(batch_size, workers, on_error),

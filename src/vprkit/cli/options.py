@@ -87,6 +87,33 @@ def forecast(method: "Method", images: int, folder: Path) -> None:
     typer.echo(f"{images} images x {method.dimension} numbers: at most {size:.1f} MB in {folder}", err=True)
 
 
+def projected(
+    method: "Method", dimension: int, photos: Path | None, batch_size: int, workers: int | None, quiet: bool
+) -> "Method":
+    """The method behind a PCA that is fitted on a folder of photos."""
+    import numpy as np
+
+    from vprkit.cli.progress import bar
+    from vprkit.data.benchmark import open_records
+    from vprkit.errors import ConfigError
+    from vprkit.retrieval.describe import describe_paths
+    from vprkit.retrieval.pca import MOST, PCA, with_pca
+
+    if photos is None:
+        raise ConfigError("--pca needs photos to be fitted on: --pca-data FOLDER")
+    records = open_records(photos)
+    rows = np.random.default_rng(0).permutation(len(records))[:MOST]
+    with bar("fitting PCA", quiet) as progress:
+        done, parts = 0, []
+        for part in describe_paths(
+            method, [records.path(int(row)) for row in rows], streaming(batch_size, workers, "fail")
+        ):
+            parts.append(method.index_vectors(part.features).numpy())
+            done += len(part.rows)
+            progress(done, len(rows))
+    return with_pca(method, PCA.fit(np.concatenate(parts), dimension))
+
+
 def streaming(batch_size: int, workers: int | None, on_error: str) -> "Streaming":
     """How images are read and batched."""
     from vprkit.retrieval.describe import Streaming

@@ -18,6 +18,7 @@ from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
@@ -41,6 +42,7 @@ def evaluate(
     *,
     ks: Sequence[int] = KS,
     rerank: int | Second | None = None,
+    queries_as: QueryMode = "hard_resize",
     features: str | Path | None = None,
     streaming: Streaming | None = None,
     progress: Progress | None = None,
@@ -53,6 +55,8 @@ def evaluate(
         ks: the K of Recall@K; clipped to the database, and said so.
         rerank: candidates that the method's second stage looks at again, or a `Second` that also says where their local
             features are kept. What lies beyond them keeps its place.
+        queries_as: how queries are prepared (`vprkit.evaluation.query_modes`); database images and the second stage
+            always as the method says.
         features: folder that keeps what was described; described features of the same method are reused.
         streaming: batching, threads, what to do with unreadable images.
         progress: called with (role, done, total).
@@ -65,17 +69,28 @@ def evaluate(
     second = Second(rerank) if isinstance(rerank, int) else rerank
     if second is not None:
         reranker_of(method)
+    asking = query_method(method, queries_as)
     with tempfile.TemporaryDirectory(prefix="vprkit-") as scratch:
         folder = Path(features) if features is not None else Path(scratch)
-        sides = [
-            _describe(folder, role, method, records, streaming, timings, progress, second.kept if second else None)
-            for role, records in (("database", benchmark.database), ("queries", benchmark.queries))
-        ]
-        (database, kept, in_store), (queries, asked, of_queries) = sides
+        local = second.kept if second else None
+
+        def describe(role: str, by: Method, records: Records, keep: LocalCodec | None) -> _Side:
+            return _describe(folder, role, by, records, streaming, timings, progress, keep)
+
+        database, kept, in_store = describe("database", method, benchmark.database, local)
+        plain = asking is method
+        queries, asked, of_queries = describe(
+            "queries" if plain else f"queries-{queries_as}", asking, benchmark.queries, local if plain else None
+        )
         depth = max(*ks, second.count if second else 0)
-        first = ranked(benchmark, database, queries, method.metric, depth, timings, rows=kept, asked=asked)
+        first = ranked_as(
+            queries_as, queries, asked, len(benchmark.queries), method.metric, depth,
+            lambda vectors: ranked(benchmark, database, vectors, method.metric, depth, timings, rows=kept, asked=asked),
+        )  # fmt: skip
         final = first
         if second is not None:
+            if not plain:
+                of_queries = describe("queries", method, benchmark.queries, local)[2]
             second = dataclasses.replace(second, count=min(second.count, first[0].shape[1]))
             of_query = local_source(second, of_queries, method, benchmark.queries, streaming)
             of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
@@ -93,6 +108,10 @@ def evaluate(
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
     return dataclasses.replace(result, first_stage=before.recalls, reranked=second.count)
+
+
+_Side = tuple[np.ndarray, np.ndarray, Built]
+"""(vectors, their numbers among the records, what describing came to)."""
 
 
 def _step(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
@@ -207,7 +226,7 @@ def _describe(
     timings: Timings,
     progress: Progress | None,
     local: LocalCodec | None,
-) -> tuple[np.ndarray, np.ndarray, Built]:
+) -> _Side:
     """(vectors, their numbers among the records, what describing came to).
 
     Every root has a store of its own, so that several sets may share a features folder without mixing; with local

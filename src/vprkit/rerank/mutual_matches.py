@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vprkit.errors import VprError
 from vprkit.features import Features, LocalFeatures
-from vprkit.rerank.mutual import count_matches
+from vprkit.rerank.mutual import best_cells, count_matches
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,13 @@ class MutualMatches:
 
     def begin(self, query: Features, shortlist: int) -> "PreparedQuery":
         return PreparedQuery(_cells(_local(query), 0), self.single_is_none)
+
+    def matches(self, query: Features, other: Features) -> Tensor:
+        """(M, 2) matched cells of a query and of another image (one row of features each), for pictures."""
+        one, two = (_cells(_local(features), 0) for features in (query, other))
+        cells = best_cells(one, two[None])
+        matched = cells.mutual[0].nonzero()[:, 0]
+        return torch.stack([matched, cells.candidate[0, matched]], 1)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,10 @@ class SelaVPR(nn.Module):
         """(B, D) global vectors alone: what mining and the first stage need."""
         return self.pooled(self.backbone.features(images).normed)
 
+    def heat_map(self, images: Tensor) -> Tensor:
+        """(B, h, w) minus the mean of each patch token's channels: where the network looks, as its authors draw it."""
+        return -self.backbone.features(images).normed.patch_map.mean(1)
+
     def pooled(self, tokens: Tokens) -> Tensor:
         """(B, D) unit vectors."""
         vectors: Tensor = self.aggregation(tokens.patch_map)

@@ -1,0 +1,59 @@
+"""`vpr show matches|attention`: pictures of what a method compares."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+
+app = typer.Typer(help="Pictures: matches of two photos, where a photo is looked at.", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Picture to write (.jpg or .png).")]
+
+
+@app.command("matches")
+def matches(
+    method: Annotated[str, typer.Argument(help="Method with a second stage, or a weights file.")],
+    first: Annotated[Path, typer.Argument(help="A photo.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+    out: Out = Path("matches.jpg"),
+    most: Annotated[int, typer.Option(help="Lines at most.")] = 100,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
+    resize: shared.Resize = None,
+    settings: shared.Settings = None,
+    overwrite: shared.Overwrite = False,
+) -> None:
+    """Draw which cells of two photos match."""
+    from vprkit.files import refuse_to_overwrite
+    from vprkit.report.matches import draw_matches, match
+
+    refuse_to_overwrite(out, overwrite)
+    chosen = shared.load(method, weights, device, precision, resize, settings, False)
+    pair = match(chosen, first, second)
+    draw_matches(first, second, pair, most).save(out)
+    typer.echo(f"{len(pair.first)} matches: {out}")
+
+
+@app.command("attention")
+def attention(
+    method: Annotated[str, typer.Argument(help="Method, or a weights file.")],
+    photo: Annotated[Path, typer.Argument(help="A photo.")],
+    out: Out = Path("attention.jpg"),
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
+    resize: shared.Resize = None,
+    settings: shared.Settings = None,
+    overwrite: shared.Overwrite = False,
+) -> None:
+    """Draw where a network looks in a photo."""
+    from vprkit.files import refuse_to_overwrite
+    from vprkit.report.matches import draw_attention
+
+    refuse_to_overwrite(out, overwrite)
+    chosen = shared.load(method, weights, device, precision, resize, settings, False)
+    draw_attention(chosen, photo).save(out)
+    typer.echo(f"where it looks: {out}")

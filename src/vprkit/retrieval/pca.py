@@ -1,0 +1,97 @@
+"""PCA of global vectors: fewer numbers, fitted once on any photos and applied to every vector of a method."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vprkit.errors import ConfigError
+from vprkit.features import Features
+from vprkit.method import Method
+
+MOST = 2**14
+"""Vectors that a fit takes at most, drawn at random, as the field's benchmark does."""
+
+
+@dataclass(frozen=True, eq=False)
+class PCA:
+    """Centre, then project; no whitening, no normalisation afterwards (Berton et al., CVPR 2022).
+
+    Attributes:
+        mean: (D,) float32.
+        components: (K, D) float32 rows by falling variance.
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+
+    @staticmethod
+    def fit(vectors: np.ndarray, dimension: int, seed: int = 0) -> "PCA":
+        """The directions of most variance.
+
+        Args:
+            vectors: (N, D); at most `MOST` of them are used.
+            dimension: K.
+            seed: of the draw.
+
+        Raises:
+            ConfigError: K is not between 1 and what the vectors span.
+        """
+        limit = min(vectors.shape)
+        if not 1 <= dimension <= limit:
+            raise ConfigError(
+                f"PCA to {dimension} numbers was asked for, {len(vectors)} vectors of {vectors.shape[1]} "
+                f"give 1 to {limit}"
+            )
+        if len(vectors) > MOST:
+            vectors = vectors[np.random.default_rng(seed).permutation(len(vectors))[:MOST]]
+        exact = vectors.astype(np.float64)
+        mean = exact.mean(0)
+        _, _, directions = np.linalg.svd(exact - mean, full_matrices=False)
+        # A direction and its opposite are the same; the largest entry is made positive so that fits agree.
+        largest = np.abs(directions).argmax(1)
+        signs = np.sign(directions[np.arange(len(directions)), largest])
+        return PCA(mean.astype(np.float32), (directions * signs[:, None])[:dimension].astype(np.float32))
+
+    def apply(self, vectors: np.ndarray) -> np.ndarray:
+        """(N, D) to (N, K)."""
+        projected: np.ndarray = (vectors - self.mean) @ self.components.T
+        return projected
+
+    def fingerprint(self) -> str:
+        """A hash of its numbers."""
+        return hashlib.sha256(self.mean.tobytes() + self.components.tobytes()).hexdigest()[:16]
+
+
+class Projected(nn.Module):
+    """A network whose global vectors go through a PCA; local features stay as they are."""
+
+    def __init__(self, network: nn.Module, pca: PCA) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.from_numpy(pca.mean))
+        self.register_buffer("components", torch.from_numpy(pca.components))
+
+    def forward(self, images: Tensor) -> Features:
+        output = self.network(images)
+        features = output if isinstance(output, Features) else Features(output)
+        mean, components = self.get_buffer("mean"), self.get_buffer("components")
+        projected = (features.global_.float() - mean) @ components.T
+        return Features(projected, features.local, features.text, features.weight)
+
+
+def with_pca(method: Method, pca: PCA) -> Method:
+    """The method with its vectors projected; they are compared by L2, because they are no longer of one length."""
+    return Method(
+        Projected(method.network, pca),
+        method.preprocessing,
+        name=method.name,
+        metric="l2",
+        configuration={**method.configuration, "pca": len(pca.components), "pca_fit": pca.fingerprint()},
+        weights=method.weights,
+        device=method.device,
+        precision=method.precision,
+        reranker=method.reranker,
+    )

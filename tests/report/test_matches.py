@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import vprkit
+from tests.conftest import picture
+from vprkit.errors import NotAvailable
+from vprkit.features import Features, LocalFeatures
+from vprkit.report.matches import Pair, draw_attention, draw_matches, match
+from vprkit.rerank.mutual_matches import MutualMatches
+
+
+@pytest.fixture(scope="module")
+def selavpr():
+    return vprkit.load_method("selavpr", "random:3", size="S", depth=1, table_size=56, local_mid_channels=16,
+                              local_channels=8, resize=56, device="cpu")  # fmt: skip
+
+
+def test_a_photo_matches_itself_cell_by_cell(selavpr):
+    photo = picture(1, (56, 56), noise=30)
+    pair = match(selavpr, photo, photo)
+    assert len(pair.first) > 100 and np.array_equal(pair.first, pair.second) and pair.size == (56, 56)
+    assert pair.first.min() == 1 and pair.first.max() == 55
+    sheet = draw_matches(photo, photo, pair, most=20)
+    assert sheet.size == (2 * 56 + 8, 56)
+    plain = draw_matches(photo, photo, Pair(np.zeros((0, 2), int), np.zeros((0, 2), int), (56, 56)))
+    assert (np.asarray(sheet) != np.asarray(plain)).any(2).sum() > 56
+
+
+def test_matches_are_those_that_are_counted():
+    generator = torch.Generator().manual_seed(0)
+    query, other = (
+        Features(
+            torch.zeros(1, 1), LocalFeatures(torch.randn(1, 12, 4, generator=generator), torch.tensor([12]), (3, 4))
+        )
+        for _ in range(2)
+    )
+    found = MutualMatches().matches(query, other)
+    assert len(found) == MutualMatches(single_is_none=False).begin(query, 1).score(other).item()
+    similar = query.local.tokens[0] @ other.local.tokens[0].T
+    for mine, theirs in found.tolist():
+        assert similar[mine].argmax() == theirs and similar[:, theirs].argmax() == mine
+
+
+def test_attention_is_warm_where_the_map_is_high(selavpr, monkeypatch):
+    monkeypatch.setattr(
+        selavpr.network, "heat_map", lambda images: torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]), raising=False
+    )
+    drawn = np.asarray(draw_attention(selavpr, np.full((40, 60, 3), 90, np.uint8)), int)
+    assert drawn.shape == (40, 60, 3)
+    assert drawn[20, 2, 2] > drawn[20, 2, 0] and drawn[20, -2, 0] > drawn[20, -2, 2]
+
+
+def test_methods_that_cannot_say_so(hog):
+    with pytest.raises(NotAvailable, match="'hog' has no matches to show"):
+        match(hog, picture(1), picture(2))
+    with pytest.raises(NotAvailable, match="'hog' has no attention to show"):
+        draw_attention(hog, picture(1))
+
+
+def test_the_commands_write_pictures(tmp_path, monkeypatch, capsys):
+    from vprkit.cli import main
+
+    photo = tmp_path / "a.jpg"
+    Image.fromarray(picture(1)).save(photo)
+    small = [
+        "-w",
+        "random:3",
+        "--resize",
+        "56",
+        *[part for key in ("size=S", "depth=1", "table_size=56") for part in ("-s", key)],
+    ]
+    for words in (["matches", "selavpr", photo, photo], ["attention", "selavpr", photo]):
+        out = tmp_path / f"{words[0]}.png"
+        monkeypatch.setattr("sys.argv", ["vpr", "show", *map(str, words), "--out", str(out), *small])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert not stop.value.code and Image.open(out).size[0] > 50
+    assert "matches:" in capsys.readouterr().out
