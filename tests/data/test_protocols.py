@@ -1,12 +1,13 @@
 """Protocols: the table against the facts, opening by name, and what is said where a set is another variant."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import write_set
+from tests.conftest import at_name, write_set
 from tests.data.miniatures import FACTS, facts, nordland_seasons, svox
 from tests.data.test_fixtures import SHARED
 from vprkit.data.benchmark import open_benchmark
@@ -14,6 +15,7 @@ from vprkit.data.catalogue import CATALOGUE
 from vprkit.data.check import check_benchmark
 from vprkit.data.layouts.layout import layouts
 from vprkit.data.layouts.place_layout import place_layouts
+from vprkit.data.locate import data_set_of
 from vprkit.data.protocols import find_protocol, matching_protocols, protocols, protocols_of
 from vprkit.errors import ConfigError, DataError
 
@@ -57,6 +59,25 @@ def test_the_table_is_consistent():
     assert protocols_of(Path("/x/Nordland/images/test"))[0].name == "nordland-27592-w10"
 
 
+@pytest.mark.parametrize(
+    ("folder", "family"),
+    [("Tokyo_24_7", "tokyo247"), ("tokyo-247", "tokyo247"), ("Pittsburgh250k", "pitts250k"), ("SF_XL", "sf-xl"),
+     ("city", None), ("msls_val", "msls"), ("St_Lucia", "st-lucia"), ("gardens_point_walking", "gardens-point"),
+     ("R-SF", "san-francisco")],
+)  # fmt: skip
+def test_folders_are_known_by_their_names(folder, family):
+    found = protocols_of(Path("/data") / folder)
+    assert (found[0].family if found else None) == family
+
+
+def test_pittsburgh_is_found_in_one_folder_for_both(tmp_path, monkeypatch):
+    (tmp_path / "Pittsburgh250k").mkdir()
+    monkeypatch.setenv("VPRKIT_DATASETS", str(tmp_path))
+    assert data_set_of(find_protocol("pitts30k-test")) == tmp_path / "Pittsburgh250k"
+    with pytest.raises(DataError, match="holds no folder named like 'svox'.*VPR-datasets-downloader"):
+        data_set_of(find_protocol("svox"))
+
+
 def test_msls_by_protocol_names_the_variant(tmp_path):
     benchmark = open_benchmark(MSLS, protocol="msls-val-740")
     assert benchmark.protocol == "msls-val-740" and benchmark.positives.counts.min() > 0
@@ -65,12 +86,26 @@ def test_msls_by_protocol_names_the_variant(tmp_path):
     assert len(whole.queries) > len(benchmark.queries)
     assert find_protocol("msls-val-740").warning(18_871, 740) is None
     unfiltered = find_protocol("msls-val-740").warning(18_871, 11_084)
-    assert "11,084 queries, this is the unfiltered MSLS-val (msls-val-11084)" in unfiltered
+    assert "11,084 queries: this is the unfiltered MSLS-val (msls-val-11084)" in unfiltered
+    partly = find_protocol("msls-val-740").warning(18_871, 10_902, 11_084)
+    assert "10,902 queries (of 11,084 listed): 11,084 queries: this is the unfiltered MSLS-val" in partly
     assert "unfiltered MSLS-val" in find_protocol("msls-val-740").warning(18_870, 11_084)
     with pytest.raises(ConfigError, match="fixes split to 'val'; leave split out"):
         open_benchmark(MSLS, "train", protocol="msls-val-740")
     challenge = open_benchmark(MSLS, protocol="msls-challenge")
     assert challenge.search_inside and challenge.positives is None
+
+
+def test_the_unfiltered_set_is_named_though_queries_without_a_positive_are_left_out(tmp_path, monkeypatch):
+    root = write_set(tmp_path / "msls" / "val")
+    for n in range(3):
+        (root / "queries" / at_name(900_000 + n, 5e6, name=f"far{n}")).touch()
+    table = [dataclasses.replace(each, database=8, queries=19) if each.name == "msls-val-11084" else each
+             for each in protocols()]  # fmt: skip
+    monkeypatch.setattr("vprkit.data.protocols.protocols", lambda: tuple(table))
+    benchmark = open_benchmark(tmp_path / "msls", protocol="msls-val-740")
+    assert (len(benchmark.queries), benchmark.listed) == (16, 19)
+    assert "16 queries (of 19 listed): 19 queries: this is the unfiltered MSLS-val" in benchmark.notices[0]
 
 
 def test_seasons_and_folders_of_protocols(tmp_path):

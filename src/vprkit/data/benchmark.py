@@ -42,6 +42,7 @@ class Benchmark:
         ignored: answers that count as neither right nor wrong, per query, if any.
         protocol: name of the published protocol it was opened by, if any.
         search_inside: a query is searched for in its own area only.
+        listed: queries before those without a positive were left out; None where none were.
         utm_of_degrees: `@` names of this set take UTM from the degrees and leave headings out, as its formatter does.
     """
 
@@ -56,6 +57,7 @@ class Benchmark:
     protocol: str | None = None
     search_inside: bool = False
     utm_of_degrees: bool = False
+    listed: int | None = None
 
     def __post_init__(self) -> None:
         if self.positives is None:
@@ -89,7 +91,9 @@ class Benchmark:
         kept = np.flatnonzero(self.positives.counts)
         gone = len(self.queries) - len(kept)
         sentence = f"{gone} of {len(self.queries)} queries have no positive and were left out, as the set's readers do"
-        return dataclasses.replace(self.take_queries(kept), notices=(*self.notices, sentence))
+        return dataclasses.replace(
+            self.take_queries(kept), notices=(*self.notices, sentence), listed=self.listed or len(self.queries)
+        )
 
 
 def open_benchmark(
@@ -215,7 +219,7 @@ def _named_by(protocol: Protocol | None, benchmark: Benchmark) -> Benchmark:
     """The benchmark with its protocol's name, and a notice first of all where the counts differ."""
     if protocol is None:
         return benchmark
-    warning = protocol.warning(len(benchmark.database), len(benchmark.queries))
+    warning = protocol.warning(len(benchmark.database), len(benchmark.queries), benchmark.listed)
     said = (*([warning] if warning else []), *([f"{protocol.name}: {protocol.caution}"] if protocol.caution else []))
     return dataclasses.replace(benchmark, protocol=protocol.name, notices=(*said, *benchmark.notices))
 

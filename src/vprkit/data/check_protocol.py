@@ -17,7 +17,7 @@ def count_findings(benchmark: "Benchmark") -> Iterator[tuple[str, str]]:
     counts = (len(benchmark.database), len(benchmark.queries))
     if benchmark.protocol is not None:
         protocol = find_protocol(benchmark.protocol)
-        warning = protocol.warning(*counts)
+        warning = protocol.warning(*counts, benchmark.listed)
         known = f"protocol {protocol.name}: {counts[0]:,} / {counts[1]:,} as published, {protocol.denominator} count"
         yield ("warning", warning) if warning else ("ok", known)
         return
@@ -25,7 +25,8 @@ def count_findings(benchmark: "Benchmark") -> Iterator[tuple[str, str]]:
                   (protocol.database, protocol.queries)]  # fmt: skip
     if not known_here:
         return
-    fitting = [each for each in known_here if (each.database, each.queries) == counts]
+    unfiltered = (counts[0], benchmark.listed)
+    fitting = [each for each in known_here if (each.database, each.queries) in (counts, unfiltered)]
     if fitting:
         level = "warning" if fitting[0].deviant else "ok"
         caution = f"; {fitting[0].caution}" if fitting[0].caution else ""

@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
-from vprkit.data.protocols import Family, Protocol
+from vprkit.data.protocols import Protocol, owns
 from vprkit.errors import DataError
 
 VARIABLE = "VPRKIT_DATASETS"
+
+SHARED = {"pitts30k": ("pitts250k",), "pitts250k": ("pitts30k",)}
+"""Families that lie in one folder as distributed."""
 
 
 def data_set_of(protocol: Protocol) -> Path:
@@ -16,11 +19,9 @@ def data_set_of(protocol: Protocol) -> Path:
         DataError: there is none; what was looked for and where to get it is said.
     """
     root = Path(os.environ.get(VARIABLE) or "datasets")
-    owners = [Family(protocol.family)]
-    if protocol.family.startswith("pitts"):
-        owners += [Family("pittsburgh250k"), Family("pittsburgh"), Family("pitts250k"), Family("pitts30k")]
+    owners = [protocol.family, *SHARED.get(protocol.family, ())]
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
-    found = next((folder for owner in owners for folder in folders if owner.owns(folder.name)), None)
+    found = next((folder for owner in owners for folder in folders if owns(owner, folder.name)), None)
     if found is None:
         from vprkit.data.catalogue import CATALOGUE
 

@@ -6,6 +6,7 @@ from vprkit.data.protocols import Protocol
 
 READER = "planar UTM within 25 m, all queries count (VPR-datasets-downloader and its readers)"
 MSLS = "Warburg et al., CVPR 2020: mapillary_sls, subtask all, panoramas out, queries without a positive out"
+EDITED = "the 86 edited copies take the place of their originals in the queries folder; alone they are another set"
 NETVLAD = "Arandjelovic et al., CVPR 2016: dbStruct lists"
 BENCH = "Zaffar et al., IJCV 2021: VPR-Bench's ground_truth_new.npy"
 
@@ -26,8 +27,9 @@ def _msls() -> list[Protocol]:
         val("sf", "MSLS-val, San Francisco only", 6_315, 242),
         *(val(flag, f"MSLS-val, subtask {flag}", None, None, select={"subtask": flag})
           for flag in ("s2w", "w2s", "o2n", "n2o", "d2n", "n2d")),
-        val("blur", "MSLS-val with 86 queries blurred (LaVPR)", 18_871, 740, confirmed=False, source="LaVPR"),
-        val("weather", "MSLS-val with 86 queries in made weather", 18_871, 740, confirmed=False, source="LaVPR"),
+        val("blur", "MSLS-val with 86 queries blurred", 18_871, 740, confirmed=False, source="LaVPR", caution=EDITED),
+        val("weather", "MSLS-val with 86 queries in made weather", 18_871, 740, confirmed=False, source="LaVPR",
+            caution=EDITED),
         Protocol("msls-challenge", "msls", "the MSLS challenge", 36_565, 1_135, "test", "auto", search_inside=True,
                  source=MSLS, caution="positions are withheld: write a submission file; papers also quote the full "
                  "totals 38,770 / 27,092"),

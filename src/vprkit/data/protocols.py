@@ -64,28 +64,46 @@ class Protocol:
         """The counts are as published, as far as these are known."""
         return self.database in (None, database) and self.queries in (None, queries)
 
-    def warning(self, database: int, queries: int) -> str | None:
-        """What to say where counts differ, naming the variant that these would be; None where they fit."""
+    def warning(self, database: int, queries: int, listed: int | None = None) -> str | None:
+        """What to say where counts differ, naming the variant that these would be; None where they fit.
+
+        Args:
+            database, queries: how many images there are.
+            listed: queries before those without a positive were left out, where some were.
+        """
         if self.fits(database, queries):
             return None
         found = f"{database:,} database images and {queries:,} queries"
-        others = [other for other in family(self.family) if other.name != self.name]
-        exact = [other for other in others if (other.database, other.queries) == (database, queries)]
-        by_queries = [other for other in others if other.queries == queries and self.queries != queries]
+        if listed not in (None, queries):
+            found += f" (of {listed:,} listed)"
+        others = [other for other in family(self.family) if other.name != self.name and other.queries != self.queries]
+        asked = [count for count in (listed, queries) if count is not None]
+        exact = [other for count in asked for other in others if (other.database, other.queries) == (database, count)]
+        by_queries = [other for count in asked for other in others if other.queries == count]
         for other in (exact or by_queries)[:1]:
-            found += f": {queries:,} queries, this is {other.title} ({other.name})"
+            found += f": {other.queries:,} queries: this is {other.title} ({other.name})"
         return f"protocol {self.name} has {self.counts}, but here are {found}; the numbers are not comparable"
 
 
-class Family:
-    """How a folder is recognised as one of a family's sets."""
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "pitts30k": ("pittsburgh30k",),
+    "pitts250k": ("pittsburgh250k", "pittsburgh"),
+    "gardens-point": ("gardenspointwalking",),
+    "san-francisco": ("sanfranciscolandmark", "rsf"),
+    "sf-xl": ("sanfranciscoxl",),
+    "msls": ("mapillary", "mapillarysls"),
+    "baidu-mall": ("baidu",),
+    "17places": ("seventeenplaces",),
+}
+"""Other names that folders of a family have, in plain letters."""
 
-    def __init__(self, name: str) -> None:
-        self.plain = plain(name)
+ENDINGS = ("", "val", "test", "train", "small", "images", "dataset")
 
-    def owns(self, folder: str) -> bool:
-        given = plain(folder)
-        return given in (self.plain, *(self.plain + ending for ending in ("val", "test", "train", "small", "images")))
+
+def owns(family: str, folder: str) -> bool:
+    """The folder's name is that of the family, whatever its case and separators."""
+    names = (plain(family), *ALIASES.get(family, ()))
+    return plain(folder) in {name + ending for name in names for ending in ENDINGS}
 
 
 def plain(text: str) -> str:
@@ -139,7 +157,7 @@ def protocols_of(root: Path) -> tuple[Protocol, ...]:
     """Protocols of the set that lies at `root`, told by the names of its folders; empty where none is known."""
     families = dict.fromkeys(protocol.family for protocol in protocols())
     for part in reversed(root.resolve().parts):
-        owner = next((name for name in families if Family(name).owns(part)), None)
+        owner = next((name for name in families if owns(name, part)), None)
         if owner is not None:
             return family(owner)
     return ()

@@ -49,12 +49,18 @@ class Reproduction:
             *(f"  {role:<10} list SHA-256 {value}" for role, value in result.list_hashes.items()),
             f"  source     {protocol.source}",
         ]
-        warning = protocol.warning(result.database, result.queries)
+        warning = self._warning()
         if warning:
             lines.append(f"  NOT COMPARABLE: {warning}")
         lines += self._figures()
         lines += [f"  note: {notice}" for notice in result.notices if notice != warning]
         return "\n".join(lines)
+
+    def _warning(self) -> str | None:
+        """What opening the set said about its counts, which knows more than the result's counts tell."""
+        start = f"protocol {self.protocol.name} has "
+        said = next((notice for notice in self.result.notices if notice.startswith(start)), None)
+        return said or self.protocol.warning(self.result.database, self.result.queries)
 
     def _figures(self) -> list[str]:
         if not self.result.labelled:
