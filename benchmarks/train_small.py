@@ -63,7 +63,7 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path, real: Mapping[
     drawing = time.perf_counter() - start
     make_city(scratch / "other", given.test_places, 12, 11 + seed)
     benchmarks = {"city": vprkit.open_benchmark(scratch / "other"), **real}
-    options = {} if given.epochs is None else {"epochs": given.epochs}
+    options = {"epochs": given.epochs}
     network, seconds = trained(scratch / "train", scratch / "run", seed, options)
     methods = {
         "untrained": vprkit.load_method("compact", f"random:{seed}"),
@@ -120,8 +120,8 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=600)
+    parser.add_argument("--places", type=int, default=800)
     parser.add_argument("--test-places", type=int, default=100)
-    parser.add_argument("--epochs", type=int, help="default: the recipe's")
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--sets", type=Path, default=SETS, help="folder of the real sets; left out where it is missing")
     main(parser.parse_args())
