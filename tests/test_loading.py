@@ -1,6 +1,7 @@
 """`load_method`: by name, by file, by both; what contradicts is an error, what is missing says where to get it."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -316,3 +317,14 @@ def test_released_files() -> None:
 def test_fetching_by_name_finds_what_is_there(folder: Path) -> None:
     (folder / "dinov2_vits14_pretrain.pth").write_bytes(b"x")
     assert fetch_weights("dinov2-vits14") == [folder / "dinov2_vits14_pretrain.pth"]
+
+
+def test_weights_are_readable_by_those_whom_the_umask_allows(tmp_path):
+    before = os.umask(0o022)
+    try:
+        save_method(
+            load_method("convap", "random", backbone="resnet18", stages=1, device="cpu"), tmp_path / "w.safetensors"
+        )
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644

@@ -74,7 +74,10 @@ def save(path: str | Path, state: Mapping[str, Tensor], header: Header, *, overw
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     try:
         with replacing(target) as temporary:
+            temporary.touch()
+            usual = temporary.stat().st_mode  # safetensors makes a file of its own that only its owner may read
             safetensors.torch.save_file(tensors, temporary, metadata=header.to_metadata())
+            temporary.chmod(usual)
     except OSError as error:
         raise WeightsError(f"{target} cannot be written: {error}") from error
     return target
