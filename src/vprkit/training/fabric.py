@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -38,7 +40,6 @@ def launch(running: Running) -> Any:
     chosen: Any = running.devices if device.index is None or device.type == "cpu" else [device.index]
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     many = running.devices != 1 or running.nodes > 1
-    warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified.*")
     fabric = require("train", "lightning.fabric").Fabric(
         accelerator=_ACCELERATORS.get(device.type, "gpu"),
         devices=chosen,
@@ -51,6 +52,14 @@ def launch(running: Running) -> Any:
         warnings.filterwarnings("ignore", message=".*SLURM.*srun.*")
         fabric.launch()
     return fabric
+
+
+@contextmanager
+def expected_warnings() -> Iterator[None]:
+    """Inside, data parallelism does not tell that no parameter was unused: looking for them is our choice."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*find_unused_parameters=True was specified.*")
+        yield
 
 
 def precision_of(fabric: Any, running: Running) -> str:

@@ -65,7 +65,8 @@ def train(
     if fabric.is_global_zero:
         folder.begin(recipe, resolved, prints, sources.paths)
     fabric.barrier()
-    run = Engine(recipe, resolved, task, fabric, folder, sources.val, monitor, told).run(going_on)
+    with fabrics.expected_warnings():
+        run = Engine(recipe, resolved, task, fabric, folder, sources.val, monitor, told).run(going_on)
     if fabric.is_global_zero:
         _test(run, sources, resolved, told)
     return run

@@ -1,47 +1,26 @@
-"""DINO-Mix on GSV-Cities, with settings of ours (SALAD's); images stay at the size that the mixer has weights for."""
+"""DINO-Mix on GSV-Cities, with settings of ours (SALAD's); images stay at the size the mixer has weights for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from vprkit.config import option
-from vprkit.data.sampling import PlaceSampling
-from vprkit.methods.dinomix.network import DinoMixConfig, DinoMixNetwork
-from vprkit.training.places import PlaceConfig, check_size, place_task
-from vprkit.training.schedules import Schedule
-from vprkit.training.settings import Optimiser
-from vprkit.training.starting import ViTTrunk, dinov2_name
+from vprkit.methods.dinomix.network import DinoMixConfig
+from vprkit.training.dino_places import DinoPlaceConfig
+from vprkit.training.places import check_size, place_task
 
 
 @dataclass(frozen=True)
-class DinoMixRecipe(PlaceConfig):
+class DinoMixRecipe(DinoPlaceConfig):
     """Settings of recipe `dinomix`: those of SALAD."""
 
     model: DinoMixConfig = option(factory=DinoMixConfig, help="the network")
-    trunk: ViTTrunk = option(factory=ViTTrunk, help="where the DINOv2 starts, and what of it learns")
-    epochs: int = option(4, "[free] passes over the training set")
-    image_size: tuple[int, int] = option((224, 224), "(height, width) of training images")
-    sampling: PlaceSampling = option(factory=partial(PlaceSampling, places=60), help="which images make a batch")
-    optimiser: Optimiser = option(
-        factory=partial(Optimiser, "adamw", 6e-5, 9.5e-9), help="how weights follow gradients"
-    )
-    schedule: Schedule = option(
-        factory=partial(Schedule, "linear", start=1.0, end=0.2, epochs=4000, per_step=True),
-        help="how the learning rate changes",
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_size(self.image_size, (self.model.image_size,) * 2)
 
-    def start(self, network: DinoMixNetwork) -> None:
-        self.trunk.fill(network.trunk, dinov2_name(self.model.size, 0))
 
-    def freeze(self, network: DinoMixNetwork) -> None:
-        self.trunk.freeze(network.trunk)
-
-
-def task(settings: PlaceConfig, train: Mapping[str, Any]) -> Any:
+def task(settings: DinoMixRecipe, train: Mapping[str, Any]) -> Any:
     """Metric learning on places."""
     return place_task("dinomix", settings, train)
