@@ -5,10 +5,10 @@ import torch
 import vprkit
 from vprkit.data import images as pictures
 from vprkit.errors import ConfigError
+from vprkit.evaluation.crop_votes import majority, nearest_crop
 from vprkit.evaluation.query_modes import JOINED, query_method
 from vprkit.preprocessing import Preprocessing
 from vprkit.retrieval.pca import PCA, with_pca
-from vprkit.retrieval.query_modes import majority, nearest_crop
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import torch
 
 import vprkit
 from vprkit.errors import ConfigError, NotAvailable, StoreError
-from vprkit.evaluation.two_stage import Second
+from vprkit.evaluation.two_stage import Second, forecast
 from vprkit.features import LocalFeatures
 from vprkit.rerank.mutual import count_matches
 from vprkit.retrieval import local_store
@@ -134,3 +134,27 @@ def test_a_map_of_a_method_without_second_stage_says_so(hog, shared_set, tmp_pat
     city = vprkit.Map.build(shared_set / "database", hog, tmp_path / "hog.map")
     with pytest.raises(NotAvailable, match="'hog' has no second stage"):
         city.locate(next(iter((shared_set / "queries").iterdir())), rerank=3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+def test_the_forecast_is_what_the_store_takes(selavpr, benchmark, tmp_path, dtype):
+    second = Second(3, "store", dtype)
+    vprkit.evaluate(selavpr, benchmark, rerank=second, features=tmp_path)
+    kept = sum(path.stat().st_size for path in tmp_path.rglob("local.0*.bin"))
+    assert forecast(second, selavpr, len(benchmark.database) + len(benchmark.queries)) == kept
+    assert forecast(Second(3, "recompute"), selavpr, 10) == 0
+
+
+def test_the_command_says_it_and_refuses_a_full_disk(shared_set, monkeypatch, capsys):
+    from collections import namedtuple
+
+    from vprkit.cli import main
+
+    small = [part for key in ("size=S", "depth=1", "table_size=56", "local_channels=8") for part in ("-s", key)]
+    words = ["vpr", "evaluate", "selavpr", str(shared_set), "-w", "random:3", "--resize", "56", "--rerank", "3", *small]
+    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: namedtuple("Usage", "free")(1000))
+    with pytest.raises(SystemExit) as stop:
+        main()
+    told = capsys.readouterr().err
+    assert stop.value.code == 1 and "images as float16: 0.00 GB in" in told and "choose another --features" in told

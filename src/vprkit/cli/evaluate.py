@@ -102,6 +102,8 @@ def evaluate(
     query_method(chosen, queries_as)  # type: ignore[arg-type]
     results = []
     for benchmark in sets:
+        if second is not None:
+            shared.forecast_local(chosen, second, len(benchmark.database) + len(benchmark.queries), features)
         with bars(quiet or as_json) as progress:
             result = run(
                 chosen,

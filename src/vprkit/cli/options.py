@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from vprkit.evaluation.two_stage import Second
     from vprkit.method import Method
     from vprkit.retrieval.describe import Streaming
 
@@ -85,6 +86,33 @@ def forecast(method: "Method", images: int, folder: Path) -> None:
 
     size = bytes_of(images, method.dimension) / 1e6
     typer.echo(f"{images} images x {method.dimension} numbers: at most {size:.1f} MB in {folder}", err=True)
+
+
+def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
+    """Say on standard error what the second stage's local features will take, before they are made.
+
+    Raises:
+        ConfigError: the disk has not that much.
+    """
+    import shutil
+    import tempfile
+
+    from vprkit.errors import ConfigError
+    from vprkit.evaluation.two_stage import forecast, reranker_of
+
+    reranker_of(method)
+    needed = forecast(second, method, images)
+    if not needed:
+        return
+    folder = features if features is not None else Path(tempfile.gettempdir())
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    typer.echo(f"local features of {images} images as {second.dtype}: {needed / 1e9:.2f} GB in {folder}", err=True)
+    if needed > free:
+        raise ConfigError(
+            f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; choose another --features, "
+            "a smaller --local-dtype, or --local recompute"
+        )
 
 
 def projected(

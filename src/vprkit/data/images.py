@@ -188,14 +188,14 @@ def target_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[in
 
 
 def five_crops(image: Tensor, side: int) -> Tensor:
-    """(5, C, side, side): top-left, top-right, bottom-left, bottom-right and centre squares of a (C, H, W) image."""
+    """(..., 5, C, side, side): top-left, top-right, bottom-left, bottom-right and centre squares of (..., C, H, W)."""
     height, width = image.shape[-2:]
     if min(height, width) < side:
         raise ImageError(f"five crops of {side} px need an image at least that large, got {height}x{width}")
     bottom, right = height - side, width - side
     middle = (round(bottom / 2), round(right / 2))
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle]
-    return torch.stack([image[:, top : top + side, left : left + side] for top, left in corners])
+    return torch.stack([image[..., top : top + side, left : left + side] for top, left in corners], -4)
 
 
 def buckets(shapes: Sequence[Sequence[int]], batch_size: int) -> Iterator[list[int]]:

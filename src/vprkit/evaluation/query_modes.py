@@ -9,15 +9,15 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
+from vprkit.data import images as pictures
 from vprkit.errors import ConfigError
+from vprkit.evaluation.crop_votes import majority, nearest_crop
 from vprkit.features import Features
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
-from vprkit.retrieval.query_modes import majority, nearest_crop
 
 QueryMode = Literal["hard_resize", "single_query", "central_crop", "five_crops", "nearest_crop", "maj_voting"]
 CROPS = 5
@@ -37,7 +37,7 @@ class FiveCrops(nn.Module):
         self.side = side
 
     def forward(self, images: Tensor) -> Tensor:
-        crops = _corners(images, self.side)
+        crops = pictures.five_crops(images, self.side)
         output = self.network(crops.flatten(0, 1))
         vectors = output.global_ if isinstance(output, Features) else output
         joined: Tensor = vectors.reshape(len(images), -1)
@@ -100,15 +100,6 @@ def ranked_as(
 def _squared(scores: np.ndarray, metric: Metric) -> np.ndarray:
     """Squared L2 distances; unit vectors are assumed where inner products were measured."""
     return -scores if metric == "l2" else 2 - 2 * scores
-
-
-def _corners(images: Tensor, side: int) -> Tensor:
-    """(B, 5, C, side, side): as `vprkit.data.images.five_crops`, for a batch."""
-    height, width = images.shape[-2:]
-    bottom, right = height - side, width - side
-    middle = (round(bottom / 2), round(right / 2))
-    corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), middle]
-    return torch.stack([images[:, :, top : top + side, left : left + side] for top, left in corners], 1)
 
 
 def _shorter(preprocessing: Preprocessing) -> Preprocessing:

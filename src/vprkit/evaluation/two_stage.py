@@ -69,6 +69,15 @@ def reranker_of(method: Method) -> Reranker:
     return reranker
 
 
+def forecast(second: Second, method: Method, images: int) -> int | None:
+    """Bytes that the local features of so many images take; None where the method leaves images at their own size."""
+    size = method.preprocessing.fixed_size
+    if second.kept is None or size is None:
+        return 0 if second.kept is None else None
+    local = method.describe_batch(torch.zeros(1, method.preprocessing.channels, *size)).local
+    return 0 if local is None else images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2])
+
+
 def local_source(second: Second, built: Built, method: Method, records: Records, streaming: Streaming | None) -> Take:
     """Where the local features of described records come from."""
     if second.source == "recompute":

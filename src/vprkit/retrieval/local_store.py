@@ -51,13 +51,13 @@ class StoredLocal:
         rows = sum(part.size for part in shapes) // _HEADER.itemsize
         path = folder / f"{_PREFIX}.shapes.bin"
         self.shapes = np.memmap(path, _HEADER, "r", shape=(rows,)) if rows else np.zeros(0, _HEADER)
-        self._files, self._offsets = self._places(blocks)
+        self._files, self._shard, self._offsets = self._places(blocks)
         self._maps: dict[str, np.ndarray] = {}
 
     def encoded(self, row: int) -> Encoded:
         """What was kept of a row, without a copy."""
         tokens, height, width = (int(value) for value in self.shapes[row])
-        file = self._files[row]
+        file = self._files[self._shard[row]]
         if file not in self._maps:
             self._maps[file] = np.memmap(self.folder / file, np.uint8, "c")
         start = int(self._offsets[row])
@@ -70,21 +70,21 @@ class StoredLocal:
         """Float32 features of these rows on the CPU."""
         return self.codec.decode([self.encoded(int(row)) for row in rows])
 
-    def _places(self, blocks: Sequence[Block]) -> tuple[list[str], np.ndarray]:
-        """(file, offset) of every row."""
-        sizes = np.array(
-            [self.codec.bytes_of(int(tokens), self.channels) for tokens in self.shapes["tokens"]], np.int64
-        )
+    def _places(self, blocks: Sequence[Block]) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """The shards, and (N,) shard and offset of every row."""
+        sizes = self.shapes["tokens"].astype(np.int64) * self.codec.bytes_of(1, self.channels)
         files: list[str] = []
-        offsets = np.zeros(len(sizes), np.int64)
+        shard, offsets = np.zeros(len(sizes), np.int32), np.zeros(len(sizes), np.int64)
         for block in blocks:
             part = next((part for part in block.parts if _is_shard(part)), None)
             if part is None:
                 continue
+            if part.file not in files[-1:]:
+                files.append(part.file)
             mine = sizes[block.start : block.stop]
             offsets[block.start : block.stop] = part.start + np.cumsum(mine) - mine
-            files += [part.file] * len(mine)
-        return files, offsets
+            shard[block.start : block.stop] = len(files) - 1
+        return files, shard, offsets
 
 
 def _is_shard(part: Appended) -> bool:

@@ -159,7 +159,7 @@ class _Vectors:
         self.places = places
         self.known = np.unique(database)
         self.queries = {int(query): place for place, query in enumerate(queries)}
-        self.database = describe(self.known).astype(np.float64)
+        self.database = describe(self.known)
         self.asked = describe(len(places.database) + queries).astype(np.float64)
 
     def nearest_positive(self, query: int) -> int:

@@ -5,9 +5,8 @@ together and pushes others apart (Ali-bey et al., GSV-Cities, Neurocomputing 202
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,10 +101,13 @@ class PlaceTask(Task):
         return [rows for rows in self.sampler.epoch(epoch) if len(rows) >= world_size()]
 
     def read(self, row: int, generator: np.random.Generator) -> Tensor:
-        if self.change_photo is None:
+        change = self.change_photo
+        if change is None:
             return self.kept.get(row, lambda: pictures.load(self.places.photo(row), self.preprocessing))
-        change = _bound(self.change_photo, generator)  # another picture each time: nothing to keep
-        return pictures.load(self.places.photo(row), self.preprocessing, transform=change)
+        # Another picture each time, so there is nothing to keep.
+        return pictures.load(
+            self.places.photo(row), self.preprocessing, transform=lambda picture: change(picture, generator)
+        )
 
     def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> PlaceBatch:
         labels = self.places.labels[rows.ravel()]
@@ -202,7 +204,3 @@ def sized(preprocessing: Preprocessing, size: tuple[int, int]) -> Preprocessing:
 def _seed(settings: PlaceConfig) -> int:
     """The draws of places follow the recipe's seed unless the sampling has one of its own."""
     return settings.sampling.seed or settings.seed
-
-
-def _bound(change: Callable[..., Any], generator: np.random.Generator) -> Callable[[Any], Any]:
-    return partial(change, generator=generator)

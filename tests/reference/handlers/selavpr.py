@@ -13,6 +13,7 @@ from vprkit.aggregators.gem import GeM
 from vprkit.backbones.vit import ViTConfig
 from vprkit.backbones.vit_blocks import Block, BlockAdapters
 from vprkit.data.positives import Positives
+from vprkit.evaluation.crop_votes import majority, nearest_crop
 from vprkit.evaluation.recall import first_hits, recall_at
 from vprkit.losses.triplet import sare_independent, sare_joint, triplet_hinge
 from vprkit.methods.selavpr.adapters import Adapter
@@ -20,7 +21,6 @@ from vprkit.methods.selavpr.local_matches import local_hinge, match_similarity
 from vprkit.methods.selavpr.network import LocalAdapt, SelaVPR
 from vprkit.rerank.mutual import best_cells, count_matches
 from vprkit.retrieval.index import ExactIndex
-from vprkit.retrieval.query_modes import majority, nearest_crop
 
 
 def network(case: Case) -> SelaVPR:
