@@ -6,13 +6,19 @@ Run with OMP_NUM_THREADS=1 for one thread.
 import argparse
 import resource
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from common import best_of, table
 from torch import Tensor
 
 from vprkit import device as devices
+from vprkit.features import Features, LocalFeatures
 from vprkit.rerank.mutual import TILE, count_matches
+from vprkit.rerank.mutual_matches import MutualMatches
+from vprkit.rerank.reranker import Shortlist, scores_of
+
+RANKED = ("exact", "half", "checked")
 
 
 def plain(query: Tensor, candidates: Tensor) -> Tensor:
@@ -65,26 +71,31 @@ def main(count: int, cells: int, channels: int, repeats: int) -> None:
     memory = peak_megabytes() - before
     bare = best_of(lambda: products(query, candidates, TILE), repeats)
     ours = best_of(lambda: count_matches(query, candidates), repeats)
-    halves = query.bfloat16(), candidates.bfloat16()
-    rough = count_matches(*halves)
-    half = best_of(lambda: count_matches(*halves), repeats)
+    local = LocalFeatures(candidates, torch.full((count,), cells))
+    shortlist = Shortlist(np.arange(count), lambda numbers: Features(candidates[:, 0], local)[torch.from_numpy(numbers)],
+                          4 * cells * channels)  # fmt: skip
+    asked = Features(query[:1], LocalFeatures(query[None], torch.tensor([cells])))
+    ways = {name: (lambda name=name: scores_of(MutualMatches(products=name), asked, shortlist)) for name in RANKED}
+    counts = {name: way() for name, way in ways.items()}
+    seconds = {name: best_of(way, repeats) for name, way in ways.items()}
     usual = best_of(lambda: plain(query, candidates), max(1, repeats - 1))
     assert torch.equal(exact, plain(query, candidates)), "the plain way counts otherwise"
     table(
         f"1 query x {count} candidates of {cells} x {channels}",
         ("", "seconds", "ms per candidate", "times the bare products"),
         [
-            (name, f"{seconds:.2f}", f"{1000 * seconds / count:.1f}", f"{seconds / bare:.2f}")
-            for name, seconds in (
+            (name, f"{taken:.2f}", f"{1000 * taken / count:.1f}", f"{taken / bare:.2f}")
+            for name, taken in (
                 ("bare fp32 products", bare),
-                ("counted, exact", ours),
-                ("counted, bf16", half),
+                ("kernel, exact", ours),
+                *((f"re-ranker, {name}", taken) for name, taken in seconds.items()),
                 ("plain formulation", usual),
             )
         ],
     )
     print(f"\nexact is {usual / ours:.1f} times faster than plain; memory beyond the features {memory:.0f} MB")
-    print(f"bf16 against exact: {agreement(exact, rough)}")
+    for name in RANKED:
+        print(f"{name} against exact: {agreement(counts['exact'], counts[name])}")
 
 
 if __name__ == "__main__":

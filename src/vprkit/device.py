@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -48,6 +49,11 @@ def resolve_precision(precision: str, device: torch.device) -> Precision:
     if precision not in _DTYPES:
         raise ConfigError(f"precision '{precision}' is unknown; use auto, fp32, bf16 or fp16")
     return precision  # type: ignore[return-value]
+
+
+def half_type(device: torch.device) -> torch.dtype:
+    """The half precision for products of unit vectors: fp16 keeps three more bits, CPUs have units for bf16 alone."""
+    return torch.bfloat16 if device.type == "cpu" else torch.float16
 
 
 @contextlib.contextmanager
@@ -97,3 +103,13 @@ def cpu_has_fast_bf16() -> bool:
     """True where the CPU has bf16 units (AVX512-BF16 or AMX), so that bf16 describing is worth offering."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def free_memory() -> int | None:
+    """Bytes of RAM that a program can still have without swapping; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    found = next((line for line in lines if line.startswith("MemAvailable:")), None)
+    return None if found is None else 1024 * int(found.split()[1])

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 import vprkit
+from vprkit.cli import options as shared
 from vprkit.errors import ConfigError, NotAvailable, StoreError
 from vprkit.evaluation.two_stage import Second, forecast
 from vprkit.features import LocalFeatures
 from vprkit.rerank.mutual import count_matches
+from vprkit.rerank.mutual_matches import MutualMatches
 from vprkit.retrieval import local_store
 from vprkit.retrieval.local_codec import LocalCodec
 
@@ -158,3 +160,38 @@ def test_the_command_says_it_and_refuses_a_full_disk(shared_set, monkeypatch, ca
         main()
     told = capsys.readouterr().err
     assert stop.value.code == 1 and "images as float16: 0.00 GB in" in told and "choose another --features" in told
+
+
+def test_another_second_stage_may_be_given_and_is_told(selavpr, benchmark):
+    class Backwards:
+        """The last candidate is the best."""
+
+        def begin(self, query, shortlist):
+            self.seen = 0
+            return self
+
+        def score(self, candidates):
+            self.seen += len(candidates)
+            return torch.arange(self.seen - len(candidates), self.seen)
+
+    given = vprkit.evaluate(selavpr, benchmark, rerank=Second(4, reranker=Backwards()), ks=(5,))
+    plain = vprkit.evaluate(selavpr, benchmark, ks=(5,))
+    for before, after in zip(plain.rankings, given.rankings, strict=True):
+        assert after.ranking == before.ranking[:4][::-1] + before.ranking[4:]
+    assert given.second_stage["reranker"] == "Backwards" and given.second_stage["count"] == 4
+    own = vprkit.evaluate(selavpr, benchmark, rerank=2)
+    assert own.second_stage["reranker"] == "MutualMatches" and own.second_stage["products"] == "exact"
+
+
+def test_the_command_changes_the_second_stage_and_checks_memory(selavpr, benchmark, tmp_path, monkeypatch):
+    options = shared.second_of(selavpr, 3, "ram", "int8", ["products=checked", "doubt=0.1"])
+    assert options.reranker == MutualMatches(products="checked", doubt=0.1)
+    with pytest.raises(ConfigError, match="unknown key 'product'.*did you mean 'products'"):
+        shared.second_of(selavpr, 3, "ram", "int8", ["product=half"])
+    with pytest.raises(ConfigError, match="ask for one with --rerank N"):
+        shared.second_of(selavpr, None, "ram", "int8", ["products=half"])
+    monkeypatch.setattr("vprkit.device.free_memory", lambda: 1000)
+    with pytest.raises(ConfigError, match="GB of memory.*choose --local store"):
+        shared.forecast_local(selavpr, options, 10, tmp_path)
+    monkeypatch.setattr("vprkit.device.free_memory", lambda: 10**12)
+    shared.forecast_local(selavpr, options, 10, tmp_path)

@@ -7,8 +7,11 @@ import vprkit
 from tests.conftest import picture
 from vprkit.errors import NotAvailable
 from vprkit.features import Features, LocalFeatures
-from vprkit.report.matches import Pair, draw_attention, draw_matches, match
+from vprkit.report.matches import Pair, consistent, draw_attention, draw_matches, match
 from vprkit.rerank.mutual_matches import MutualMatches
+from vprkit.rerank.reranker import Shortlist
+
+NONE = Shortlist(np.zeros(0, np.int64), lambda numbers: Features(torch.zeros(0, 1)), 1)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,7 @@ def test_matches_are_those_that_are_counted():
         for _ in range(2)
     )
     found = MutualMatches().matches(query, other)
-    assert len(found) == MutualMatches(single_is_none=False).begin(query, 1).score(other).item()
+    assert len(found) == MutualMatches(single_is_none=False).begin(query, NONE).score(other).item()
     similar = query.local.tokens[0] @ other.local.tokens[0].T
     for mine, theirs in found.tolist():
         assert similar[mine].argmax() == theirs and similar[:, theirs].argmax() == mine
@@ -78,3 +81,18 @@ def test_the_commands_write_pictures(tmp_path, monkeypatch, capsys):
             main()
         assert not stop.value.code and Image.open(out).size[0] > 50
     assert "matches:" in capsys.readouterr().out
+
+
+def test_outliers_that_fit_no_common_geometry_are_dropped():
+    generator = np.random.default_rng(5)
+    scene = np.c_[generator.uniform(-2, 2, (60, 2)), generator.uniform(4, 9, 60)]
+    moved = scene @ np.array([[0.99, 0, 0.1], [0, 1, 0], [-0.1, 0, 0.99]]) + (0.8, 0.1, 0.2)
+    first, second = (112 + 100 * points[:, :2] / points[:, 2:] for points in (scene, moved))
+    wrong = generator.choice(60, 15, replace=False)
+    second[wrong] = generator.uniform(0, 224, (15, 2))
+    kept = consistent(Pair(first, second, (224, 224)), pixels=2.0)
+    right = np.setdiff1d(np.arange(60), wrong)
+    survived = {tuple(point) for point in kept.first.tolist()}
+    assert sum(tuple(first[i].tolist()) in survived for i in right) >= 43
+    assert sum(tuple(first[i].tolist()) in survived for i in wrong) <= 4  # near the line by chance
+    assert len(consistent(Pair(first[:7], second[:7], (224, 224))).first) == 0

@@ -5,8 +5,8 @@ import torch
 from vprkit.errors import VprError
 from vprkit.features import Features, LocalFeatures
 from vprkit.rerank.mutual import best_cells, count_matches, lowest_argmax
-from vprkit.rerank.mutual_matches import MutualMatches
-from vprkit.rerank.reranker import rerank
+from vprkit.rerank.mutual_matches import MutualMatches, near_ties
+from vprkit.rerank.reranker import Shortlist, rerank, scores_of
 
 
 def by_loops(query, candidate):
@@ -53,6 +53,9 @@ def test_shapes_are_checked():
         count_matches(torch.zeros(3, 4), torch.zeros(2, 3, 4), tile=0)
 
 
+NONE = Shortlist(np.zeros(0, np.int64), lambda numbers: Features(torch.zeros(0, 1)), 1)
+
+
 def local(tokens, counts=None):
     counts = torch.tensor(counts or [tokens.shape[1]] * len(tokens))
     return Features(torch.zeros(len(tokens), 1), LocalFeatures(tokens, counts))
@@ -62,7 +65,7 @@ def test_padding_does_not_match():
     generator = torch.Generator().manual_seed(2)
     tokens = torch.randn(3, 6, 4, generator=generator)
     query = local(torch.randn(1, 7, 4, generator=generator))
-    scorer = MutualMatches().begin(query, 3)
+    scorer = MutualMatches().begin(query, NONE)
     ragged = scorer.score(local(tokens, [6, 3, 5]))
     alone = [scorer.score(local(tokens[row : row + 1, :count])).item() for row, count in enumerate([6, 3, 5])]
     assert ragged.tolist() == alone
@@ -70,8 +73,8 @@ def test_padding_does_not_match():
 
 def test_one_match_counts_as_none_unless_asked():
     query = local(torch.ones(1, 3, 2))
-    assert MutualMatches().begin(query, 1).score(local(torch.ones(1, 3, 2))).tolist() == [0]
-    assert MutualMatches(single_is_none=False).begin(query, 1).score(local(torch.ones(1, 3, 2))).tolist() == [1]
+    assert MutualMatches().begin(query, NONE).score(local(torch.ones(1, 3, 2))).tolist() == [0]
+    assert MutualMatches(single_is_none=False).begin(query, NONE).score(local(torch.ones(1, 3, 2))).tolist() == [1]
 
 
 class Fixed:
@@ -94,3 +97,27 @@ def test_equal_scores_keep_their_order_and_the_rest_follows(row_bytes):
     found = rerank(Fixed(), candidates([7]), np.array([7, 3, 9, 4, 5]), 4, candidates, row_bytes)
     assert found.numbers.tolist() == [3, 9, 7, 4, 5]
     assert found.scores.tolist() == [2.0, 2.0, 1.0, 1.0, float("-inf")]
+
+
+def test_near_ties_are_neighbours_in_the_order():
+    assert near_ties(np.array([100, 50, 98, 10, 10]), 0.05).tolist() == [0, 2, 3, 4]
+    assert near_ties(np.array([100, 50, 98]), 0.0).tolist() == []
+    assert near_ties(np.array([7]), 0.5).tolist() == []
+    assert near_ties(np.array([0, 0]), 0.0).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("row_bytes", [1, 2**26])
+def test_half_precision_with_near_ties_counted_again_keeps_the_exact_order(row_bytes):
+    generator = torch.Generator().manual_seed(3)
+    cells = torch.nn.functional.normalize(torch.randn(400, 16, generator=generator), dim=-1)
+    noise = torch.linspace(0.1, 0.3, 24)[torch.randperm(24, generator=generator)][:, None, None]
+    others = torch.nn.functional.normalize(cells + noise * torch.randn(24, 400, 16, generator=generator), dim=-1)
+    shortlist = Shortlist(np.arange(24), lambda numbers: local(others[torch.from_numpy(numbers)]), row_bytes)
+    exact, half, checked = (
+        scores_of(MutualMatches(products=products, doubt=0.2), local(cells[None]), shortlist)
+        for products in ("exact", "half", "checked")
+    )
+    order = torch.argsort(-exact, stable=True)
+    assert not torch.equal(half, exact), "half precision counts as exactly: this test shows nothing"
+    assert torch.equal(torch.argsort(-checked, stable=True), order)
+    assert ((checked == exact) | (checked == half)).all() and (checked == exact).sum() > (half == exact).sum()

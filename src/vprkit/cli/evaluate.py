@@ -36,6 +36,7 @@ def evaluate(
     ] = None,
     local: Annotated[str, typer.Option(help="Where their local features are kept: store, ram or recompute.")] = "store",
     local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
+    rerank_set: shared.RerankSettings = None,
     queries_as: Annotated[
         str,
         typer.Option(help="hard_resize, single_query, central_crop, five_crops, nearest_crop or maj_voting."),
@@ -72,7 +73,8 @@ def evaluate(
     from vprkit.files import refuse_folder, refuse_to_overwrite
 
     ks = _whole_numbers(recall)
-    second = None if rerank is None else Second(rerank, local, local_dtype)  # type: ignore[arg-type]
+    if rerank is not None:
+        Second(rerank, local, local_dtype)  # type: ignore[arg-type]
     shared.check_method(method)
     names = matching_protocols(protocol) if protocol else [None]
     asked = [(path, name) for path in data for name in names]
@@ -100,6 +102,7 @@ def evaluate(
     if pca is not None:
         chosen = shared.projected(chosen, pca, pca_data, batch_size, workers, quiet or as_json)
     query_method(chosen, queries_as)  # type: ignore[arg-type]
+    second = shared.second_of(chosen, rerank, local, local_dtype, rerank_set)
     results = []
     for benchmark in sets:
         if second is not None:

@@ -16,6 +16,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16 of the network.")]
 Resize = Annotated[str | None, typer.Option(help="Other image size: 322, 480x640, shorter:480 or none.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="Option of the method, key=value; repeat.")]
+RerankSettings = Annotated[
+    list[str] | None, typer.Option("--rerank-set", help="Option of the second stage, key=value; repeat.")
+]
 BatchSize = Annotated[int, typer.Option(help="Images per forward pass.")]
 Workers = Annotated[int | None, typer.Option(help="Decoding threads (default: one per core).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
@@ -80,6 +83,34 @@ def settings_of(settings: list[str] | None) -> dict[str, Any]:
     return values
 
 
+def second_of(
+    method: "Method", rerank: int | None, local: str, local_dtype: str, settings: list[str] | None
+) -> "Second | None":
+    """The second stage that a command's options ask for.
+
+    Raises:
+        NotAvailable: the method has none.
+        ConfigError: an option is unknown, or there are options for a second stage that is not asked for.
+    """
+    import dataclasses
+
+    from vprkit.config import override
+    from vprkit.errors import ConfigError
+    from vprkit.evaluation.two_stage import Second
+
+    if rerank is None:
+        if settings:
+            raise ConfigError("--rerank-set changes the second stage; ask for one with --rerank N")
+        return None
+    second = Second(rerank, local, local_dtype)  # type: ignore[arg-type]
+    reranker = second.of(method)
+    if not settings:
+        return second
+    if not dataclasses.is_dataclass(reranker):
+        raise ConfigError(f"the second stage of '{method.name}' has no settings")
+    return dataclasses.replace(second, reranker=override(reranker, settings))
+
+
 def forecast(method: "Method", images: int, folder: Path) -> None:
     """Say on standard error what describing will need, before it starts."""
     from vprkit.retrieval.build import forecast as bytes_of
@@ -92,22 +123,32 @@ def forecast_local(method: "Method", second: "Second", images: int, features: Pa
     """Say on standard error what the second stage's local features will take, before they are made.
 
     Raises:
-        ConfigError: the disk has not that much.
+        NotAvailable: the method has no second stage.
+        ConfigError: the disk, or for `ram` the memory, has not that much.
     """
     import shutil
     import tempfile
 
+    from vprkit.device import free_memory
     from vprkit.errors import ConfigError
-    from vprkit.evaluation.two_stage import forecast, reranker_of
+    from vprkit.evaluation.two_stage import forecast
 
-    reranker_of(method)
+    second.of(method)
     needed = forecast(second, method, images)
     if not needed:
         return
+    memory = free_memory()
+    if second.source == "ram" and memory is not None and needed > memory:
+        raise ConfigError(
+            f"local features of {images} images as {second.dtype} take {needed / 1e9:.1f} GB of memory, "
+            f"{memory / 1e9:.1f} GB are free; choose --local store, a smaller --local-dtype, or --local recompute"
+        )
     folder = features if features is not None else Path(tempfile.gettempdir())
     existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
-    typer.echo(f"local features of {images} images as {second.dtype}: {needed / 1e9:.2f} GB in {folder}", err=True)
+    also = ", and as much memory" if second.source == "ram" else ""
+    size = f"{needed / 1e9:.2f} GB in {folder}{also}"
+    typer.echo(f"local features of {images} images as {second.dtype}: {size}", err=True)
     if needed > free:
         raise ConfigError(
             f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; choose another --features, "

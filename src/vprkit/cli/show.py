@@ -19,6 +19,9 @@ def matches(
     second: Annotated[Path, typer.Argument(help="Another one.")],
     out: Out = Path("matches.jpg"),
     most: Annotated[int, typer.Option(help="Lines at most.")] = 100,
+    ransac: Annotated[
+        float | None, typer.Option(help="Keep matches within so many pixels of one epipolar geometry (published: 5).")
+    ] = None,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
@@ -28,13 +31,15 @@ def matches(
 ) -> None:
     """Draw which cells of two photos match."""
     from vprkit.files import refuse_to_overwrite
-    from vprkit.report.matches import draw_matches, match
+    from vprkit.report.matches import consistent, draw_matches, match
 
     refuse_to_overwrite(out, overwrite)
     chosen = shared.load(method, weights, device, precision, resize, settings, False)
-    pair = match(chosen, first, second)
+    found = match(chosen, first, second)
+    pair = found if ransac is None else consistent(found, ransac)
     draw_matches(first, second, pair, most).save(out)
-    typer.echo(f"{len(pair.first)} matches: {out}")
+    dropped = "" if ransac is None else f" of {len(found.first)}, the others fit no common geometry"
+    typer.echo(f"{len(pair.first)} matches{dropped}: {out}")
 
 
 @app.command("attention")

@@ -22,7 +22,7 @@ from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
-from vprkit.evaluation.two_stage import Second, local_source, rerank_all, reranker_of
+from vprkit.evaluation.two_stage import Second, local_source, rerank_all
 from vprkit.method import Method
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
@@ -68,7 +68,7 @@ def evaluate(
     ks, timings = _checked_ks(ks), Timings()
     second = Second(rerank) if isinstance(rerank, int) else rerank
     if second is not None:
-        reranker_of(method)
+        second.of(method)
     asking = query_method(method, queries_as)
     with tempfile.TemporaryDirectory(prefix="vprkit-") as scratch:
         folder = Path(features) if features is not None else Path(scratch)
@@ -107,7 +107,9 @@ def evaluate(
     if second is None:
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
-    return dataclasses.replace(result, first_stage=before.recalls, reranked=second.count)
+    return dataclasses.replace(
+        result, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
+    )
 
 
 _Side = tuple[np.ndarray, np.ndarray, Built]

@@ -99,6 +99,7 @@ class Result:
         reranked: candidates that a second stage looked at again, None without one; their scores are the second stage's,
             images beyond them have none.
         first_stage: K -> recall before the second stage.
+        second_stage: its settings.
     """
 
     benchmark: str
@@ -129,6 +130,7 @@ class Result:
     created: str = ""
     reranked: int | None = None
     first_stage: dict[int, float] = field(default_factory=dict)
+    second_stage: dict[str, Any] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:

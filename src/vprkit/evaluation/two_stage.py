@@ -1,13 +1,15 @@
 """The second stage of an evaluation: the shortlist of every query, looked at again."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from vprkit import config
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
@@ -30,11 +32,13 @@ class Second:
         source: where candidates' local features come from: `store` (on disk, memory-mapped), `ram`, or `recompute`
             (described again for every query: no space, much time).
         dtype: how they are kept; recomputing passes through the same rounding, so all three agree.
+        reranker: what compares; none: the method's own second stage.
     """
 
     count: int
     source: Source = "store"
     dtype: LocalDtype = "float16"
+    reranker: Reranker | None = None
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -52,21 +56,27 @@ class Second:
         """The codec of what describing keeps; None where nothing is."""
         return None if self.source == "recompute" else self.codec
 
+    def of(self, method: Method) -> Reranker:
+        """What compares.
+
+        Raises:
+            NotAvailable: the method has no second stage, and none was given.
+        """
+        found: Reranker | None = self.reranker or method.reranker
+        if found is None:
+            raise NotAvailable(f"method '{method.name}' has no second stage; leave rerank out")
+        return found
+
+    def told(self, method: Method) -> dict[str, Any]:
+        """What a result says about it."""
+        reranker: Any = self.of(method)
+        settings = config.to_dict(reranker) if dataclasses.is_dataclass(reranker) else {}
+        kept = {"count": self.count, "source": self.source, "dtype": self.dtype}
+        return {**kept, "reranker": type(reranker).__name__, **settings}
+
 
 Take = Callable[[np.ndarray], LocalFeatures]
 """Local features of records by their numbers, on the CPU."""
-
-
-def reranker_of(method: Method) -> Reranker:
-    """The method's second stage.
-
-    Raises:
-        NotAvailable: it has none.
-    """
-    if method.reranker is None:
-        raise NotAvailable(f"method '{method.name}' has no second stage; leave rerank out")
-    reranker: Reranker = method.reranker
-    return reranker
 
 
 def forecast(second: Second, method: Method, images: int) -> int | None:
@@ -105,7 +115,7 @@ def rerank_all(
         timings: receives `rerank` (per query).
         progress: called with the queries done since the last call.
     """
-    reranker, device = reranker_of(method), method.device
+    reranker, device = second.of(method), method.device
     numbers, scores = np.full_like(ranked, -1), np.full(ranked.shape, -np.inf)
     row_bytes: int | None = None
 

@@ -3,16 +3,21 @@
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from vprkit import device as devices
+from vprkit import extras
 from vprkit.data import images as pictures
 from vprkit.errors import NotAvailable
 from vprkit.features import Features
 from vprkit.method import Method, Photo
 
 GAP = 8
+_MINIMAL = 8
+"""Matches that a fundamental matrix needs, and one to tell it from chance."""
+
 HEAT = 0.6
 """Share of the heat in an overlay; the photo is added whole, as published."""
 
@@ -61,6 +66,24 @@ def match(method: Method, first: Photo, second: Photo) -> Pair:
     height, width = tensors[0].shape[-2:]
     points = [_pixels(pairs[:, side], grid, (height, width)) for side, grid in enumerate(grids) if grid is not None]
     return Pair(points[0], points[1], (height, width))
+
+
+def consistent(pair: Pair, pixels: float = 5.0) -> Pair:
+    """The matches that one fundamental matrix explains (RANSAC): an outlier filter for pictures, never for scores.
+
+    Args:
+        pair: what was matched.
+        pixels: greatest distance from the epipolar line.
+
+    Raises:
+        MissingExtra: kornia is not installed.
+    """
+    if len(pair.first) < _MINIMAL:
+        return pair._replace(first=pair.first[:0], second=pair.second[:0])
+    ransac = extras.require("train", "kornia.geometry.ransac").RANSAC("fundamental", inl_th=pixels, seed=0)
+    _, inliers = ransac(*(torch.from_numpy(side).float() for side in (pair.first, pair.second)))
+    kept = inliers.numpy().astype(bool)
+    return pair._replace(first=pair.first[kept], second=pair.second[kept])
 
 
 def draw_matches(first: Photo, second: Photo, pair: Pair, most: int = 100) -> Image.Image:

@@ -1,7 +1,7 @@
 """What a second look is: a query is prepared once, then scores its candidates block by block."""
 
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,33 @@ BLOCK_BYTES = 2**26
 """Local features of candidates at once, as float32."""
 
 
+class Shortlist:
+    """The candidates that one query is compared with, best first; their features come when they are asked for.
+
+    Args:
+        numbers: (N,) database numbers.
+        features: gives features of database numbers.
+        row_bytes: of one candidate's features, so that memory stays bounded by a block.
+    """
+
+    def __init__(self, numbers: np.ndarray, features: Callable[[np.ndarray], Features], row_bytes: int) -> None:
+        self.numbers = numbers
+        self._features = features
+        self._block = max(1, BLOCK_BYTES // max(1, row_bytes))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def take(self, places: np.ndarray) -> Iterator[Features]:
+        """Features of the candidates at these places, block by block."""
+        for start in range(0, len(places), self._block):
+            yield self._features(self.numbers[places[start : start + self._block]])
+
+    def blocks(self) -> Iterator[Features]:
+        """Features of all, in order."""
+        return self.take(np.arange(len(self.numbers)))
+
+
 class Scorer(Protocol):
     """A query ready to be compared."""
 
@@ -20,11 +47,19 @@ class Scorer(Protocol):
         """(C,) scores of a block of candidates, higher is better."""
 
 
+@runtime_checkable
+class Settling(Protocol):
+    """A scorer that may change its mind once it has seen all scores."""
+
+    def settle(self, scores: Tensor) -> Tensor:
+        """(N,) final scores of the shortlist."""
+
+
 class Reranker(Protocol):
     """Compares a query with the shortlist that the first stage gave it."""
 
-    def begin(self, query: Features, shortlist: int) -> Scorer:
-        """Prepare a query (one row) that will be compared with `shortlist` candidates, best first."""
+    def begin(self, query: Features, shortlist: Shortlist) -> Scorer:
+        """Prepare a query (one row) that will be compared with all of `shortlist`, block by block, in order."""
 
 
 class Reranked(NamedTuple):
@@ -53,13 +88,19 @@ def rerank(
         candidates: gives features of database numbers.
         row_bytes: of one candidate's features, so that memory stays bounded by a block.
     """
-    shortlist = numbers[:count]
-    scorer = reranker.begin(query, len(shortlist))
-    size = max(1, BLOCK_BYTES // max(1, row_bytes))
-    parts = [scorer.score(candidates(shortlist[start : start + size])) for start in range(0, len(shortlist), size)]
-    scores = torch.cat(parts).double().cpu().numpy() if parts else np.zeros(0)
+    shortlist = Shortlist(numbers[:count], candidates, row_bytes)
+    scores = scores_of(reranker, query, shortlist).double().cpu().numpy()
     order = np.argsort(-scores, kind="stable")
     rest = numbers[len(shortlist) :]
     return Reranked(
-        np.concatenate([shortlist[order], rest]), np.concatenate([scores[order], np.full(len(rest), -np.inf)])
+        np.concatenate([shortlist.numbers[order], rest]), np.concatenate([scores[order], np.full(len(rest), -np.inf)])
     )
+
+
+def scores_of(reranker: Reranker, query: Features, shortlist: Shortlist) -> Tensor:
+    """(N,) scores of a shortlist, in its order."""
+    if not len(shortlist):
+        return torch.zeros(0)
+    scorer = reranker.begin(query, shortlist)
+    scores = torch.cat([scorer.score(block) for block in shortlist.blocks()])
+    return scorer.settle(scores) if isinstance(scorer, Settling) else scores
