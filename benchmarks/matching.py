@@ -72,8 +72,8 @@ def main(count: int, cells: int, channels: int, repeats: int) -> None:
     bare = best_of(lambda: products(query, candidates, TILE), repeats)
     ours = best_of(lambda: count_matches(query, candidates), repeats)
     local = LocalFeatures(candidates, torch.full((count,), cells))
-    shortlist = Shortlist(np.arange(count), lambda numbers: Features(candidates[:, 0], local)[torch.from_numpy(numbers)],
-                          4 * cells * channels)  # fmt: skip
+    held = Features(candidates[:, 0], local)
+    shortlist = Shortlist(np.arange(count), lambda numbers: held[torch.from_numpy(numbers)], 4 * cells * channels)
     asked = Features(query[:1], LocalFeatures(query[None], torch.tensor([cells])))
     ways = {name: (lambda name=name: scores_of(MutualMatches(products=name), asked, shortlist)) for name in RANKED}
     counts = {name: way() for name, way in ways.items()}
