@@ -82,10 +82,16 @@ def test_codecs(dtype, error):
     tokens = torch.nn.functional.normalize(torch.randn(2, 5, 8, generator=generator), dim=-1)
     tokens[1, 3:] = 0
     codec = LocalCodec(dtype)
-    encoded = codec.encode(LocalFeatures(tokens, torch.tensor([5, 3]), None))
-    assert [len(row.tokens) for row in encoded] == [5, 3]
-    assert encoded[0].nbytes == codec.bytes_of(5, 8)
-    back = codec.decode(encoded)
+    saliency = torch.rand(2, 5, generator=generator)
+    saliency[0, 2] = torch.nan
+    for given in (None, saliency):
+        encoded = codec.encode(LocalFeatures(tokens, torch.tensor([5, 3]), None, saliency=given))
+        assert [len(row.tokens) for row in encoded] == [5, 3]
+        assert encoded[0].nbytes == len(encoded[0].tobytes()) == codec.bytes_of(5, 8, given is not None)
+        back = codec.decode(encoded)
+        assert (back.saliency is None) == (given is None)
+    assert torch.equal(back.saliency[0].nan_to_num(9), saliency[0].nan_to_num(9))  # every bit
+    assert torch.equal(back.saliency[1, :3], saliency[1, :3])
     assert (back.tokens - tokens).abs().max() <= error and back.counts.tolist() == [5, 3]
     assert torch.equal(codec.decode(codec.encode(back)).tokens, back.tokens)  # a second pass changes nothing
 
@@ -184,12 +190,12 @@ def test_another_second_stage_may_be_given_and_is_told(selavpr, benchmark):
 
 
 def test_the_command_changes_the_second_stage_and_checks_memory(selavpr, benchmark, tmp_path, monkeypatch):
-    options = shared.second_of(selavpr, 3, "ram", "int8", ["products=checked", "doubt=0.1"])
+    options = shared.second_of(selavpr, 3, "ram", "int8", "first_stage", ["products=checked", "doubt=0.1"])
     assert options.reranker == MutualMatches(products="checked", doubt=0.1)
     with pytest.raises(ConfigError, match="unknown key 'product'.*did you mean 'products'"):
-        shared.second_of(selavpr, 3, "ram", "int8", ["product=half"])
+        shared.second_of(selavpr, 3, "ram", "int8", "first_stage", ["product=half"])
     with pytest.raises(ConfigError, match="ask for one with --rerank N"):
-        shared.second_of(selavpr, None, "ram", "int8", ["products=half"])
+        shared.second_of(selavpr, None, "ram", "int8", "first_stage", ["products=half"])
     monkeypatch.setattr("vprkit.device.free_memory", lambda: 1000)
     with pytest.raises(ConfigError, match="GB of memory.*choose --local store"):
         shared.forecast_local(selavpr, options, 10, tmp_path)

@@ -100,7 +100,7 @@ class Case:
         self.compare(name, actual, self.output(name))
 
     def compare(self, name: str, actual: Any, expected: Any) -> None:
-        """Assert |actual - expected| <= atol + rtol |expected|, same shape; integers exactly."""
+        """Assert |actual - expected| <= atol + rtol |expected|, same shape; integers exactly; NaN equals NaN alone."""
         found, wanted = _array(actual), _array(expected)
         assert found.shape == wanted.shape, f"{self.name}: {name} has shape {found.shape}, expected {wanted.shape}"
         if wanted.dtype.kind in "iub":
@@ -108,8 +108,11 @@ class Case:
             assert np.array_equal(found, wanted), f"{self.name}: {name} differs"
             return
         rtol, atol = self.tolerance(name)
-        error = np.abs(found.astype(np.float64) - wanted.astype(np.float64))
-        bound = atol + rtol * np.abs(wanted.astype(np.float64))
+        unknown = np.isnan(wanted)
+        assert np.array_equal(np.isnan(found), unknown), f"{self.name}: {name} is NaN elsewhere than expected"
+        found, wanted = (np.where(unknown, 0.0, values.astype(np.float64)) for values in (found, wanted))
+        error = np.abs(found - wanted)
+        bound = atol + rtol * np.abs(wanted)
         worst = float((error - bound).max()) if error.size else 0.0
         assert worst <= 0, f"{self.name}: {name} is off by {error.max():.3g} (rtol {rtol}, atol {atol})"
 

@@ -36,6 +36,7 @@ def evaluate(
     ] = None,
     local: Annotated[str, typer.Option(help="Where their local features are kept: store, ram or recompute.")] = "store",
     local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
+    ties: Annotated[str, typer.Option(help="Who is first of equal scores: first_stage or reversed.")] = "first_stage",
     rerank_set: shared.RerankSettings = None,
     queries_as: Annotated[
         str,
@@ -74,7 +75,7 @@ def evaluate(
 
     ks = _whole_numbers(recall)
     if rerank is not None:
-        Second(rerank, local, local_dtype)  # type: ignore[arg-type]
+        Second(rerank, local, local_dtype, ties=ties)  # type: ignore[arg-type]
     shared.check_method(method)
     names = matching_protocols(protocol) if protocol else [None]
     asked = [(path, name) for path in data for name in names]
@@ -102,7 +103,7 @@ def evaluate(
     if pca is not None:
         chosen = shared.projected(chosen, pca, pca_data, batch_size, workers, quiet or as_json)
     query_method(chosen, queries_as)  # type: ignore[arg-type]
-    second = shared.second_of(chosen, rerank, local, local_dtype, rerank_set)
+    second = shared.second_of(chosen, rerank, local, local_dtype, ties, rerank_set)
     results = []
     for benchmark in sets:
         if second is not None:

@@ -84,7 +84,7 @@ def settings_of(settings: list[str] | None) -> dict[str, Any]:
 
 
 def second_of(
-    method: "Method", rerank: int | None, local: str, local_dtype: str, settings: list[str] | None
+    method: "Method", rerank: int | None, local: str, local_dtype: str, ties: str, settings: list[str] | None
 ) -> "Second | None":
     """The second stage that a command's options ask for.
 
@@ -102,8 +102,8 @@ def second_of(
         if settings:
             raise ConfigError("--rerank-set changes the second stage; ask for one with --rerank N")
         return None
-    second = Second(rerank, local, local_dtype)  # type: ignore[arg-type]
-    reranker = second.of(method)
+    second = Second(rerank, local, local_dtype, ties=ties)  # type: ignore[arg-type]
+    reranker: Any = second.of(method)
     if not settings:
         return second
     if not dataclasses.is_dataclass(reranker):

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from vprkit.data.records import Records
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import Method
-from vprkit.rerank.reranker import Reranker, rerank
+from vprkit.rerank.reranker import Reranker, Ties, rerank
 from vprkit.retrieval.build import Built
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.local_codec import Encoded, LocalCodec, LocalDtype
@@ -33,18 +33,22 @@ class Second:
             (described again for every query: no space, much time).
         dtype: how they are kept; recomputing passes through the same rounding, so all three agree.
         reranker: what compares; none: the method's own second stage.
+        ties: who is first of equal scores: first_stage, or reversed as published programs get it that sort upwards.
     """
 
     count: int
     source: Source = "store"
     dtype: LocalDtype = "float16"
     reranker: Reranker | None = None
+    ties: Ties = "first_stage"
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise ConfigError(f"rerank must be at least 1 candidate, got {self.count}")
         if self.source not in ("store", "ram", "recompute"):
             raise ConfigError(f"local features come from store, ram or recompute, not '{self.source}'")
+        if self.ties not in get_args(Ties):
+            raise ConfigError(f"ties are broken by {' or '.join(get_args(Ties))}, not '{self.ties}'")
         LocalCodec(self.dtype)
 
     @property
@@ -71,7 +75,7 @@ class Second:
         """What a result says about it."""
         reranker: Any = self.of(method)
         settings = config.to_dict(reranker) if dataclasses.is_dataclass(reranker) else {}
-        kept = {"count": self.count, "source": self.source, "dtype": self.dtype}
+        kept = {"count": self.count, "source": self.source, "dtype": self.dtype, "ties": self.ties}
         return {**kept, "reranker": type(reranker).__name__, **settings}
 
 
@@ -85,7 +89,9 @@ def forecast(second: Second, method: Method, images: int) -> int | None:
     if second.kept is None or size is None:
         return 0 if second.kept is None else None
     local = method.describe_batch(torch.zeros(1, method.preprocessing.channels, *size)).local
-    return 0 if local is None else images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2])
+    if local is None:
+        return 0
+    return images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)
 
 
 def local_source(second: Second, built: Built, method: Method, records: Records, streaming: Streaming | None) -> Take:
@@ -129,7 +135,7 @@ def rerank_all(
         with timings.measure("rerank"):
             vector = torch.from_numpy(np.array(query_vectors[place : place + 1], np.float32))
             features = Features(vector, of_queries(np.array([query]))).map(lambda tensor: tensor.to(device))
-            found = rerank(reranker, features, row, second.count, candidates, row_bytes or 1)
+            found = rerank(reranker, features, row, second.count, candidates, row_bytes or 1, second.ties)
         numbers[query, : len(row)], scores[query, : len(row)] = found
         if progress is not None:
             progress(1)
@@ -146,4 +152,4 @@ def _described(codec: LocalCodec, method: Method, paths: list[Path], streaming: 
 
 
 def _copied(encoded: Encoded) -> Encoded:
-    return Encoded(np.array(encoded.tokens), np.array(encoded.scale), encoded.grid)
+    return Encoded(np.array(encoded.tokens), np.array(encoded.scale), np.array(encoded.saliency), encoded.grid)

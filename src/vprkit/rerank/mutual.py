@@ -33,11 +33,13 @@ class BestCells(NamedTuple):
         candidate: (N, Lq) the candidate cell most similar to each query cell, c(j).
         query: (N, Lc) the query cell most similar to each candidate cell, r(i).
         mutual: (N, Lq) bool, query cells that are matched.
+        similarity: (N, Lq) of each query cell and its most similar candidate cell.
     """
 
     candidate: Tensor
     query: Tensor
     mutual: Tensor
+    similarity: Tensor
 
 
 def best_cells(query: Tensor, candidates: Tensor) -> BestCells:
@@ -51,7 +53,24 @@ def best_cells(query: Tensor, candidates: Tensor) -> BestCells:
     similar = candidates @ query.T
     rows, columns = lowest_argmax(similar, 2), lowest_argmax(similar, 1)
     back = torch.gather(rows, 1, columns)
-    return BestCells(columns, rows, back == torch.arange(len(query), device=query.device))
+    mutual = back == torch.arange(len(query), device=query.device)
+    return BestCells(columns, rows, mutual, torch.gather(similar, 1, columns[:, None]).squeeze(1))
+
+
+def matched_similarity(query: Tensor, other: Tensor) -> Tensor:
+    """Inner products of mutual nearest neighbours, with gradient to both; which these are has none.
+
+    Args:
+        query: (Lq, C) descriptors.
+        other: (Lc, C) descriptors.
+
+    Returns:
+        (M,) of the M matches, in the order of the query's cells.
+    """
+    with torch.no_grad():
+        cells = best_cells(query.detach(), other.detach()[None])
+    matched = cells.mutual[0].nonzero()[:, 0]
+    return (query[matched] * other[cells.candidate[0, matched]]).sum(1)
 
 
 def lowest_argmax(values: Tensor, dim: int) -> Tensor:

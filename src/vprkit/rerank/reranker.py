@@ -1,7 +1,7 @@
 """What a second look is: a query is prepared once, then scores its candidates block by block."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,6 +11,14 @@ from vprkit.features import Features
 
 BLOCK_BYTES = 2**26
 """Local features of candidates at once, as float32."""
+
+
+Ties = Literal["first_stage", "reversed"]
+
+_ORDERS: Mapping[Ties, Callable[[np.ndarray], np.ndarray]] = {
+    "first_stage": lambda scores: np.argsort(-scores, kind="stable"),
+    "reversed": lambda scores: np.argsort(scores, kind="stable")[::-1],
+}
 
 
 class Shortlist:
@@ -76,9 +84,9 @@ class Reranked(NamedTuple):
 
 def rerank(
     reranker: Reranker, query: Features, numbers: np.ndarray, count: int, candidates: Callable[[np.ndarray], Features],
-    row_bytes: int,
+    row_bytes: int, ties: Ties = "first_stage",
 ) -> Reranked:  # fmt: skip
-    """Look at the first `count` of a ranking again; equal scores keep their first order, the rest follows as it was.
+    """Look at the first `count` of a ranking again; the rest follows as it was.
 
     Args:
         reranker: how.
@@ -87,10 +95,12 @@ def rerank(
         count: how many are looked at; at most all.
         candidates: gives features of database numbers.
         row_bytes: of one candidate's features, so that memory stays bounded by a block.
+        ties: who is first of equal scores: as the first stage had it, or the other way round, as published programs
+            get it that sort upwards and turn the result around.
     """
     shortlist = Shortlist(numbers[:count], candidates, row_bytes)
     scores = scores_of(reranker, query, shortlist).double().cpu().numpy()
-    order = np.argsort(-scores, kind="stable")
+    order = _ORDERS[ties](scores)
     rest = numbers[len(shortlist) :]
     return Reranked(
         np.concatenate([shortlist.numbers[order], rest]), np.concatenate([scores[order], np.full(len(rest), -np.inf)])

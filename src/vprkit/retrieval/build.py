@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -248,6 +249,10 @@ class _Writer:
             raise StoreError(f"method '{self.method.name}' has no local features to keep; leave re-ranking out")
         return self.local.encode(features.local)
 
+    def _local_facts(self, first: Encoded) -> dict[str, Any]:
+        assert self.local is not None
+        return {"dtype": self.local.dtype, "channels": first.tokens.shape[1], "saliency": bool(len(first.saliency))}
+
     def _create(self, dimension: int, encoded: Sequence[Encoded]) -> FeatureStore:
         each = max((row.nbytes for row in encoded), default=0)
         needed = forecast(len(self.todo), dimension) + len(self.todo) * each
@@ -263,6 +268,6 @@ class _Writer:
             self.folder, self.method.identity(), dimension, precision=self.method.precision,
             device=self.method.device.type,
             weights=None if weights is None else {"path": weights.path, "sha256": weights.sha256},
-            local=None if self.local is None else {"dtype": self.local.dtype, "channels": encoded[0].tokens.shape[1]},
+            local=None if self.local is None else self._local_facts(encoded[0]),
         )  # fmt: skip
         return self.store

@@ -21,16 +21,22 @@ class Encoded:
     Attributes:
         tokens: (L, C) numbers in the codec's type.
         scale: (L,) float32 factors for 8-bit integers, empty otherwise.
+        saliency: (L,) float32, empty where descriptors have none.
         grid: (h, w) of a dense map, (0, 0) of anything else.
     """
 
     tokens: np.ndarray
     scale: np.ndarray
+    saliency: np.ndarray
     grid: tuple[int, int]
 
     @property
     def nbytes(self) -> int:
-        return self.tokens.nbytes + self.scale.nbytes
+        return self.tokens.nbytes + self.scale.nbytes + self.saliency.nbytes
+
+    def tobytes(self) -> bytes:
+        """Descriptors, scales, saliency: as a store keeps them."""
+        return self.tokens.tobytes() + self.scale.tobytes() + self.saliency.tobytes()
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,9 @@ class LocalCodec:
                 f"local features as '{self.dtype}' are unknown{nearest(self.dtype, get_args(LocalDtype))}"
             )
 
-    def bytes_of(self, tokens: int, channels: int) -> int:
-        """What an image of so many descriptors takes."""
-        return tokens * (channels * _BYTES[self.dtype] + (4 if self.dtype == "int8" else 0))
+    def bytes_of(self, tokens: int, channels: int, saliency: bool) -> int:
+        """What an image of so many descriptors takes, with or without a saliency for each."""
+        return tokens * (channels * _BYTES[self.dtype] + (4 if self.dtype == "int8" else 0) + (4 if saliency else 0))
 
     @property
     def numbers(self) -> np.dtype[Any]:
@@ -63,7 +69,12 @@ class LocalCodec:
         grid = local.grid or (0, 0)
         counts = local.counts.tolist()
         tokens = local.tokens.detach().float().cpu().numpy()
-        return [Encoded(*self._numbers(row[:count]), grid) for row, count in zip(tokens, counts, strict=True)]
+        none = local.tokens.new_zeros(len(tokens), 0)
+        saliency = (none if local.saliency is None else local.saliency).detach().float().cpu().numpy()
+        return [
+            Encoded(*self._numbers(row[:count]), salient[:count].astype("<f4"), grid)
+            for row, salient, count in zip(tokens, saliency, counts, strict=True)
+        ]
 
     def decode(self, rows: list[Encoded]) -> LocalFeatures:
         """Float32 features on the CPU, padded to the longest."""
@@ -75,9 +86,13 @@ class LocalCodec:
             values.copy_(torch.from_numpy(row.tokens))
             if len(row.scale):
                 values.mul_(torch.from_numpy(row.scale)[:, None])
+        saliency = torch.zeros(len(rows), longest) if len(rows[0].saliency) else None
+        if saliency is not None:
+            for place, row in enumerate(rows):
+                saliency[place, : len(row.saliency)] = torch.from_numpy(row.saliency)
         grids = {row.grid for row in rows}
         grid = grids.pop() if len(grids) == 1 else (0, 0)
-        return LocalFeatures(tokens, counts, grid if grid != (0, 0) else None)
+        return LocalFeatures(tokens, counts, grid if grid != (0, 0) else None, saliency=saliency)
 
     def _numbers(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.dtype != "int8":

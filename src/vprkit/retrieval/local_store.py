@@ -19,10 +19,10 @@ _HEADER = np.dtype([("tokens", "<i4"), ("height", "<i4"), ("width", "<i4")])
 
 
 def encode_block(rows: Sequence[Encoded], shard: int) -> Iterator[tuple[str, bytes]]:
-    """(file, bytes) of a block: shapes of its rows, then descriptors and scales."""
+    """(file, bytes) of a block: shapes of its rows, then what was kept of them."""
     header = np.array([(len(row.tokens), *row.grid) for row in rows], _HEADER)
     yield f"{_PREFIX}.shapes.bin", header.tobytes()
-    yield f"{_PREFIX}.{shard:05}.bin", b"".join(row.tokens.tobytes() + row.scale.tobytes() for row in rows)
+    yield f"{_PREFIX}.{shard:05}.bin", b"".join(row.tobytes() for row in rows)
 
 
 def shard_of(blocks: Sequence[Block]) -> int:
@@ -47,6 +47,7 @@ class StoredLocal:
         self.folder = folder
         self.codec = LocalCodec(facts["dtype"])
         self.channels = int(facts["channels"])
+        self.salient = bool(facts.get("saliency", False))
         shapes = [part for block in blocks for part in block.parts if part.file == f"{_PREFIX}.shapes.bin"]
         rows = sum(part.size for part in shapes) // _HEADER.itemsize
         path = folder / f"{_PREFIX}.shapes.bin"
@@ -61,10 +62,12 @@ class StoredLocal:
         if file not in self._maps:
             self._maps[file] = np.memmap(self.folder / file, np.uint8, "c")
         start = int(self._offsets[row])
-        data = self._maps[file][start : start + self.codec.bytes_of(tokens, self.channels)]
+        data = self._maps[file][start : start + self.codec.bytes_of(tokens, self.channels, self.salient)]
         split = tokens * self.channels * self.codec.numbers.itemsize
         numbers = data[:split].view(self.codec.numbers).reshape(tokens, self.channels)
-        return Encoded(numbers, data[split:].view("<f4"), (height, width))
+        factors = data[split:].view("<f4")
+        scale, saliency = np.split(factors, [len(factors) - tokens * self.salient])
+        return Encoded(numbers, scale, saliency, (height, width))
 
     def take(self, rows: np.ndarray) -> LocalFeatures:
         """Float32 features of these rows on the CPU."""
@@ -72,7 +75,7 @@ class StoredLocal:
 
     def _places(self, blocks: Sequence[Block]) -> tuple[list[str], np.ndarray, np.ndarray]:
         """The shards, and (N,) shard and offset of every row."""
-        sizes = self.shapes["tokens"].astype(np.int64) * self.codec.bytes_of(1, self.channels)
+        sizes = self.shapes["tokens"].astype(np.int64) * self.codec.bytes_of(1, self.channels, self.salient)
         files: list[str] = []
         shard, offsets = np.zeros(len(sizes), np.int32), np.zeros(len(sizes), np.int64)
         for block in blocks:

@@ -6,7 +6,7 @@ Lu et al., ICLR 2024, section 3.3. Which cells match is found without gradient; 
 import torch
 from torch import Tensor
 
-from vprkit.rerank.mutual import best_cells
+from vprkit.rerank.mutual import matched_similarity
 
 
 def match_similarity(query: Tensor, other: Tensor) -> Tensor:
@@ -37,9 +37,5 @@ def local_hinge(local: Tensor, triplets: Tensor) -> Tensor:
 
 
 def _pair(query: Tensor, other: Tensor) -> Tensor:
-    with torch.no_grad():
-        cells = best_cells(query.detach(), other.detach()[None])
-    matched = cells.mutual[0].nonzero()[:, 0]
-    if len(matched) == 1:
-        return (query * other).sum(1).mean()
-    return (query[matched] * other[cells.candidate[0, matched]]).sum(1).mean()
+    similar = matched_similarity(query, other)
+    return (query * other).sum(1).mean() if len(similar) == 1 else similar.mean()
