@@ -96,7 +96,7 @@ def log_bins(tokens: Tensor, grid: tuple[int, int], hierarchy: int) -> Tensor:
     """
     if hierarchy < 1:
         raise ConfigError(f"log-binning needs at least one level, got {hierarchy}")
-    plane = tokens.transpose(1, 2).unflatten(2, grid)
+    plane = tokens.transpose(1, 2).reshape(len(tokens), tokens.shape[2], *grid)
     return torch.cat(list(_shifted(plane, hierarchy)), 1).flatten(2).transpose(1, 2)
 
 

@@ -103,12 +103,13 @@ def second_of(
             raise ConfigError("--rerank-set changes the second stage; ask for one with --rerank N")
         return None
     second = Second(rerank, local, local_dtype, ties=ties)  # type: ignore[arg-type]
-    reranker: Any = second.of(method)
+    reranker = second.of(method)
     if not settings:
         return second
-    if not dataclasses.is_dataclass(reranker):
+    changed: Any = override(reranker, settings) if dataclasses.is_dataclass(reranker) else None
+    if changed is None:
         raise ConfigError(f"the second stage of '{method.name}' has no settings")
-    return dataclasses.replace(second, reranker=override(reranker, settings))
+    return dataclasses.replace(second, reranker=changed)
 
 
 def forecast(method: "Method", images: int, folder: Path) -> None:
