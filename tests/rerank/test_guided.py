@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from vprkit.errors import VprError
 from vprkit.features import Features, LocalFeatures
 from vprkit.rerank.guided import SHARES, shares
-from vprkit.rerank.guided_matches import GuidedMatches, OnDevice
+from vprkit.rerank.guided_full import Full
+from vprkit.rerank.guided_matches import GuidedMatches
 from vprkit.rerank.mutual import best_cells
 from vprkit.rerank.reranker import Shortlist, rerank, scores_of
 
@@ -59,7 +60,7 @@ def test_pruned_counts_are_those_of_the_definition_with_many_ties(mask, row_byte
         expected = by_loops(settings, query, one[0], candidates, other)
         shortlist = shortlist_of(features(candidates, other), row_bytes)
         assert scores_of(settings, features(query[None], one), shortlist).tolist() == expected
-        full = OnDevice(settings, features(query[None], one).local, shortlist)
+        full = Full(settings, features(query[None], one).local, shortlist)
         assert torch.cat([full.score(block) for block in shortlist.blocks()]).tolist() == expected
 
 
@@ -92,7 +93,7 @@ def test_maps_of_different_lengths():
             for r, n in enumerate(counts.tolist())
         ]
         assert scores_of(settings, query, ragged).tolist() == alone
-        full = OnDevice(settings, query.local, ragged)
+        full = Full(settings, query.local, ragged)
         assert torch.cat([full.score(block) for block in ragged.blocks()]).tolist() == alone
     with pytest.raises(VprError, match="maps of one size"):
         scores_of(GuidedMatches(mask="official"), query, ragged)

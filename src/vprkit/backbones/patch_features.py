@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vprkit.backbones.vit import Facet, ViT, ViTFeatures
+from vprkit.backbones.vit import Facet, ViT
 from vprkit.config import option
 from vprkit.errors import ConfigError
 from vprkit.features import LocalFeatures
@@ -31,29 +31,44 @@ class PatchConfig:
             raise ConfigError(f"bins counts levels of log-binning, got {self.bins}")
 
 
-def describe_patches(network: ViT, images: Tensor, patches: PatchConfig) -> tuple[ViTFeatures, LocalFeatures]:
-    """The features of a forward pass, and from the same pass descriptors and saliency of its patches.
+@dataclass(frozen=True)
+class Described:
+    """What a network gives, and from the same pass descriptors and saliency of its ViT's patches.
+
+    Attributes:
+        output: of the network.
+        local: (B, P, C) unit descriptors with (B, P) saliency, row-major on the grid.
+    """
+
+    output: Any
+    local: LocalFeatures
+
+
+def describe_patches(
+    trunk: ViT, images: Tensor, patches: PatchConfig, run: Callable[[Tensor], Any] | None = None
+) -> Described:
+    """Run a network once and read descriptors of patches out of its ViT.
 
     Args:
-        network: with or without registers; these and the class token are no patches.
+        trunk: the ViT, with or without registers; these and the class token are no patches.
         images: (B, 3, H, W).
-        patches: which.
-
-    Returns:
-        The features; (B, P, C) unit descriptors with (B, P) saliency, row-major on the grid.
+        patches: what is read.
+        run: the network around the ViT; default the ViT's features.
 
     Raises:
-        ConfigError: the network has no such block.
+        ConfigError: the ViT has no such block, or the network does not run it.
     """
     wanted = ((patches.layer, Facet(patches.facet)), (patches.saliency_layer, Facet.CLASS_ATTENTION))
-    features, (facet, attention) = network.facets(images, wanted)
-    first, grid = 1 + network.config.num_register_tokens, network.grid(images)
+    with trunk.tapped(wanted) as taps:
+        output = (run or trunk.features)(images)
+    facet, attention = taps.tensors()
+    first, grid = 1 + trunk.config.num_register_tokens, trunk.grid(images)
     tokens = (joined_heads(facet) if facet.dim() == 4 else facet)[:, first:]
     if patches.bins:
         tokens = log_bins(tokens, grid, patches.bins)
     saliency = _SALIENCY[patches.saliency](attention[:, :, first:].float().mean(1))
     counts = torch.full((len(tokens),), tokens.shape[1], device=tokens.device)
-    return features, LocalFeatures(unit(tokens.float()), counts, grid, saliency=saliency)
+    return Described(output, LocalFeatures(unit(tokens.float()), counts, grid, saliency=saliency))
 
 
 def min_max(attention: Tensor) -> Tensor:
@@ -78,7 +93,8 @@ def joined_heads(facet: Tensor) -> Tensor:
 
 def unit(tokens: Tensor) -> Tensor:
     """Descriptors divided by their length plus 1e-8: products of such are the published cosines."""
-    return tokens / (tokens.norm(dim=-1, keepdim=True) + 1e-8)
+    lengths: Tensor = tokens.norm(dim=-1, keepdim=True)
+    return tokens / (lengths + 1e-8)
 
 
 def log_bins(tokens: Tensor, grid: tuple[int, int], hierarchy: int) -> Tensor:

@@ -1,8 +1,7 @@
 """The DINOv2 vision transformer (arXiv 2304.07193, registers 2309.16588), with the released files' parameter names."""
 
-import enum
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from vprkit.backbones.position_table import resize_position_table
-from vprkit.backbones.vit_blocks import Attention, Block, BlockAdapters, PatchEmbed, ViTConfig
+from vprkit.backbones.vit_blocks import Block, BlockAdapters, PatchEmbed, ViTConfig
 from vprkit.backbones.vit_names import unchunked
+from vprkit.backbones.vit_taps import Facet, Taps
 from vprkit.errors import ConfigError
 
 __all__ = ["BlockAdapters", "Facet", "Tokens", "ViT", "ViTConfig", "ViTFeatures", "unchunked"]
@@ -60,29 +60,6 @@ class ViTFeatures:
     prenorm: Tokens
     normed: Tokens
     mask: Tensor | None = None
-
-
-class Facet(enum.Enum):
-    """What can be read out of a block; shapes for t tokens, class token and registers included.
-
-    QUERY, KEY, VALUE: (B, heads, t, D / heads), unscaled, of the block's first LayerNorm.
-    CLASS_ATTENTION: (B, heads, t), scaled logits of the class token's row before the softmax.
-    TOKEN: (B, t, D), the block's output.
-    """
-
-    QUERY = "query"
-    KEY = "key"
-    VALUE = "value"
-    CLASS_ATTENTION = "class_attention"
-    TOKEN = "token"
-
-
-_ATTENTION_FACETS: dict[Facet, Callable[[Attention, Tensor], Tensor]] = {
-    Facet.QUERY: Attention.query,
-    Facet.KEY: Attention.key,
-    Facet.VALUE: Attention.value,
-    Facet.CLASS_ATTENTION: Attention.class_logits,
-}
 
 
 class ViT(nn.Module):
@@ -174,19 +151,29 @@ class ViT(nn.Module):
         Raises:
             ConfigError: there is no such block.
         """
+        with self.tapped(wanted) as found:
+            features = self.features(images)
+        return features, found.tensors()
+
+    @contextmanager
+    def tapped(self, wanted: Sequence[tuple[int, Facet]]) -> Iterator[Taps]:
+        """Facets of whatever forward passes happen inside, also those that a network around this one makes.
+
+        Raises:
+            ConfigError: there is no such block.
+        """
         depth = len(self.blocks)
         for number, _ in wanted:
             if not -depth <= number < depth:
                 raise ConfigError(f"block {number} does not exist, the network has blocks 0 to {depth - 1}")
-        found: dict[int, Tensor] = {}
-        tokens = torch.empty(0)
-        for current, before, tokens in self._steps(images):
-            for place, (number, facet) in enumerate(wanted):
-                if number % depth == current:
-                    found[place] = self._facet(current, facet, before, tokens)
-        grid = self.grid(images)
-        features = ViTFeatures(self._tokens(tokens, grid), self._tokens(self.norm(tokens), grid))
-        return features, tuple(found[place] for place in range(len(wanted)))
+        found = Taps([(number % depth, facet) for number, facet in wanted])
+        numbers = dict.fromkeys(number for number, _ in found.wanted)
+        hooks = [self.blocks[number].register_forward_hook(found.hook(number)) for number in numbers]
+        try:
+            yield found
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def grid(self, images: Tensor) -> tuple[int, int]:
         """(h, w) in patches of images (B, 3, H, W).
@@ -241,12 +228,6 @@ class ViT(nn.Module):
         for _, _, tokens in self._steps(images, mask):  # noqa: B007
             pass
         return tokens
-
-    def _facet(self, number: int, facet: Facet, before: Tensor, after: Tensor) -> Tensor:
-        if facet is Facet.TOKEN:
-            return after
-        block = cast(Block, self.blocks[number])
-        return _ATTENTION_FACETS[facet](block.attn, block.norm1(before))
 
     def _tokens(self, sequence: Tensor, grid: tuple[int, int]) -> Tokens:
         return Tokens(sequence, self.config.num_register_tokens, grid)

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, show, train, weights
+from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, show, sweep, train, weights
 from vprkit.errors import VprError
 
 INTERRUPTED = 130
@@ -47,6 +47,7 @@ app.command("demo")(demo.demo)
 app.command("methods")(methods.methods)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
+app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
 app.command("reproduce")(reproduce.reproduce)
 app.command("locate")(locate.locate)

@@ -38,6 +38,8 @@ def evaluate(
     local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
     ties: Annotated[str, typer.Option(help="Who is first of equal scores: first_stage or reversed.")] = "first_stage",
     rerank_set: shared.RerankSettings = None,
+    guided: shared.Guided = False,
+    patches: shared.Patches = None,
     queries_as: Annotated[
         str,
         typer.Option(help="hard_resize, single_query, central_crop, five_crops, nearest_crop or maj_voting."),
@@ -100,6 +102,7 @@ def evaluate(
         for path, name in asked
     ]  # fmt: skip
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
+    chosen = shared.guided_by(chosen, guided, patches)
     if pca is not None:
         chosen = shared.projected(chosen, pca, pca_data, batch_size, workers, quiet or as_json)
     query_method(chosen, queries_as)  # type: ignore[arg-type]

@@ -19,6 +19,11 @@ Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="Option 
 RerankSettings = Annotated[
     list[str] | None, typer.Option("--rerank-set", help="Option of the second stage, key=value; repeat.")
 ]
+Guided = Annotated[
+    bool,
+    typer.Option("--guided", help="Re-rank by patches that the method's own DINOv2 attends to."),
+]
+Patches = Annotated[list[str] | None, typer.Option(help="What --guided reads, such as layer=-2 or facet=key; repeat.")]
 BatchSize = Annotated[int, typer.Option(help="Images per forward pass.")]
 Workers = Annotated[int | None, typer.Option(help="Decoding threads (default: one per core).")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
@@ -59,6 +64,25 @@ def load(
     if loaded.weights is not None and loaded.weights.licence:
         typer.echo(f"weights {Path(loaded.weights.path).name}: licence {loaded.weights.licence}", err=True)
     return loaded
+
+
+def guided_by(method: "Method", guided: bool, patches: list[str] | None) -> "Method":
+    """The method, with attention-guided re-ranking where asked.
+
+    Raises:
+        NotAvailable: its network holds no DINOv2.
+        ConfigError: --patches has an unknown key, or stands without --guided.
+    """
+    from vprkit.backbones.patch_features import PatchConfig
+    from vprkit.config import override
+    from vprkit.errors import ConfigError
+    from vprkit.rerank.with_patches import with_patches
+
+    if not guided:
+        if patches:
+            raise ConfigError("--patches says what --guided reads; add --guided")
+        return method
+    return with_patches(method, override(PatchConfig(), patches or []))
 
 
 def check_method(method: str) -> None:

@@ -27,6 +27,9 @@ def matches(
     precision: shared.Precision = "auto",
     resize: shared.Resize = None,
     settings: shared.Settings = None,
+    rerank_set: shared.RerankSettings = None,
+    guided: shared.Guided = False,
+    patches: shared.Patches = None,
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Draw which cells of two photos match."""
@@ -35,6 +38,10 @@ def matches(
 
     refuse_to_overwrite(out, overwrite)
     chosen = shared.load(method, weights, device, precision, resize, settings, False)
+    chosen = shared.guided_by(chosen, guided, patches)
+    if rerank_set:
+        asked = shared.second_of(chosen, 1, "store", "float32", "first_stage", rerank_set)
+        chosen.reranker = None if asked is None else asked.reranker
     found = match(chosen, first, second)
     pair = found if ransac is None else consistent(found, ransac)
     draw_matches(first, second, pair, most).save(out)

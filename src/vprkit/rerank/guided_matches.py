@@ -1,6 +1,5 @@
 """Re-ranking by matches between patches that the ViT itself attends to (RerankVPR)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +10,8 @@ from vprkit import device as devices
 from vprkit.config import option
 from vprkit.errors import VprError
 from vprkit.features import Features, LocalFeatures
-from vprkit.rerank.guided import Mask, matched, owners, per_candidate_shares, shares, without_nan
-from vprkit.rerank.mutual import DEVICE_BYTES, best_cells
+from vprkit.rerank.guided import Mask, matched, owners, without_nan
+from vprkit.rerank.guided_full import Full, saliency_of
 from vprkit.rerank.mutual_matches import local_of
 from vprkit.rerank.reranker import Scorer, Shortlist
 
@@ -30,7 +29,7 @@ class GuidedMatches:
     def begin(self, query: Features, shortlist: Shortlist) -> Scorer:
         local = local_of(query)
         if local.tokens.device.type != "cpu":
-            return OnDevice(self, local, shortlist)
+            return Full(self, local, shortlist)
         devices.enable_fast_fp32()
         return _PRUNED[self.mask](self, local, shortlist)
 
@@ -56,7 +55,7 @@ class Patches:
     def of(local: LocalFeatures, row: int) -> "Patches":
         """One row of a batch on the CPU."""
         count = int(local.counts[row])
-        return Patches(local.tokens[row, :count], _saliency(local)[row, :count])
+        return Patches(local.tokens[row, :count], saliency_of(local)[row, :count])
 
     def salient(self, threshold: float) -> np.ndarray:
         """(L,) bool."""
@@ -119,50 +118,6 @@ class Official(Strict):
         return len(matched(self.query.tokens, candidate.tokens, self.rows, None, threshold))
 
 
-class OnDevice:
-    """Counts on an accelerator, from the full products of a few candidates at a time."""
-
-    def __init__(self, settings: GuidedMatches, query: LocalFeatures, shortlist: Shortlist) -> None:
-        count = int(query.counts[0])
-        self.settings = settings
-        self.tokens, self.saliency = query.tokens[0, :count], _saliency(query)[0, :count]
-        self.shared = self._shared(shortlist) if settings.mask == "official" else None
-
-    def score(self, candidates: Features) -> Tensor:
-        return torch.cat([self._counts(part) for part in self._parts(local_of(candidates))])
-
-    def _parts(self, local: LocalFeatures) -> Iterator[LocalFeatures]:
-        """Candidates of one length each, as many at once as their products have room for."""
-        most = max(1, DEVICE_BYTES // (4 * len(self.tokens) * local.tokens.shape[1]))
-        rows = list(range(len(local)))
-        whole = bool((local.counts == local.tokens.shape[1]).all())
-        for start in range(0, len(rows), most if whole else 1):
-            part = local.map(lambda tensor, start=start: tensor[start : start + (most if whole else 1)])  # type: ignore[misc]
-            count = int(part.counts[0])
-            yield LocalFeatures(part.tokens[:, :count], part.counts, saliency=_saliency(part)[:, :count])
-
-    def _counts(self, part: LocalFeatures) -> Tensor:
-        cells = best_cells(self.tokens, part.tokens)
-        if self.shared is None:
-            share = shares(cells, self.saliency, _saliency(part), self.settings.mask)
-        else:
-            share = torch.where(cells.mutual, torch.minimum(self.shared, without_nan(self.saliency)), -np.inf)
-        saliency, similarity = (
-            float(np.float32(value)) for value in (self.settings.saliency, self.settings.similarity)
-        )
-        return ((share > saliency) & (cells.similarity > similarity)).sum(1)
-
-    def _shared(self, shortlist: Shortlist) -> Tensor:
-        """(Lq,) what the official mask compares in every candidate: made of the first one's neighbours."""
-        blocks = shortlist.blocks()
-        local = local_of(next(blocks))
-        first = best_cells(self.tokens, local.tokens[:1])
-        anywhere = without_nan(_saliency(local)).amax(0)
-        for block in blocks:
-            anywhere = torch.maximum(anywhere, without_nan(_saliency(local_of(block))).amax(0))
-        return per_candidate_shares(first, anywhere[None])[0]
-
-
 _PRUNED: dict[Mask, type[Strict]] = {"strict": Strict, "per_candidate": PerCandidate, "official": Official}
 
 
@@ -170,9 +125,3 @@ def nearest_of(query: Patches, candidate: Patches, salient: np.ndarray) -> np.nd
     """Query patches, rising, that are the nearest of one of the candidate's salient patches."""
     columns = np.flatnonzero(salient)
     return np.unique(owners(query.tokens, candidate.tokens, columns)) if len(columns) else columns
-
-
-def _saliency(local: LocalFeatures) -> Tensor:
-    if local.saliency is None:
-        raise VprError("matches between salient patches need saliency, these local features have none")
-    return local.saliency

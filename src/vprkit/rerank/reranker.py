@@ -15,10 +15,11 @@ BLOCK_BYTES = 2**26
 
 Ties = Literal["first_stage", "reversed"]
 
-_ORDERS: Mapping[Ties, Callable[[np.ndarray], np.ndarray]] = {
-    "first_stage": lambda scores: np.argsort(-scores, kind="stable"),
-    "reversed": lambda scores: np.argsort(scores, kind="stable")[::-1],
+ORDERS: Mapping[Ties, Callable[[np.ndarray], np.ndarray]] = {
+    "first_stage": lambda scores: np.argsort(-scores, 0, "stable"),
+    "reversed": lambda scores: np.argsort(scores, 0, "stable")[::-1],
 }
+"""(N, ...) scores of a shortlist -> its order along the first axis, best first."""
 
 
 class Shortlist:
@@ -100,7 +101,7 @@ def rerank(
     """
     shortlist = Shortlist(numbers[:count], candidates, row_bytes)
     scores = scores_of(reranker, query, shortlist).double().cpu().numpy()
-    order = _ORDERS[ties](scores)
+    order = ORDERS[ties](scores)
     rest = numbers[len(shortlist) :]
     return Reranked(
         np.concatenate([shortlist.numbers[order], rest]), np.concatenate([scores[order], np.full(len(rest), -np.inf)])

@@ -10,7 +10,8 @@ from vprkit.backbones.patch_features import PatchConfig, describe_patches, joine
 from vprkit.backbones.vit import ViT, ViTConfig
 from vprkit.features import Features, LocalFeatures
 from vprkit.rerank.guided import Mask
-from vprkit.rerank.guided_matches import GuidedMatches, OnDevice
+from vprkit.rerank.guided_full import Full
+from vprkit.rerank.guided_matches import GuidedMatches
 from vprkit.rerank.mutual import best_cells, matched_similarity
 from vprkit.rerank.reranker import Shortlist, rerank, scores_of
 from vprkit.retrieval.index import ExactIndex
@@ -69,7 +70,7 @@ def checked_scores(settings: GuidedMatches, query: Features, candidates: Feature
     assert candidates.local is not None and query.local is not None
     shortlist = Shortlist(np.arange(len(candidates)), lambda n: candidates[torch.from_numpy(n)], row_bytes)
     scores = scores_of(settings, query, shortlist)
-    full = OnDevice(settings, query.local, shortlist)
+    full = Full(settings, query.local, shortlist)
     assert torch.equal(scores, torch.cat([full.score(block) for block in shortlist.blocks()]))
     return scores
 
@@ -143,7 +144,7 @@ def end_to_end(case: Case) -> None:
     patches = PatchConfig(feature_layer, facet, saliency_layer)
     with torch.no_grad():
         sides = [describe_patches(net, case.input(name), patches) for name in ("query_image", "reference_images")]
-    (query, asked), (reference, held) = ((features.normed.class_token, local) for features, local in sides)
+    (query, asked), (reference, held) = ((side.output.normed.class_token, side.local) for side in sides)
     found.check("query_descriptor", query)
     found.check("reference_descriptors", reference)
     ranked = ExactIndex(reference.numpy(), "l2").search(query.numpy(), len(reference))

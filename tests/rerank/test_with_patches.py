@@ -1,0 +1,74 @@
+"""Guided re-ranking with patches of any method's ViT."""
+
+import pytest
+import torch
+
+import vprkit
+from vprkit.backbones.patch_features import PatchConfig, describe_patches, softmax
+from vprkit.backbones.vit import Facet
+from vprkit.errors import ConfigError, NotAvailable
+from vprkit.evaluation.two_stage import Second
+from vprkit.rerank.guided_matches import GuidedMatches
+from vprkit.rerank.with_patches import with_patches
+
+SMALL = {"size": "S", "depth": 2, "table_size": 56, "resize": 56, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def dinov2():
+    return vprkit.load_method("dinov2", "random:1", registers=4, **SMALL)
+
+
+def test_global_vectors_stay_and_patches_come_from_the_same_pass(dinov2):
+    guided, images = with_patches(dinov2), torch.rand(2, 3, 56, 70)
+    features = guided.describe_batch(images)
+    assert torch.equal(features.global_, dinov2.describe_batch(images).global_)
+    local = features.local
+    assert local.tokens.shape == (2, 20, 384) and local.grid == (4, 5) and local.counts.tolist() == [20, 20]
+    assert torch.allclose(local.tokens.norm(dim=-1), torch.ones(2, 20), atol=1e-4)
+    with torch.no_grad():
+        _, (value, attention) = dinov2.network.backbone.facets(images, [(0, Facet.VALUE), (1, Facet.CLASS_ATTENTION)])
+    flat = torch.nn.functional.normalize(value.permute(0, 2, 3, 1).flatten(2)[:, 5:], dim=-1)
+    assert torch.allclose(local.tokens, flat, atol=1e-5)  # class token and registers are no patches
+    logits = attention.mean(1)[:, 5:]
+    assert local.saliency.min() == 0 and local.saliency.max() == 1
+    assert torch.equal(local.saliency.argsort(1), logits.argsort(1))
+    assert guided.identity() != dinov2.identity()
+
+
+def test_what_is_read_can_be_chosen(dinov2):
+    images = torch.rand(1, 3, 56, 56)
+    for facet in ("key", "query", "token"):
+        other = with_patches(dinov2, PatchConfig(layer=-1, facet=facet)).describe_batch(images)
+        assert other.local.tokens.shape == (1, 16, 384)
+    binned = with_patches(dinov2, PatchConfig(bins=1)).describe_batch(images)
+    assert binned.local.tokens.shape == (1, 16, 9 * 384)
+    soft = with_patches(dinov2, PatchConfig(saliency="softmax")).describe_batch(images)
+    hard = with_patches(dinov2).describe_batch(images)
+    assert soft.local.saliency.max() == 1 and not torch.equal(soft.local.saliency, hard.local.saliency)
+    assert torch.equal(softmax(torch.tensor([[0.0, 0.0]])), torch.ones(1, 2))
+    with pytest.raises(ConfigError, match="block 7 does not exist"):
+        with_patches(dinov2, PatchConfig(layer=7)).describe_batch(images)
+    with pytest.raises(ConfigError, match="levels of log-binning"):
+        PatchConfig(bins=-1)
+
+
+def test_every_network_with_one_vit_can(shared_set):
+    method = vprkit.load_method("selavpr", "random:1", local_mid_channels=8, local_channels=8, **SMALL)
+    guided = with_patches(method, second=GuidedMatches(0.1, 0.2))
+    benchmark = vprkit.open_benchmark(shared_set)
+    result = vprkit.evaluate(guided, benchmark, rerank=Second(4))
+    assert result.first_stage == vprkit.evaluate(method, benchmark).recalls
+    assert result.second_stage["reranker"] == "GuidedMatches" and result.second_stage["saliency"] == 0.1
+    assert any(row.scores[0] > 0 for row in result.rankings)
+
+
+def test_networks_without_a_vit_are_refused(hog):
+    with pytest.raises(NotAvailable, match="'hog' has none; choose a method on one"):
+        with_patches(hog)
+
+
+def test_a_block_that_does_not_run_is_named(dinov2):
+    with pytest.raises(ConfigError, match="does not run block 1"), torch.no_grad():
+        trunk = dinov2.network.backbone
+        describe_patches(trunk, torch.rand(1, 3, 56, 56), PatchConfig(), lambda images: trunk.intermediate(images, [0]))
