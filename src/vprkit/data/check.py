@@ -45,7 +45,7 @@ def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius:
     if decode_images not in ("all", "sample", "none"):
         raise ConfigError(f"decode must be all, sample or none, got '{decode_images}'")
     findings = [Finding("warning", "reading", notice) for notice in benchmark.notices]
-    for role, records in (("database", benchmark.database), ("queries", benchmark.queries)):
+    for role, records in benchmark.images().items():
         findings += _files(role, records)
         findings += _coordinates(role, records)
         findings += _texts(role, records)
@@ -184,7 +184,7 @@ def _texts(role: str, records: Records) -> Iterator[Finding]:
 
 def _copies(benchmark: Benchmark) -> Iterator[Finding]:
     """The same photo twice. In one role it is a copy; on both sides the query finds itself, whatever the names."""
-    database, queries = benchmark.database, benchmark.queries
+    database, queries = benchmark.images().values()
     contents = digests(database, queries)
     for role, records, known in zip(("database", "queries"), (database, queries), contents, strict=True):
         first: dict[str, int] = {}

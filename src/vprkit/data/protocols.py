@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vprkit.errors import ConfigError
 
@@ -22,7 +23,8 @@ class Protocol:
         title: in words, as it appears in warnings about counts.
         database, queries: how many images; None where it is not stated.
         split, ground_truth, radius: as of `open_benchmark`. A set that lists its own positives goes by these.
-        select: further options of `open_benchmark` (`queries`, `database`, `variant`, `subtask`).
+        select: further options of `open_benchmark` (`queries`, `database`, `variant`, `subtask`, `cities`, `task`,
+            `length`).
         answerable_only: queries without a positive are left out before anything is counted.
         search_inside: the search stays in the query's city.
         images: what was done to the images, where that belongs to the published numbers.
@@ -40,7 +42,7 @@ class Protocol:
     split: str = "test"
     ground_truth: str = "planar"
     radius: float | None = None
-    select: Mapping[str, str] = field(default_factory=dict)
+    select: Mapping[str, Any] = field(default_factory=dict)
     answerable_only: bool = False
     search_inside: bool = False
     images: str = "as distributed"
@@ -76,13 +78,20 @@ class Protocol:
         found = f"{database:,} database images and {queries:,} queries"
         if listed not in (None, queries):
             found += f" (of {listed:,} listed)"
-        others = [other for other in family(self.family) if other.name != self.name and other.queries != self.queries]
         asked = [count for count in (listed, queries) if count is not None]
-        exact = [other for count in asked for other in others if (other.database, other.queries) == (database, count)]
-        by_queries = [other for count in asked for other in others if other.queries == count]
-        for other in (exact or by_queries)[:1]:
-            found += f": {other.queries:,} queries: this is {other.title} ({other.name})"
+        variant = self._variant(database, asked)
+        if variant is not None:
+            known = f"{variant.queries:,} queries" if variant.queries != self.queries else f"{database:,} in the database"
+            found += f": {known}: this is {variant.title} ({variant.name})"
         return f"protocol {self.name} has {self.counts}, but here are {found}; the numbers are not comparable"
+
+    def _variant(self, database: int, asked: list[int]) -> "Protocol | None":
+        """What such counts belong to: both of them in any set, or the queries alone in a variant of this one."""
+        exact = [other for count in asked for other in (*family(self.family), *protocols())
+                 if other.name != self.name and (other.database, other.queries) == (database, count)]  # fmt: skip
+        by_queries = [other for count in asked for other in family(self.family)
+                      if other.queries == count and other.queries != self.queries]  # fmt: skip
+        return next(iter((*exact, *by_queries)), None)
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {

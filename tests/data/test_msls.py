@@ -1,0 +1,189 @@
+"""Mapillary SLS as unpacked: frames, sequences, cities, protocols and what they count."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.msls_miniature import COUNT, GAP, PANORAMA, write_msls
+from vprkit.data.benchmark import open_benchmark
+from vprkit.data.check import check_benchmark
+from vprkit.data.convert import Conversion
+from vprkit.data.protocols import find_protocol, protocols
+from vprkit.errors import ConfigError, DataError
+
+
+@pytest.fixture(scope="module")
+def msls(tmp_path_factory) -> Path:
+    return write_msls(tmp_path_factory.mktemp("data") / "msls", test=("miami", "athens"))
+
+
+def centres(length: int, first: int = 0) -> list[int]:
+    """Centre frames by the definition: inside one drive, numbers without a hole, no panorama, flagged `all`."""
+    half = length // 2
+    found = []
+    for centre in range(half, COUNT - half):
+        window = range(centre - half, centre + half + 1)
+        one_drive = len({number >= GAP for number in window}) == 1
+        if one_drive and centre != PANORAMA and centre >= first:
+            found.append(centre)
+    return found
+
+
+def number_of(name: str) -> int:
+    return int(name.rsplit("/", 1)[-1].split("_")[1][:2])
+
+
+LENGTHS = {"seq2seq": (3, 3), "seq2im": (3, 1), "im2seq": (1, 3), "im2im": (1, 1)}
+
+
+@pytest.mark.parametrize("task", LENGTHS)
+def test_tasks_are_what_their_authors_define(msls, task):
+    benchmark = open_benchmark(msls, "val", task=task, length=3, answerable_only=False)
+    asking, answering = LENGTHS[task]
+    queries, database = centres(asking, first=1), centres(answering)
+    assert [number_of(name) for name in benchmark.queries.names] == queries * 2
+    assert [number_of(name) for name in benchmark.database.names] == database * 2
+    assert benchmark.areas.names == ("cph", "sf") and not benchmark.search_inside
+
+    def frames(centre: int, length: int) -> range:
+        return range(centre - length // 2, centre + length // 2 + 1)
+
+    for query, found in enumerate(benchmark.positives):
+        city, centre = divmod(query, len(queries))
+        near = [
+            other + city * len(database)
+            for other, middle in enumerate(database)
+            if any(abs(one - two) <= 2 and one != COUNT - 1  # 10 m apart and 2 m beside; the last query is far off
+                   for one in frames(queries[centre], asking) for two in frames(middle, answering))
+        ]  # fmt: skip
+        assert found.tolist() == near
+    if task != "im2im":
+        for role, length in zip(("queries", "database"), (asking, answering), strict=True):
+            side = getattr(benchmark.frames, role)
+            records = getattr(benchmark, role)
+            assert side.rows.shape == (len(records), length)
+            for item in range(len(records)):
+                names = side.names(item)
+                assert names[length // 2] == records.names[item]
+                assert [number_of(name) for name in names] == list(frames(number_of(records.names[item]), length))
+
+
+def test_sequences_without_a_positive_are_left_out_and_a_radius_is_heeded(msls):
+    kept = open_benchmark(msls, "val", task="seq2seq")
+    assert kept.positives.counts.all() and kept.frames.queries.rows.shape == (len(kept.queries), 3)
+    narrow = open_benchmark(msls, "val", task="seq2im", radius=5)
+    assert [row.tolist() for row in narrow.positives] != [row.tolist() for row in kept.positives]
+    assert "within 5 m" in narrow.rule and narrow.positives.counts.max() <= 3
+    assert open_benchmark(msls, "val", task="seq2seq", length=5).frames.queries.length == 5
+
+
+def test_lists_of_sequences_have_a_hash_of_their_own(msls):
+    three = open_benchmark(msls, "val", task="seq2seq", length=3).frames.queries
+    other = dataclasses.replace(three, rows=three.rows[:, ::-1])
+    assert three.list_hash() != other.list_hash() == dataclasses.replace(other).list_hash()
+
+
+def test_tasks_of_the_challenge_stay_in_their_city_and_are_not_scored(msls):
+    benchmark = open_benchmark(msls, protocol="msls-challenge-seq2seq-3")
+    assert benchmark.search_inside and benchmark.positives is None and benchmark.areas.names == ("miami", "athens")
+    assert benchmark.frames.queries.length == 3
+
+
+def test_what_does_not_fit_sequences_is_said(msls, tmp_path):
+    with pytest.raises(ConfigError, match="task 'seq2sek' is unknown"):
+        open_benchmark(msls, "val", task="seq2sek")
+    with pytest.raises(ConfigError, match="odd number of frames, got 4"):
+        open_benchmark(msls, "val", task="seq2seq", length=4)
+    with pytest.raises(ConfigError, match="'zone_aware' does not fit"):
+        open_benchmark(msls, "val", task="seq2seq", ground_truth="zone_aware")
+    with pytest.raises(ConfigError, match="msls-val-seq2seq-3 fixes length to '3'"):
+        open_benchmark(msls, protocol="msls-val-seq2seq-3", length=5)
+    with pytest.raises(ConfigError, match="the task 'seq2im' means nothing"):
+        open_benchmark(Path(__file__).parent / "at_layout", task="seq2im")
+    sequences = open_benchmark(msls, protocol="msls-val-seq2im-3")
+    with pytest.raises(ConfigError, match="neither layout holds sequences"):
+        Conversion("csv").write(sequences, tmp_path / "out")
+
+
+def test_check_looks_at_every_frame(tmp_path):
+    root = write_msls(tmp_path / "msls")
+    (root / "train_val/cph/query/images").joinpath("-cpq_00AbCdEfGhIjKlMnO.jpg").unlink()  # no centre of any sequence
+    benchmark = open_benchmark(root, "val", task="seq2seq")
+    assert not any("_00" in name for name in benchmark.queries.names)
+    found = [each.message for each in check_benchmark(benchmark, "none") if each.level == "error"]
+    assert any("1 of" in message and "-cpq_00" in message for message in found)
+
+
+def test_one_city_by_protocol(msls):
+    for city in ("cph", "sf"):
+        benchmark = open_benchmark(msls, protocol=f"msls-val-{city}")
+        assert benchmark.areas.names == (city,)
+        assert {name.split("/")[1] for name in benchmark.queries.names} == {city}
+    with pytest.raises(ConfigError, match="fixes cities"):
+        open_benchmark(msls, protocol="msls-val-cph", cities=["sf"])
+
+
+def test_the_740_come_from_the_raw_set_without_any_list(msls, monkeypatch):
+    """As many as the protocol says: no warning; a query more or less: both numbers."""
+    whole = open_benchmark(msls, protocol="msls-val-747")
+    benchmark = open_benchmark(msls, protocol="msls-val-740")
+    flagged = 2 * len(centres(1, first=1))
+    assert (len(whole.queries), len(benchmark.queries)) == (flagged, flagged - 2)  # one per city is out of reach
+    counts = {"database": len(benchmark.database), "queries": len(benchmark.queries)}
+    assert benchmark.notices[0].startswith(
+        f"protocol msls-val-740 has 18,871 / 740, but here are {counts['database']} database images and "
+        f"{counts['queries']} queries (of {flagged} listed)"
+    )
+    table = [dataclasses.replace(each, **counts) if each.name == "msls-val-740" else each for each in protocols()]
+    monkeypatch.setattr("vprkit.data.protocols.protocols", lambda: tuple(table))
+    again = open_benchmark(msls, protocol="msls-val-740")
+    assert not any(notice.startswith("protocol ") for notice in again.notices)
+    assert again.positives.counts.all()
+
+
+def write_index(msls: Path, folder: Path, split: str, base: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for part, role in (("dbImages", "database"), ("qImages", "query")):
+        files = sorted((msls / base).glob(f"*/{role}/images/*.jpg"))
+        names = np.array([file.relative_to(msls).as_posix() for file in files], dtype=object)
+        np.save(folder / f"msls_{split}_{part}.npy", names, allow_pickle=True)
+    return folder
+
+
+def test_index_files_of_the_challenge_search_inside_cities(msls, tmp_path):
+    index = write_index(msls, tmp_path / "index", "test", "test")
+    benchmark = open_benchmark(index, protocol="msls-challenge", images=msls)
+    assert benchmark.areas.names == ("miami", "athens") and benchmark.search_inside
+    assert [benchmark.areas.names[area] for area in benchmark.areas.queries] == [
+        name.split("/")[1] for name in benchmark.queries.names
+    ]
+    write_index(msls, tmp_path / "index", "val", "train_val")
+    assert open_benchmark(index, "val", images=msls).areas.names == ("cph", "sf")
+    assert not open_benchmark(index, "val", images=msls).search_inside
+    with pytest.raises(ConfigError, match="index files list one selection"):
+        open_benchmark(index, protocol="msls-val-cph", images=msls)
+
+
+@pytest.mark.parametrize("index", [False, True])
+def test_descriptions_of_the_challenge_begin_with_the_city(msls, tmp_path, index):
+    texts = tmp_path / "msls_challenge_descriptions.csv"
+    described = "miami/query/images/-miq_04AbCdEfGhIjKlMnO.jpg"
+    texts.write_text(f"image_path,description\n{described},a palm tree\nathens/query/images/none.jpg,nothing\n")
+    where = write_index(msls, tmp_path / "index", "test", "test") if index else msls
+    benchmark = open_benchmark(where, protocol="msls-challenge", texts=texts, images=msls if index else None)
+    found = {record.name: record.text for record in benchmark.queries if record.text}
+    assert found == {f"test/{described}": "city miami. a palm tree"}  # no text, no prefix
+    val = tmp_path / "val.csv"
+    val.write_text("image_path,description\ncph/query/images/-cpq_04AbCdEfGhIjKlMnO.jpg,a bicycle\n")
+    assert "a bicycle" in {record.text for record in open_benchmark(msls, "val", texts=val).queries}
+
+
+def test_sequence_protocols_are_known():
+    for task in ("seq2seq", "seq2im", "im2seq"):
+        for name in (f"msls-val-{task}-3", f"msls-challenge-{task}-3"):
+            protocol = find_protocol(name)
+            assert dict(protocol.select) == {"task": task, "length": 3} and protocol.database is None
+    with pytest.raises(DataError, match="no city 'nowhere'"):
+        open_benchmark(Path(__file__).parent / "msls_raw", "val", cities=["nowhere"], task="seq2seq")
