@@ -30,9 +30,7 @@ def write_msls(root: Path, val: tuple[str, ...] = ("cph", "sf"), test: tuple[str
 
 def _tables(keys: list[str], city: str, role: str, degrees: float) -> dict[str, list[dict[str, Any]]]:
     query = role == "query"
-    rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("raw", "postprocessed", "seq_info", "subtask_index")
-    }
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in ("raw", "postprocessed", "seq_info", "subtask_index")}
     for number, each in enumerate(keys):
         far = 3000.0 if query and number == COUNT - 1 else 0.0
         night = number == NIGHT

@@ -18,7 +18,7 @@ from tests.data.miniatures import (
     tokyo247,
     vpr_bench,
 )
-from tests.data.writing import photos
+from tests.data.writing import at, photos
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.city import make_city
 from vprkit.data.layouts.at import parse_name
@@ -88,6 +88,18 @@ def test_tokyo_says_that_its_list_names_other_files(tmp_path):
         open_benchmark(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["00010.jpg", "00010", "queries/{}"])
+def test_conditions_of_the_at_version_lie_in_the_sets_folder(tmp_path, key):
+    """Tokyo's @ names keep the query's file name in field 7; its three times of day are told by a table alone."""
+    names = [at(381419 + 60 * n, 3946450, "54@S", f"0001{n}.jpg") for n in range(3)]
+    photos(tmp_path / "images/test/queries", names)
+    photos(tmp_path / "images/test/database", [at(381418, 3946450, "54@S", "pano", tile="00")])
+    rows = f"{key.format(sorted(names)[0])},day\n00011.jpg,sunset\n00012.jpg,night\n"
+    (tmp_path / "conditions.csv").write_text(f"query,condition\n{rows}")
+    benchmark = open_benchmark(tmp_path)
+    assert [record.condition for record in benchmark.queries] == ["day", "sunset", "night"]
+
+
 def test_answers_nearly_right_are_ignored(tmp_path):
     gardens_tutorial(tmp_path)
     benchmark = open_benchmark(tmp_path)
@@ -134,6 +146,15 @@ def test_amstertime_pairs_by_id(tmp_path):
 def test_headings_of_poses():
     assert heading_of(0, 0, 0, 1) == pytest.approx(180)  # looking along the axis the formula starts from
     assert 0 <= heading_of(0.1, 0.2, 0.3, 0.9) < 360
+
+
+def test_sf_xl_has_four_sets_of_queries_in_one_table(tmp_path):
+    sf_xl(tmp_path)
+    benchmark = open_benchmark(tmp_path, queries="queries_*")
+    expected = ["night"] * 4 + ["occlusion"] * 4 + ["v1"] * 4 + ["v2"] * 4
+    assert [record.condition for record in benchmark.queries] == expected
+    with pytest.raises(ConfigError, match="no variant 'proccessed'.*there are processed and small"):
+        open_benchmark(tmp_path, variant="proccessed")
 
 
 def test_sf_xl_training_classes(tmp_path):

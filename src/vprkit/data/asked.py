@@ -66,8 +66,8 @@ class Asked:
             )
         if roles.frames is not None and self.ground_truth not in ("auto", "planar"):
             raise ConfigError(
-                f"{path}: a sequence is right where any of its frames is (planar, inside the city), so the ground truth "
-                f"'{self.ground_truth}' does not fit; leave it out"
+                f"{path}: a sequence is right where any of its frames is (planar, inside the city), so the "
+                f"ground truth '{self.ground_truth}' does not fit; leave it out"
             )
 
 

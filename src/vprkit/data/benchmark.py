@@ -165,10 +165,11 @@ def open_benchmark(
     asked.refuse_unused(path, roles)
     if texts is not None:
         roles = with_texts(roles, Path(texts))
+    listed = truths.listed_beside(roles.root, roles.queries, request.queries is not None)
     rule = asked.ground_truth
-    if chosen is not None and rule != "auto" and (roles.truth is not None or (roles.root / truths.FILE).is_file()):
+    if chosen is not None and not chosen.decides_window and (roles.truth is not None or listed is not None):
         rule = "auto"  # what the set lists is what its protocol means
-    benchmark = _labelled(request, roles, rule, asked.radius, strict)
+    benchmark = _labelled(request, roles, rule, asked.radius, strict, listed)
     if query_list is not None:
         benchmark = benchmark.take_queries(listed_queries(Path(query_list), benchmark.queries))
     drop = roles.answerable_only if asked.answerable_only is None else asked.answerable_only
@@ -208,10 +209,12 @@ def _found(request: Request, protocol: Protocol | None) -> Roles:
     )
 
 
-def _labelled(request: Request, roles: Roles, rule: str, radius: float | None, strict: bool) -> Benchmark:
+def _labelled(
+    request: Request, roles: Roles, rule: str, radius: float | None, strict: bool, listed: Path | None
+) -> Benchmark:
     """The benchmark with its ground truth."""
     metres = radius if radius is not None else roles.radius or truths.RADIUS
-    known = truths.Known(roles.truth, roles.rule, roles.period, roles.points)
+    known = truths.Known(roles.truth, roles.rule, roles.period, roles.points, listed)
     truth = (
         truths.resolve(rule, roles.root, roles.database, roles.queries, metres, strict, known)
         if roles.frames is None or roles.truth is None
@@ -223,6 +226,10 @@ def _labelled(request: Request, roles: Roles, rule: str, radius: float | None, s
     path = request.path
     unused = roles.root == path and request.split != "test"
     name = path.resolve().name if roles.root == path else f"{path.resolve().name}-{request.split}"
+    if rule == "auto" and listed is None and (roles.root / truths.FILE).is_file():
+        truth = truth.saying(
+            f"{truths.FILE} speaks of other queries than those of {request.queries}, so it was not used"
+        )
     flat = (f"the folder has no splits: '{request.split}' was not looked for",) if unused else ()
     notices = (
         *flat,

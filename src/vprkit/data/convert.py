@@ -157,8 +157,8 @@ def _refuse_own_images(benchmark: Benchmark, out: Path) -> None:
         return
     target = out.resolve()
     for records in (benchmark.database, benchmark.queries):
-        inside = next((path for row in range(len(records)) if (path := records.path(row)).resolve().is_relative_to(target)),
-                      None)  # fmt: skip
+        paths = (records.path(row) for row in range(len(records)))
+        inside = next((path for path in paths if path.resolve().is_relative_to(target)), None)
         if inside is not None:
             raise VprError(f"{out} holds images of the set itself, such as {inside}; name another folder")
 

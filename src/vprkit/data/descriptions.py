@@ -1,6 +1,7 @@
 """Texts of LaVPR: a CSV of `image_path,description` attached to the records of a set.
 
-The MSLS challenge's begin with the city, `city miami. `, as LaVPR gives them to its models. Descriptions are matched by path below the set's root, not by a part of the path; rows that cannot be read are counted.
+Descriptions are matched by path below the set's root, not by a part of the path; rows that cannot be read are counted.
+Those of the MSLS challenge begin with the city (`city miami. `), as LaVPR gives them to its models.
 """
 
 import csv

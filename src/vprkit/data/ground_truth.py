@@ -6,6 +6,7 @@ query's position), or the path of a CSV file with the columns `query,positives`,
 `zone_aware` where there are positions, else none.
 """
 
+import dataclasses
 import hashlib
 import re
 from collections import Counter
@@ -37,6 +38,10 @@ class GroundTruth:
     rule: str
     notices: tuple[str, ...] = ()
 
+    def saying(self, sentence: str) -> "GroundTruth":
+        """The same with one more notice."""
+        return dataclasses.replace(self, notices=(*self.notices, sentence))
+
 
 @dataclass(frozen=True)
 class Known:
@@ -47,12 +52,23 @@ class Known:
         rule: the rule its readers use.
         period: queries of one traverse, where several follow each other.
         points: (D, 3) and (Q, 3) metres that take the place of UTM positions.
+        file: the set's `ground_truth.csv`, where it speaks of these queries.
     """
 
     truth: GroundTruth | None = None
     rule: str = ""
     period: int | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
+    file: Path | None = None
+
+
+def listed_beside(root: Path, queries: Records, chosen: bool) -> Path | None:
+    """`ground_truth.csv` of a set; None where there is none, or where queries were chosen that it does not speak of."""
+    path = root / FILE
+    if not path.is_file():
+        return None
+    first = next((row.get("query", "") for _, row in read_rows(path)), "").strip() if chosen else ""
+    return path if not first or first in _by_name(queries, "queries") else None
 
 
 def resolve(
@@ -62,15 +78,15 @@ def resolve(
 
     Args:
         rule: the rule.
-        root: the data set's folder, where `auto` looks for `ground_truth.csv`.
+        root: the data set's folder, which files of truth may be named relative to.
         radius: metres, for the rules by radius.
         strict: an unreadable UTM zone is an error instead of a counted notice.
         known: what the layout says.
     """
     known = known or Known()
-    listed = rule == "auto" and not (root / FILE).is_file()
+    listed = rule == "auto" and known.file is None
     if rule == "auto":
-        rule = FILE if (root / FILE).is_file() else known.rule or _choose(database, queries)
+        rule = FILE if known.file is not None else known.rule or _choose(database, queries)
     by_radius = rule in ("zone_aware", "planar") and not (listed and known.truth)
     unused: tuple[str, ...] = ()
     if radius != RADIUS and not by_radius:

@@ -32,15 +32,16 @@ def _msls() -> list[Protocol]:
         *(val(flag, f"MSLS-val, subtask {flag}", None, None, select={"subtask": flag})
           for flag in ("s2w", "w2s", "o2n", "n2o", "d2n", "n2d")),
         *(val(edit, f"MSLS-val, 86 queries {words} (LaVPR)", 18_871, 86, select={"queries": f"query_{edit}"},
-              answerable_only=False, source="LaVPR's query_blur and query_weather", caution=EDITED.format(f"query_{edit}"))
+              answerable_only=False, source="LaVPR", caution=EDITED.format(f"query_{edit}"))
           for edit, words in (("blur", "blurred"), ("weather", "in made weather"))),
         *(val(f"{task}-3", f"MSLS-val, {words}, 3 frames each", None, None, select={"task": task, "length": 3},
               source=SEQUENCES, caution=AGGREGATED) for task, words in TASKS.items()),
         Protocol("msls-challenge", "msls", "the MSLS challenge", 36_565, 1_135, "test", "auto", search_inside=True,
                  source=MSLS, caution="positions are withheld: write a submission file; papers also quote the full "
                  "totals 38,770 / 27,092"),
-        *(Protocol(f"msls-challenge-{task}-3", "msls", f"the MSLS challenge, {words}, 3 frames each", None, None, "test",
-                   "auto", select={"task": task, "length": 3}, search_inside=True, source=SEQUENCES, caution=AGGREGATED)
+        *(Protocol(f"msls-challenge-{task}-3", "msls", f"the MSLS challenge, {words}, 3 frames each", None, None,
+                   "test", "auto", select={"task": task, "length": 3}, search_inside=True, source=SEQUENCES,
+                   caution=AGGREGATED)
           for task, words in TASKS.items()),
     ]  # fmt: skip
 

@@ -22,7 +22,8 @@ class Protocol:
         name: what `--protocol` takes; `family` is shared by protocols of one data set.
         title: in words, as it appears in warnings about counts.
         database, queries: how many images; None where it is not stated.
-        split, ground_truth, radius: as of `open_benchmark`. A set that lists its own positives goes by these.
+        split, ground_truth, radius: as of `open_benchmark`. A set that lists its own positives goes by these,
+            unless its protocols differ by their windows of frames: then the protocol's holds.
         select: further options of `open_benchmark` (`queries`, `database`, `variant`, `subtask`, `cities`, `task`,
             `length`).
         answerable_only: queries without a positive are left out before anything is counted.
@@ -62,6 +63,12 @@ class Protocol:
         shown = ["?" if number is None else f"{number:,}" for number in (self.database, self.queries)]
         return f"{shown[0]} / {shown[1]}{mark}"
 
+    @property
+    def decides_window(self) -> bool:
+        """The set is known under several windows of frames, so what a folder lists may be another protocol's truth."""
+        windows = {each.ground_truth for each in family(self.family) if each.ground_truth.startswith("frames:")}
+        return len(windows) > 1 and self.ground_truth in windows
+
     def fits(self, database: int, queries: int) -> bool:
         """The counts are as published, as far as these are known."""
         return self.database in (None, database) and self.queries in (None, queries)
@@ -81,8 +88,9 @@ class Protocol:
         asked = [count for count in (listed, queries) if count is not None]
         variant = self._variant(database, asked)
         if variant is not None:
-            known = f"{variant.queries:,} queries" if variant.queries != self.queries else f"{database:,} in the database"
-            found += f": {known}: this is {variant.title} ({variant.name})"
+            same = variant.queries == self.queries
+            told = f"{database:,} in the database" if same else f"{variant.queries:,} queries"
+            found += f": {told}: this is {variant.title} ({variant.name})"
         return f"protocol {self.name} has {self.counts}, but here are {found}; the numbers are not comparable"
 
     def _variant(self, database: int, asked: list[int]) -> "Protocol | None":

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from vprkit.data.descriptions import read_descriptions
+from vprkit.data.images import is_image_name
 from vprkit.data.records import Records
 from vprkit.errors import DataError
 
@@ -64,4 +65,5 @@ def _keys(name: str) -> list[str]:
     base = name.rsplit("/", 1)[-1]
     fields = base.split("@")
     image = [fields[7]] if len(fields) > 8 and fields[7] else []
-    return [name, base, base.rsplit(".", 1)[0], *image]
+    stems = [each.rsplit(".", 1)[0] for each in image if is_image_name(each)]  # Tokyo's keep `.jpg` in field 7
+    return [name, base, base.rsplit(".", 1)[0], *image, *stems]

@@ -109,7 +109,7 @@ def evaluate(
             of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
-    notices = [f"{frames.words()}, named by their centres; described by the {sequences} of unit vectors"] if frames else []
+    notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
     notices += [
         f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
         for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))

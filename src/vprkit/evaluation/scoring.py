@@ -9,6 +9,7 @@ import numpy as np
 from vprkit.data import geo
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.positives import Positives
+from vprkit.data.sequences import Sequenced
 from vprkit.evaluation.bootstrap import mean_interval
 from vprkit.evaluation.curves import precision_recall
 from vprkit.evaluation.recall import first_hits, precision_at, recall_at, right_answers
@@ -49,9 +50,8 @@ def score(
 
 def _list_hashes(benchmark: Benchmark) -> dict[str, str]:
     """SHA-256 of both lists; of sequences, which frames they hold is part of it."""
-    frames = benchmark.frames
-    sides = (benchmark.database, benchmark.queries) if frames is None else (frames.database, frames.queries)
-    return {role: side.list_hash() for role, side in zip(("database", "queries"), sides, strict=True)}
+    sides: Benchmark | Sequenced = benchmark if benchmark.frames is None else benchmark.frames
+    return {"database": sides.database.list_hash(), "queries": sides.queries.list_hash()}
 
 
 def _askable(ks: tuple[int, ...], depth: int, size: int, notices: list[str]) -> tuple[tuple[int, ...], list[str]]:

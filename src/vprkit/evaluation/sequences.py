@@ -66,7 +66,8 @@ def _mean(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     total = _unit(vectors[rows[:, 0]])
     for place in range(1, rows.shape[1]):
         total += _unit(vectors[rows[:, place]])
-    return total / rows.shape[1]
+    total /= rows.shape[1]
+    return total
 
 
 def _max(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:

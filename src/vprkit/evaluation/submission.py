@@ -4,6 +4,7 @@ This is the format of the Mapillary SLS challenge; the key of a sequence is thos
 lines that start with `#` are comments.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -112,7 +113,6 @@ def _keys(items: Sequence[Sequence[str]]) -> list[str]:
         raise DataError(f"'{bad}' has no key that a prediction file can hold: it is empty or holds a space or a comma")
     keys = [",".join(each) for each in parts]
     if len(set(keys)) != len(keys):
-        seen: set[str] = set()
-        twice = next(key for key in keys if key in seen or seen.add(key))
+        twice = Counter(keys).most_common(1)[0][0]
         raise DataError(f"the key '{twice}' belongs to two images, so a prediction file would be ambiguous")
     return keys

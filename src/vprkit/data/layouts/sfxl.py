@@ -27,7 +27,9 @@ def read(request: Request) -> Roles | None:
         return None
     if request.variant is not None and request.variant not in SIZES:
         hint = nearest(request.variant, SIZES)
-        raise ConfigError(f"{request.path}: SF-XL has no variant '{request.variant}'{hint}; there are processed and small")
+        raise ConfigError(
+            f"{request.path}: SF-XL has no variant '{request.variant}'{hint}; there are processed and small"
+        )
     chosen = SIZES if request.variant is None else (request.variant,)
     for size in chosen:
         folder = request.path / size / request.split
