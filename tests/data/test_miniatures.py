@@ -110,6 +110,11 @@ def test_answers_nearly_right_are_ignored(tmp_path):
     assert benchmark.ignored[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     left = open_benchmark(tmp_path, database="day_left", queries="day_right")
     assert left.database[0].name.startswith("day_left/")
+    tutorial = open_benchmark(tmp_path, protocol="gardens-point-tutorial")
+    assert tutorial.ignored is not None and tutorial.positives[3].tolist() == [3]
+    for options in ({"protocol": "gardens-point"}, {"ground_truth": "frames:2"}):
+        wider = open_benchmark(tmp_path, **options)  # frames 1 and 2 away are right here, not to be passed over
+        assert wider.ignored is None and wider.positives[3].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_positives_beyond_the_end_are_counted(tmp_path):
@@ -248,6 +253,18 @@ def test_our_own_city_is_read_in_every_layout(tmp_path):
     assert len(open_places(roots["msls"], min_images=1)) > 0 and len(open_places(roots["gsv"], min_images=1)) > 0
     crops = open_benchmark(roots["sfxl"])
     assert crops.positives.counts.any() and np.isfinite(crops.database.heading).all()
+
+
+def test_a_split_or_folder_that_is_not_there_is_named(tmp_path):
+    pittsburgh(tmp_path / "pitts")
+    svox(tmp_path / "svox")
+    for folder in ("pitts", "svox"):
+        with pytest.raises(DataError, match="has no split 'val'; it has 'test'"):
+            open_benchmark(tmp_path / folder, "val")
+    with pytest.raises(DataError, match=r"no folder 'nigth' .*queries_night.*; there are gallery, queries, queries_ni"):
+        open_benchmark(tmp_path / "svox", queries="nigth")
+    with pytest.raises(DataError, match="there is no folder 'galery'.*gallery"):
+        open_benchmark(tmp_path / "svox", database="galery")
 
 
 def test_what_is_asked_of_the_wrong_set(tmp_path):

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from vprkit.config import nearest
+from vprkit.data.layouts.finding import SPLITS
 from vprkit.data.layouts.layout import Request, Roles
 from vprkit.data.msls import SINGLE
 from vprkit.data.protocols import Protocol
 from vprkit.data.records import checked_name
 from vprkit.errors import ConfigError
-
-SPLITS = ("train", "val", "test")
-
 
 @dataclass(frozen=True)
 class Asked:

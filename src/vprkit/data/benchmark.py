@@ -14,7 +14,8 @@ from vprkit.data.conditions import with_conditions
 from vprkit.data.copies import shared_names
 from vprkit.data.descriptions import with_texts
 from vprkit.data.folders import read_folder
-from vprkit.data.layouts.layout import Request, Roles, layouts
+from vprkit.data.layouts.finding import first_that_fits, why_nothing_fits
+from vprkit.data.layouts.layout import Request, Roles
 from vprkit.data.layouts.table import read_records
 from vprkit.data.positives import Positives
 from vprkit.data.protocols import Protocol, find_protocol
@@ -194,19 +195,13 @@ def _found(request: Request, protocol: Protocol | None) -> Roles:
 
     A protocol's seasons or traverses are folders in one layout and already roles in another (the `@` layout).
     """
-    known = layouts()
     tries = [request]
     if protocol is not None and "database" in protocol.select:
         tries.append(dataclasses.replace(request, database=None, queries=None))
-    for each in tries:
-        roles = next((found for layout in known if (found := layout.read(each)) is not None), None)
-        if roles is not None:
-            return roles
-    inside = ", ".join(sorted(entry.name for entry in request.path.iterdir())[:8]) or "nothing"
-    summaries = "; ".join(layout.summary for layout in known)
-    raise DataError(
-        f"{request.path}: no known layout for split '{request.split}' (it holds {inside}). Understood: {summaries}"
-    )
+    roles = next((found for each in tries if (found := first_that_fits(each)) is not None), None)
+    if roles is None:
+        raise DataError(why_nothing_fits(request))
+    return roles
 
 
 def _labelled(
@@ -230,6 +225,9 @@ def _labelled(
         truth = truth.saying(
             f"{truths.FILE} speaks of other queries than those of {request.queries}, so it was not used"
         )
+    listed_truth = None if roles.truth is None else roles.truth.positives
+    # What is nearly right belongs to the list it came with: under another rule it may be right or wrong.
+    ignored = roles.ignored if positives and listed_truth and positives.same_as(listed_truth) else None
     flat = (f"the folder has no splits: '{request.split}' was not looked for",) if unused else ()
     notices = (
         *flat,
@@ -240,7 +238,7 @@ def _labelled(
         *truth.notices,
     )
     return Benchmark(name, roles.database, roles.queries, positives, truth.rule, tuple(dict.fromkeys(notices)),
-                     roles.areas, roles.ignored, utm_of_degrees=roles.utm_of_degrees, frames=roles.frames)  # fmt: skip
+                     roles.areas, ignored, utm_of_degrees=roles.utm_of_degrees, frames=roles.frames)  # fmt: skip
 
 
 def open_records(path: str | Path, root: str | Path | None = None) -> Records:

@@ -128,6 +128,7 @@ def _bench() -> list[Protocol]:
               caution="its file lists the references 200 and 201, which do not exist"),
         bench("gardens-point-tutorial", "Gardens Point, right answers only, +-8 ignored", 200, 200, "frames:0",
               "gardens-point", source="Schubert et al., 2023, GT.npz",
+              caution="nearly right answers are ignored where GT.npz lists them; without it they count as wrong",
               select={"database": "day_right", "queries": "night_right"}),
         bench("gardens-point-true-negative", "Gardens Point with 200 queries that have no match", 200, 400, "auto",
               "gardens-point"),
