@@ -57,7 +57,7 @@ def test_msls_fixture_converts_to_its_at_names(folder, expected, tmp_path):
         pytest.skip("this fixture has tables only")
     Conversion("at", "link").write(benchmark, tmp_path / "out")
     wanted = sorted(expected["at_names"][name] for name in benchmark.queries.names)
-    assert sorted(path.name for path in (tmp_path / "out/images/test/queries").iterdir()) == wanted
+    assert sorted(path.name for path in (tmp_path / "out/images/val/queries").iterdir()) == wanted
 
 
 def test_what_is_asked_for_and_no_more(tmp_path):

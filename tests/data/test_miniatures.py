@@ -122,6 +122,10 @@ def test_positives_beyond_the_end_are_counted(tmp_path):
     benchmark = open_benchmark(tmp_path)
     assert [row.tolist() for row in benchmark.positives] == [[0], [1], [2], [3]]
     assert any("2 positives lie beyond the 4 database images (up to 5)" in notice for notice in benchmark.notices)
+    by_protocol = open_benchmark(tmp_path, protocol="gardens-point")
+    assert by_protocol.positives[1].tolist() == [0, 1, 2, 3]
+    assert any("2 positives lie beyond" in notice for notice in by_protocol.notices)
+    assert any("(listed in ground_truth_new.npy) says otherwise for 4 of 4" in notice for notice in by_protocol.notices)
 
 
 def test_vpr_bench_without_its_file_goes_by_the_published_rule(tmp_path):

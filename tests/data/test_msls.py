@@ -143,6 +143,38 @@ def test_the_740_come_from_the_raw_set_without_any_list(msls, monkeypatch):
     assert again.positives.counts.all()
 
 
+def test_a_converted_protocol_opens_by_its_protocol(msls, tmp_path):
+    """Its split is that of the protocol, and the file of truth keeps its queries the 740."""
+    raw = open_benchmark(msls, protocol="msls-val-740")
+    for form in ("at", "csv"):
+        Conversion(form, "link").write(raw, tmp_path / form)
+        again = open_benchmark(tmp_path / form, protocol="msls-val-740")
+        assert len(again.queries) == len(raw.queries)
+        assert sorted(again.positives.counts.tolist()) == sorted(raw.positives.counts.tolist())
+
+
+def test_no_notice_is_false(msls, tmp_path):
+    benchmark = open_benchmark(msls, "val")
+    assert not any("was not looked for" in notice for notice in benchmark.notices)
+    index = write_index(msls, tmp_path / "index", "val", "train_val")
+    assert not any("was not looked for" in notice for notice in open_benchmark(index, "val", images=msls).notices)
+    found = {
+        each.check: each.message
+        for each in check_benchmark(open_benchmark(msls, protocol="msls-val-seq2seq-3"), "none")
+    }
+    assert "(no counts are published)" in found["counts"] and "as published" not in found["counts"]
+    # Two zones whose bare numbers are alike: positives stay inside a city, so zones change nothing.
+    assert "planar and zone-aware positives are the same" in found["zones"]
+    messages = [each.message for each in check_benchmark(open_benchmark(msls, protocol="msls-val-740"), "none")]
+    assert len(messages) == len(set(messages))
+
+
+def test_a_subtask_without_frames_is_said(msls):
+    with pytest.raises(DataError, match="no query of cph, sf is flagged 's2w'"):
+        open_benchmark(msls, protocol="msls-val-s2w")
+    assert len(open_benchmark(msls, protocol="msls-val-d2n").queries) == 2
+
+
 def write_index(msls: Path, folder: Path, split: str, base: str) -> Path:
     folder.mkdir(exist_ok=True)
     for part, role in (("dbImages", "database"), ("qImages", "query")):

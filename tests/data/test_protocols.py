@@ -196,8 +196,10 @@ def test_edited_queries_of_lavpr_are_a_set_of_their_own(tmp_path, edit):
     assert [record.text for record in described.queries] == ["fog", None, None, None]
     # A conversion by us leaves a list of truth that speaks of the whole set's queries.
     Conversion("at").write(whole, tmp_path / "converted")
-    shutil.copytree(edited, tmp_path / "converted/images/test" / edited.name)
-    again = open_benchmark(tmp_path / "converted", queries=edited.name)
+    shutil.copytree(edited, tmp_path / "converted/images/val" / edited.name)
+    by_protocol = open_benchmark(tmp_path / "converted", protocol=f"msls-val-{edit}")
+    assert [row.tolist() for row in by_protocol.positives] == [row.tolist() for row in benchmark.positives]
+    again = open_benchmark(tmp_path / "converted", "val", queries=edited.name)
     assert [row.tolist() for row in again.positives] == [row.tolist() for row in benchmark.positives]
     assert any("ground_truth.csv speaks of other queries" in notice for notice in again.notices)
 

@@ -13,6 +13,7 @@ from vprkit.data.protocols import Protocol
 from vprkit.data.records import checked_name
 from vprkit.errors import ConfigError
 
+
 @dataclass(frozen=True)
 class Asked:
     """Options of `open_benchmark`, each as asked for, else as the protocol fixes it, else as usual."""

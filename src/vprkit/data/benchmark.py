@@ -41,6 +41,7 @@ class Benchmark:
         search_inside: a query is searched for in its own area only.
         listed: queries before those without a positive were left out; None where none were.
         utm_of_degrees: `@` names of this set take UTM from the degrees and leave headings out, as its formatter does.
+        split: which part of the set it is.
         frames: images of every item, where items are sequences; `database` and `queries` hold their centre frames.
     """
 
@@ -57,6 +58,7 @@ class Benchmark:
     utm_of_degrees: bool = False
     listed: int | None = None
     frames: Sequenced | None = None
+    split: str = "test"
 
     def __post_init__(self) -> None:
         if self.positives is None:
@@ -219,12 +221,13 @@ def _labelled(
     if positives is not None and roles.areas is not None:
         positives = roles.areas.within(positives)
     path = request.path
-    unused = roles.root == path and request.split != "test"
+    unused = roles.root == path and request.split != "test" and not roles.of_split
     name = path.resolve().name if roles.root == path else f"{path.resolve().name}-{request.split}"
     if rule == "auto" and listed is None and (roles.root / truths.FILE).is_file():
         truth = truth.saying(
             f"{truths.FILE} speaks of other queries than those of {request.queries}, so it was not used"
         )
+    truth = truth.beside(roles.truth)
     listed_truth = None if roles.truth is None else roles.truth.positives
     # What is nearly right belongs to the list it came with: under another rule it may be right or wrong.
     ignored = roles.ignored if positives and listed_truth and positives.same_as(listed_truth) else None
@@ -238,7 +241,8 @@ def _labelled(
         *truth.notices,
     )
     return Benchmark(name, roles.database, roles.queries, positives, truth.rule, tuple(dict.fromkeys(notices)),
-                     roles.areas, ignored, utm_of_degrees=roles.utm_of_degrees, frames=roles.frames)  # fmt: skip
+                     roles.areas, ignored, utm_of_degrees=roles.utm_of_degrees, frames=roles.frames,
+                     split=request.split)  # fmt: skip
 
 
 def open_records(path: str | Path, root: str | Path | None = None) -> Records:

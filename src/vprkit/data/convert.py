@@ -81,7 +81,7 @@ class Conversion:
             raise ConfigError("neither layout holds sequences; convert the set's single images (task im2im)")
         refuse_folder(out, overwrite)
         _refuse_own_images(benchmark, out)
-        root = out / "images" / "test" if self.form == "at" else out
+        root = out / "images" / benchmark.split if self.form == "at" else out
         names = {
             role: self._names(benchmark, role, records)
             for role, records in (("database", benchmark.database), ("queries", benchmark.queries))

@@ -38,6 +38,19 @@ class GroundTruth:
     rule: str
     notices: tuple[str, ...] = ()
 
+    def beside(self, listed: "GroundTruth | None") -> "GroundTruth":
+        """The same with what is odd in the set's own list, where another rule than that list was asked for."""
+        if listed is None or listed is self or listed.positives is None or self.positives is None:
+            return self
+        said = dataclasses.replace(self, notices=tuple(dict.fromkeys((*self.notices, *listed.notices))))
+        pairs = zip(listed.positives, self.positives, strict=True)
+        other = sum(not np.array_equal(one, two) for one, two in pairs)
+        if not other:
+            return said
+        return said.saying(
+            f"the set itself ({listed.rule}) says otherwise for {other} of {len(self.positives)} queries"
+        )
+
     def saying(self, sentence: str) -> "GroundTruth":
         """The same with one more notice."""
         return dataclasses.replace(self, notices=(*self.notices, sentence))

@@ -44,7 +44,8 @@ def _triplet(request: Request) -> Roles | None:
         raise DataError(f"{listed if not names else asked}: lists no image")
     truth = _truth(listed, prefix, len(queries), len(names))
     tables = records_of_names(root, names), records_of_names(root, queries)
-    return Roles(request.path, *tables, truth=truth, **_of_cities(request, names, queries))
+    of_split = request.split in _SPLIT.findall(prefix)
+    return Roles(request.path, *tables, truth=truth, of_split=of_split, **_of_cities(request, names, queries))
 
 
 def _of_cities(request: Request, names: Sequence[str], queries: Sequence[str]) -> dict[str, Any]:

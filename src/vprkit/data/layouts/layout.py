@@ -64,6 +64,7 @@ class Roles:
         search_inside: the set's benchmark searches a query's own area only.
         answerable_only: queries without a positive are left out, as the set's readers do.
         frames: images of every item, where items are sequences; the records are their centres.
+        of_split: the split chose what was read, though it has no folder of its own (lists per split).
         text_prefixes: what readers put before the description of each image, database and queries.
     """
 
@@ -82,6 +83,7 @@ class Roles:
     search_inside: bool = False
     answerable_only: bool = False
     frames: Sequenced | None = None
+    of_split: bool = False
     text_prefixes: tuple[StringColumn, StringColumn] | None = None
 
 

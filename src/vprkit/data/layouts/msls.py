@@ -30,6 +30,10 @@ def read(request: Request) -> Roles | None:
         task=request.task, length=request.length, radius=request.radius,
     )  # fmt: skip
     queries, database = split.queries.centres(), split.database.centres()
+    empty = next((role for role, table in (("query", queries), ("database image", database)) if not len(table)), None)
+    if empty is not None:
+        what = "" if request.task == SINGLE else f", none that is the centre of {request.length} frames in a row"
+        raise DataError(f"{base}: no {empty} of {', '.join(split.cities)} is flagged '{request.subtask}'{what}")
     words = () if request.subtask == "all" else (f"only the subtask {request.subtask}",)
     return Roles(
         request.path,
@@ -41,6 +45,7 @@ def read(request: Request) -> Roles | None:
         utm_of_degrees=True,
         search_inside=request.split == "test",
         answerable_only=True,
+        of_split=True,
         **_of_sequences(split, request),
         text_prefixes=city_prefixes(split.areas) if request.split == "test" else None,
     )
