@@ -32,7 +32,7 @@ def read(request: Request) -> Roles | None:
     queries, database = split.queries.centres(), split.database.centres()
     empty = next((role for role, table in (("query", queries), ("database image", database)) if not len(table)), None)
     if empty is not None:
-        what = "" if request.task == SINGLE else f", none that is the centre of {request.length} frames in a row"
+        what = "" if request.task == SINGLE else f" and in the middle of {request.length} frames without a hole"
         raise DataError(f"{base}: no {empty} of {', '.join(split.cities)} is flagged '{request.subtask}'{what}")
     words = () if request.subtask == "all" else (f"only the subtask {request.subtask}",)
     return Roles(
