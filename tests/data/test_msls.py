@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.msls_loops import Loops
 from tests.data.msls_miniature import COUNT, GAP, PANORAMA, write_msls
+from tests.data.test_fixtures import items_of
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.check import check_benchmark
 from vprkit.data.convert import Conversion
@@ -219,3 +221,34 @@ def test_sequence_protocols_are_known():
             assert dict(protocol.select) == {"task": task, "length": 3} and protocol.database is None
     with pytest.raises(DataError, match="no city 'nowhere'"):
         open_benchmark(Path(__file__).parent / "msls_raw", "val", cities=["nowhere"], task="seq2seq")
+
+
+CASES = [
+    ("val", ["cph", "sf"], {}), ("val", ["sf"], {"task": "seq2seq", "length": 5}), ("test", ["miami"], {}),
+    ("val", ["cph", "sf"], {"task": "seq2seq"}), ("val", ["cph", "sf"], {"task": "im2seq", "posDistThr": 7.5}),
+    ("val", ["cph", "sf"], {"task": "seq2im", "subtask": "n2d"}), ("val", ["cph"], {"exclude_panos": False}),
+    ("test", ["miami"], {"task": "seq2im", "length": 5}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_msls_fixture_of_other_seeds(seed, tmp_path):
+    """Drawn at random and read by loops that know nothing of the package, as the published fixture is."""
+    loops = Loops.drawn(seed)
+    loops.write(tmp_path)
+    for mode, cities, more in CASES:
+        expected = loops.expected(mode, cities, **more)
+        benchmark = open_benchmark(
+            tmp_path, mode, cities=cities, task=more.get("task"), length=more.get("length"),
+            subtask=more.get("subtask"), radius=more.get("posDistThr"), panoramas=not more.get("exclude_panos", True),
+            answerable_only=False,
+        )  # fmt: skip
+        assert items_of(benchmark, "queries") == expected["query_images"], (mode, more)
+        assert items_of(benchmark, "database") == expected["database_images"], (mode, more)
+        if mode == "test":
+            assert benchmark.positives is None
+            continue
+        assert [row.tolist() for row in benchmark.positives] == expected["all_positives"], (mode, more)
+        kept = benchmark.answerable()
+        assert [row.tolist() for row in kept.positives] == expected["positives"]
+        assert items_of(kept, "queries") == [expected["query_images"][row] for row in expected["kept_query_indices"]]
