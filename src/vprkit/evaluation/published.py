@@ -101,7 +101,7 @@ def _gsv_cities() -> list[Figure]:
     """MixVPR, ConvAP, SALAD and BoQ, as collected with LaVPR's aggregators; BoQ's Nordland leaves its set open."""
     sets = {"250k": "pitts250k-test", "30k": "pitts30k-test", "msls": "msls-val-740", "challenge": "msls-challenge",
             "nordland": "nordland-2760-w1", "sped": "sped", "amstertime": "amstertime"}  # fmt: skip
-    known = {
+    known: dict[str, dict[str, tuple[float, ...]]] = {
         "mixvpr-4096": {"250k": (94.3, 98.2, 98.9), "30k": (91.6, 95.5, 96.4), "msls": (88.2, 93.1, 94.3)},
         "mixvpr-512": {"250k": (93.2, 97.9, 98.6), "30k": (90.7, 95.5, 96.3), "msls": (84.1, 91.8, 93.7)},
         "mixvpr-128": {"250k": (88.7, 95.8, 97.4), "30k": (87.8, 94.3, 95.7), "msls": (78.5, 88.2, 90.4)},
