@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import at_name, write_set
 from tests.data.miniatures import FACTS, facts, near, nordland_seasons, patch_netvlad, svox
 from tests.data.test_fixtures import SHARED
+from tests.data.writing import photos
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.catalogue import CATALOGUE
 from vprkit.data.check import check_benchmark
@@ -148,6 +149,31 @@ def test_a_window_that_is_asked_for_holds_whatever_the_folder_lists(tmp_path):
     narrow = open_benchmark(tmp_path / "converted", protocol="nordland-27592-w1")
     assert [row.tolist() for row in narrow.positives] == near(range(12), 1, 12)
     assert open_benchmark(tmp_path / "converted").positives[0].tolist() == list(range(8))
+
+
+def test_frames_are_counted_in_their_order_where_sorting_breaks_it(tmp_path):
+    """North of the @ subset passes 100,000 at frame 6,000 and becomes wider: byte order is no frame order there."""
+    for role, every in (("database", 1), ("queries", 10)):
+        frames = range(5_981, 6_021, every)
+        photos(tmp_path / role, [f"@0@{n * 25 / 1.5:07.1f}@@@@@{n}@@@@@@@@.jpg" for n in frames])
+    by_names = open_benchmark(tmp_path, protocol="nordland-2760-at")
+    numbers = {role: [int(name.split("@")[7]) for name in records.names] for role, records in by_names.images().items()}
+    assert numbers["database"] != sorted(numbers["database"]) and numbers["queries"] != sorted(numbers["queries"])
+    by_frames = open_benchmark(tmp_path, protocol="nordland-2760-w1")
+    assert any("in the order of the positions" in notice for notice in by_frames.notices)
+    for benchmark in (by_names, by_frames):
+        for number, found in zip(numbers["queries"], benchmark.positives, strict=True):
+            assert {numbers["database"][row] for row in found} == {
+                n for n in (number - 1, number, number + 1) if n > 5980
+            }
+            assert found.tolist() == sorted(found.tolist())
+
+
+def test_sped_in_the_at_layout_is_one_to_one(tmp_path):
+    for role in ("database", "queries"):
+        photos(tmp_path / role, [f"@0@{n * 1000}@@@@@{n:04d}@@@@@@@@.jpg" for n in range(8, 13)])
+    benchmark = open_benchmark(tmp_path, protocol="sped")
+    assert [row.tolist() for row in benchmark.positives] == [[n] for n in range(5)]
 
 
 def test_a_list_of_queries_filters(photo_set, tmp_path):

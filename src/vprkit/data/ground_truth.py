@@ -51,6 +51,15 @@ class GroundTruth:
             f"the set itself ({listed.rule}) says otherwise for {other} of {len(self.positives)} queries"
         )
 
+    def reordered(self, database: np.ndarray | None, queries: np.ndarray | None) -> "GroundTruth":
+        """Truth of frame numbers as truth of rows; each order holds the row of every frame, None for the same."""
+        if self.positives is None or (database is None and queries is None):
+            return self
+        of_query = self.positives if queries is None else self.positives.take(np.argsort(queries))
+        rows = of_query if database is None else Positives.of([database[numbers] for numbers in of_query])
+        said = dataclasses.replace(self, positives=rows)
+        return said.saying("frames are counted in the order of the positions in their names, which the list is not in")
+
     def saying(self, sentence: str) -> "GroundTruth":
         """The same with one more notice."""
         return dataclasses.replace(self, notices=(*self.notices, sentence))
@@ -113,9 +122,22 @@ def resolve(
     if by_radius:
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
-        return _by_frames(rule, len(database), len(queries), unused, known.period)
+        orders = _frame_order(database), _frame_order(queries)
+        return _by_frames(rule, len(database), len(queries), unused, known.period).reordered(*orders)
     path = _locate_file(rule, root)
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
+
+
+def _frame_order(records: Records) -> np.ndarray | None:
+    """Rows in the order of their frames, where names are not listed so; None where the list is that order.
+
+    Told by mock positions along one line, as the `@` versions of Nordland and SPED have: sorting byte-wise breaks the
+    order of numbers of several widths.
+    """
+    if not records.any_position or records.zone.any() or records.east.any():
+        return None
+    order = np.argsort(records.north, kind="stable")
+    return None if (np.diff(order) > 0).all() else order
 
 
 def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...], period: int | None) -> GroundTruth:
