@@ -69,7 +69,8 @@ CATALOGUE: tuple[DataSet, ...] = (
             "kaggle.com/datasets/amaralibey/gsv-cities", "training", "about 530,000 images of 62,000 places"),
     DataSet("lavpr", "LaVPR: descriptions of GSV-Cities, Pittsburgh 30k, MSLS and AmsterTime",
             ("folders", "msls", "gsv-cities"), "CC BY 4.0; blurred and weathered images CC BY-NC-SA 4.0",
-            "LaVPR's authors, arXiv 2602.03253", "texts", "over 650,000 descriptions, attached by texts=; protocols msls-val-blur, msls-val-weather"),
+            "LaVPR's authors, arXiv 2602.03253", "texts",
+            "over 650,000 descriptions, attached by texts=; protocols msls-val-blur, msls-val-weather"),
     DataSet("google-landmarks", "Google Landmarks v2, clean", ("google-landmarks",), UNSTATED,
             "github.com/cvdfoundation/google-landmark", "training", "1,580,470 images of 81,313 landmarks"),
 )  # fmt: skip
