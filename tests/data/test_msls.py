@@ -81,6 +81,14 @@ def test_sequences_without_a_positive_are_left_out_and_a_radius_is_heeded(msls):
     assert open_benchmark(msls, "val", task="seq2seq", length=5).frames.queries.length == 5
 
 
+def test_training_cities_are_evaluated_within_25_metres_too(tmp_path):
+    """Training pairs go by 10 m; who evaluates on these cities is not to get that radius unasked, sequences or not."""
+    root = write_msls(tmp_path / "msls", val=("london",))
+    assert "within 25 m" in open_benchmark(root, "train").rule
+    sequences = open_benchmark(root, "train", task="seq2im")
+    assert "within 25 m" in sequences.rule and sequences.positives.counts.max() == 7  # 3 frames, 2 more on both sides
+
+
 def test_lists_of_sequences_have_a_hash_of_their_own(msls):
     three = open_benchmark(msls, "val", task="seq2seq", length=3).frames.queries
     other = dataclasses.replace(three, rows=three.rows[:, ::-1])

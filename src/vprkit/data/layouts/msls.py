@@ -9,7 +9,7 @@ import numpy as np
 from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.layouts.layout import Layout, Request, Roles
 from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
-from vprkit.data.msls import SINGLE, Split, base_of, city_prefixes, read_split
+from vprkit.data.msls import RADIUS, SINGLE, Split, base_of, city_prefixes, read_split
 from vprkit.data.records import Records, concatenated
 from vprkit.data.sequences import Frames, Sequenced
 from vprkit.errors import DataError
@@ -27,7 +27,7 @@ def read(request: Request) -> Roles | None:
         return None
     split = read_split(
         request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas,
-        task=request.task, length=request.length, radius=request.radius,
+        task=request.task, length=request.length, radius=request.radius or RADIUS,
     )  # fmt: skip
     queries, database = split.queries.centres(), split.database.centres()
     empty = next((role for role, table in (("query", queries), ("database image", database)) if not len(table)), None)
