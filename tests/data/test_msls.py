@@ -201,6 +201,7 @@ def test_index_files_of_the_challenge_search_inside_cities(msls, tmp_path):
     assert [benchmark.areas.names[area] for area in benchmark.areas.queries] == [
         name.split("/")[1] for name in benchmark.queries.names
     ]
+    assert open_benchmark(index, images=msls).search_inside  # by its layout, whoever asks
     write_index(msls, tmp_path / "index", "val", "train_val")
     assert open_benchmark(index, "val", images=msls).areas.names == ("cph", "sf")
     assert not open_benchmark(index, "val", images=msls).search_inside
