@@ -100,6 +100,12 @@ def test_conditions_of_the_at_version_lie_in_the_sets_folder(tmp_path, key):
     assert [record.condition for record in benchmark.queries] == ["day", "sunset", "night"]
 
 
+def test_tokyo_without_the_folder_that_is_asked_for(tmp_path):
+    tokyo247(tmp_path)
+    with pytest.raises(ConfigError, match="no folder '247query_v3' of queries"):
+        open_benchmark(tmp_path, queries="247query_v3")
+
+
 def test_answers_nearly_right_are_ignored(tmp_path):
     gardens_tutorial(tmp_path)
     benchmark = open_benchmark(tmp_path)

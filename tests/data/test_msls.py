@@ -117,6 +117,13 @@ def test_what_does_not_fit_sequences_is_said(msls, tmp_path):
         Conversion("csv").write(sequences, tmp_path / "out")
 
 
+def test_a_folder_of_queries_is_no_part_of_the_raw_set(msls):
+    with pytest.raises(ConfigError, match="no folder 'query_blur' to choose.*@ layout"):
+        open_benchmark(msls, protocol="msls-val-blur")
+    with pytest.raises(ConfigError, match="no folder 'night'"):
+        open_benchmark(msls, "val", queries="night")
+
+
 def test_check_looks_at_every_frame(tmp_path):
     root = write_msls(tmp_path / "msls")
     (root / "train_val/cph/query/images").joinpath("-cpq_00AbCdEfGhIjKlMnO.jpg").unlink()  # no centre of any sequence

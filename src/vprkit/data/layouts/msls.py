@@ -12,7 +12,7 @@ from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
 from vprkit.data.msls import RADIUS, SINGLE, Split, base_of, city_prefixes, read_split
 from vprkit.data.records import Records, concatenated
 from vprkit.data.sequences import Frames, Sequenced
-from vprkit.errors import DataError
+from vprkit.errors import ConfigError, DataError
 
 
 def read(request: Request) -> Roles | None:
@@ -25,6 +25,11 @@ def read(request: Request) -> Roles | None:
                 f"(split {'val' if request.split == 'test' else 'test'})"
             )
         return None
+    if request.queries is not None or request.database is not None:
+        raise ConfigError(
+            f"{request.path}: Mapillary SLS as unpacked has no folder '{request.queries or request.database}' to choose; "
+            "`vpr data convert` writes the @ layout, beside whose queries others may lie"
+        )
     split = read_split(
         request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas,
         task=request.task, length=request.length, radius=request.radius or RADIUS,
