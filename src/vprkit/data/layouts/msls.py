@@ -27,8 +27,8 @@ def read(request: Request) -> Roles | None:
         return None
     if request.queries is not None or request.database is not None:
         raise ConfigError(
-            f"{request.path}: Mapillary SLS as unpacked has no folder '{request.queries or request.database}' to choose; "
-            "`vpr data convert` writes the @ layout, beside whose queries others may lie"
+            f"{request.path}: Mapillary SLS as unpacked has no folder '{request.queries or request.database}' to "
+            "choose; `vpr data convert` writes the @ layout, beside whose queries others may lie"
         )
     split = read_split(
         request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas,
