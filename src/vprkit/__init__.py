@@ -35,8 +35,11 @@ _PUBLIC = {
     "open_benchmark": "vprkit.data.benchmark",
     "open_places": "vprkit.data.places",
     "open_records": "vprkit.data.benchmark",
+    "read_submission": "vprkit.evaluation.submission",
+    "sequence_vectors": "vprkit.evaluation.sequences",
     "train": "vprkit.training.train",
     "write_report": "vprkit.report.html",
+    "write_submission": "vprkit.evaluation.submission",
 }
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
     from vprkit.evaluation.comparison import Comparison, compare
     from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors, evaluate_rankings
     from vprkit.evaluation.result import Result
+    from vprkit.evaluation.sequences import sequence_vectors
+    from vprkit.evaluation.submission import read_submission, write_submission
     from vprkit.features import Features, LocalFeatures
     from vprkit.loading import load_method
     from vprkit.method import Method
@@ -86,8 +91,11 @@ __all__ = [
     "open_benchmark",
     "open_places",
     "open_records",
+    "read_submission",
+    "sequence_vectors",
     "train",
     "write_report",
+    "write_submission",
 ]
 
 

@@ -9,10 +9,13 @@ import numpy as np
 from scipy.io import savemat
 
 from vprkit.data import arrays, descriptions
+from vprkit.data.benchmark import Benchmark
 from vprkit.data.columns import StringColumn
+from vprkit.data.conditions import with_conditions
 from vprkit.data.index_lists import names_of, positives_of
-from vprkit.data.layouts import at, at_columns, google_landmarks, gsv_cities, san_francisco
+from vprkit.data.layouts import at, at_columns, baidu_mall, google_landmarks, gsv_cities, san_francisco
 from vprkit.data.layouts.dbstruct import read_dbstruct
+from vprkit.data.layouts.layout import Roles
 from vprkit.data.layouts.msls_tables import read_frames
 from vprkit.data.layouts.table import read_records
 from vprkit.data.layouts.vprbench import _ordered
@@ -22,6 +25,7 @@ from vprkit.data.positives import within_radius
 from vprkit.data.query_lists import listed_queries
 from vprkit.data.records import Records
 from vprkit.errors import DataError
+from vprkit.evaluation.submission import read_submission
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,10 @@ def csv(data: bytes, folder: Path) -> None:
 
 
 def tables(data: bytes, folder: Path) -> None:
-    """Tables of MSLS, GSV-Cities, Landmarks, poses, descriptions and lists of queries, all from the same bytes."""
-    for name in ("seq_info.csv", "subtask_index.csv", "postprocessed.csv", "raw.csv", "train_clean.csv"):
+    """Tables of MSLS, GSV-Cities, Landmarks, poses, cameras, descriptions, conditions, lists of queries and prediction
+    files, all from the same bytes."""
+    for name in ("seq_info.csv", "subtask_index.csv", "postprocessed.csv", "raw.csv", "train_clean.csv", "keys.txt",
+                 "conditions.csv"):  # fmt: skip
         (folder / name).write_bytes(data)
     (folder / "Dataframes").mkdir(exist_ok=True)
     (folder / "Images").mkdir(exist_ok=True)
@@ -67,6 +73,10 @@ def tables(data: bytes, folder: Path) -> None:
         lambda: list(san_francisco._poses(folder / "raw.csv")),
         lambda: descriptions.read_descriptions(folder / "raw.csv").attach(some),
         lambda: listed_queries(folder / "raw.csv", some),
+        lambda: listed_queries(folder / "keys.txt", some),
+        lambda: read_submission(folder / "keys.txt", Benchmark("fuzzed", some, some, None, "none")),
+        lambda: with_conditions(Roles(folder, some, some), folder),
+        lambda: baidu_mall._centre(folder / "keys.txt"),
     )
 
 
@@ -161,7 +171,8 @@ TARGETS: dict[str, Target] = {
         b"landmark_id,images\n1,00cba0067c078490 00f928e383e1d121\n",
         b"place_id,year,month,northdeg,city_id,lat,lon,panoid\n1,2015,1,90,City,1.0,-1.2e-05,p_x\n",
         b"image_path,description\na.jpg, \"a red door\"\n", b"index image x y w z e n\n0 1.jpg 0 0 1 0 5 6\n",
-        b"a.jpg\nkey\n")),
+        b"a.jpg\nkey\n", b"# predictions\na key a\nkey a\n", b"query,condition\na.jpg,day\nkey,night\n",
+        b"0 0 0\n1 0 0\n0 1 0\n12.5 -3 1e2\n640 480\n")),
     "mat": Target(mat, (_mat_seed(False), _mat_seed(True))),
     "npy": Target(npy, _npy_seeds()),
     "npz": Target(npz, (_npz_seed(False), _npz_seed(True))),

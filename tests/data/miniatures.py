@@ -1,14 +1,15 @@
 """Layout-faithful miniatures of the named data sets: folders, names and tables as `dataset-formats.md` gives them."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.data.writing import at, mat, photos
+from tests.data.index_miniatures import msls_val_index, patch_netvlad
+from tests.data.writing import at, mat, near, photos
 
 FACTS = Path(__file__).parents[3] / "shared" / "dataset-facts.json"
 
@@ -34,10 +35,6 @@ class Miniature:
     queries: int
     options: dict[str, Any] = field(default_factory=dict)
     inside: str = ""
-
-
-def near(rows: Iterable[int], reach: int, count: int, stride: int = 1) -> list[list[int]]:
-    return [[other for other in range(count) if abs(other - stride * row) <= reach] for row in rows]
 
 
 def at_pair(
@@ -204,6 +201,14 @@ def st_lucia(root: Path) -> list[list[int]]:
     return [list(range(max(0, n - 4), min(10, n + 6))) for n in range(10)]
 
 
+def st_lucia_tutorial(root: Path) -> list[list[int]]:
+    for traverse in ("100909_0845", "180809_1545"):
+        photos(root / traverse, [f"{n:05d}.jpg" for n in range(6)])
+    apart = abs(np.arange(6)[:, None] - np.arange(6))
+    np.savez(root / "GT.npz", GThard=apart <= 1, GTsoft=apart <= 2)
+    return near(range(6), 1, 6)
+
+
 def baidu_mall(root: Path) -> list[list[int]]:
     for folder, count, x in (("training_images_undistort", 4, 0.0), ("query_images_undistort", 2, 1.0)):
         for number in range(count):
@@ -221,34 +226,6 @@ def baidu_mall(root: Path) -> list[list[int]]:
             ]
             (root / folder / f"{number:05d}.camera").write_text("\n".join(lines) + "\n")
     return [[0, 1], [0, 1, 2]]
-
-
-def msls_val_index(root: Path) -> list[list[int]]:
-    names = {"db": [f"train_val/cph/database/images/{n}-key.jpg" for n in range(4)],
-             "q": [f"train_val/cph/query/images/_{n}key.jpg" for n in range(3)]}  # fmt: skip
-    for each in names.values():
-        photos(root, each)
-    np.save(root / "msls_val_dbImages.npy", np.array([f"/home/you/data/msls/{name}" for name in names["db"]]))
-    np.save(root / "msls_val_qImages.npy", np.array(names["q"], dtype=object), allow_pickle=True)
-    np.save(root / "msls_val_qIdx.npy", np.array([0, 2]))
-    positives = np.empty(2, dtype=object)
-    positives[0], positives[1] = np.array([1, 0]), np.array([3])
-    np.save(root / "msls_val_pIdx.npy", positives, allow_pickle=True)
-    return [[0, 1], [3]]
-
-
-def patch_netvlad(root: Path) -> list[list[int]]:
-    for season in ("summer", "winter"):
-        photos(root, [f"{season}/images-{n:05d}.png" for n in range(12)])
-    lists = root / "lists"
-    lists.mkdir()
-    for word, season in (("index", "summer"), ("query", "winter")):
-        text = "".join(f"{season}/images-{n:05d}.png\n" for n in range(12))
-        (lists / f"nordland_imageNames_{word}.txt").write_text(text)
-    numbers = np.arange(12.0)
-    points = np.stack([numbers, numbers], 1)
-    np.savez(lists / "nordland.npz", utmQ=points, utmDb=points, posDistThr=10.0)
-    return near(range(12), 7, 12)
 
 
 def gardens_true_negative(root: Path) -> list[list[int]]:
@@ -274,6 +251,7 @@ MINIATURES: dict[str, Miniature] = {
     "sf-xl-small": Miniature(sf_xl, 4, 4, {"variant": "small"}),
     "san-francisco": Miniature(san_francisco, 3, 2),
     "st-lucia": Miniature(st_lucia, 10, 10),
+    "st-lucia-tutorial": Miniature(st_lucia_tutorial, 6, 6, {}, "ignored"),
     "nordland-seasons": Miniature(nordland_seasons, 6, 6, {}, "within 10"),
     "nordland-w2": Miniature(
         lambda root: [nordland_seasons(root), near(range(6), 2, 6)][1], 6, 6, {"ground_truth": "frames:2"}

@@ -6,7 +6,7 @@ from PIL import Image
 from tests.conftest import at_name, picture
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.check import check_benchmark, passed
-from vprkit.data.known import known_counts
+from vprkit.data.protocols import protocols_of
 
 
 def findings(folder, **options):
@@ -82,7 +82,7 @@ def test_copies_and_missing_texts_are_reported(photo_set):
 
 def test_counts_are_compared_only_for_sets_of_that_name(tmp_path):
     for name, known in (("city/images/test", False), ("msls/val", True), ("Tokyo_24_7", True), ("tokyo247", True)):
-        assert bool(known_counts(tmp_path / name)) == known
+        assert bool(protocols_of(tmp_path / name)) == known
 
 
 def test_exif_orientation_is_reported(photo_set):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.data.miniatures import MINIATURES, amstertime, pittsburgh, tokyo247
+from tests.conftest import write_set
+from tests.data.miniatures import MINIATURES, amstertime, gardens_tutorial, pittsburgh, tokyo247
+from tests.data.msls_miniature import write_msls
 from tests.data.test_fixtures import fixtures
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.convert import Conversion
@@ -55,7 +57,7 @@ def test_msls_fixture_converts_to_its_at_names(folder, expected, tmp_path):
         pytest.skip("this fixture has tables only")
     Conversion("at", "link").write(benchmark, tmp_path / "out")
     wanted = sorted(expected["at_names"][name] for name in benchmark.queries.names)
-    assert sorted(path.name for path in (tmp_path / "out/images/test/queries").iterdir()) == wanted
+    assert sorted(path.name for path in (tmp_path / "out/images/val/queries").iterdir()) == wanted
 
 
 def test_what_is_asked_for_and_no_more(tmp_path):
@@ -73,6 +75,28 @@ def test_what_is_asked_for_and_no_more(tmp_path):
     assert not benchmark.database[0].path.exists()
     with pytest.raises(DataError, match="does not exist"):
         Conversion("csv").write(benchmark, tmp_path / "late")
+
+
+@pytest.mark.parametrize("files", ["copy", "link", "move"])
+def test_a_set_is_never_converted_onto_itself(files, tmp_path):
+    source = write_set(tmp_path / "source", places=3)
+    linked = tmp_path / "linked"
+    Conversion("csv", "link").write(open_benchmark(source), linked)
+    before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    for read, out in ((source, source), (linked, source), (source, tmp_path), (source, source / "database")):
+        benchmark = open_benchmark(read)
+        with pytest.raises(VprError, match="holds images of the set itself"):
+            Conversion("csv", files).write(benchmark, out, overwrite=True)
+        assert before == {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
+
+
+def test_what_a_copy_cannot_hold_is_said(tmp_path):
+    gardens_tutorial(tmp_path / "source")
+    written = Conversion("csv").write(open_benchmark(tmp_path / "source"), tmp_path / "out")
+    assert any("neither right nor wrong cannot be written" in line for line in written.lines())
+    msls = write_msls(tmp_path / "msls", test=("miami",))
+    challenge = Conversion("csv").write(open_benchmark(msls, protocol="msls-challenge"), tmp_path / "challenge")
+    assert any("cities are not kept" in line for line in challenge.lines())
 
 
 def test_what_cannot_be_converted_says_so(tmp_path):

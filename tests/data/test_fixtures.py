@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vprkit.data.benchmark import open_benchmark
+from vprkit.data.benchmark import Benchmark, open_benchmark
 from vprkit.data.geo import great_circle
 from vprkit.data.layouts.at import format_name
 from vprkit.data.layouts.dbstruct import read_dbstruct
@@ -49,15 +49,14 @@ def fixtures(kind: str) -> list[Any]:
     ]
 
 
-def msls_cases(images_only: bool = False) -> list[Any]:
-    """One case per configuration; `images_only` leaves out sequences and training, which `read_split` alone reads."""
+def msls_cases(training: bool = True) -> list[Any]:
+    """One case per configuration; those of training, which `read_split` alone reads, only where they are wanted."""
     return [
         pytest.param(folder, expected[name], id=f"{folder.relative_to(ROOT).as_posix()}-{name}")
         for folder, expected in FOUND
         if kind_of(expected) == "msls"
         for name in expected
-        if "arguments" in expected[name]
-        and not (images_only and ("task" in expected[name]["arguments"] or "non_negatives" in expected[name]))
+        if "arguments" in expected[name] and (training or "non_negatives" not in expected[name])
     ]
 
 
@@ -131,30 +130,33 @@ def test_msls_fixture(folder: Path, expected: Expected):
         assert np.flatnonzero(split.queries.sideways[split.kept]).tolist() == expected["sideways_positions"]
 
 
-@pytest.mark.parametrize(("folder", "expected"), msls_cases(images_only=True))
+@pytest.mark.parametrize(("folder", "expected"), msls_cases(training=False))
 def test_msls_fixture_through_open_benchmark(folder: Path, expected: Expected):
     arguments = expected["arguments"]
     cities = arguments.get("cities")
-    benchmark = open_benchmark(
-        folder,
-        arguments["mode"],
-        cities=cities.split(",") if cities else None,
-        subtask=arguments.get("subtask", "all"),
-        panoramas=not arguments.get("exclude_panos", True),
-        radius=arguments.get("posDistThr"),
-    )
+    asked: dict[str, Any] = {
+        "cities": cities.split(",") if cities else None, "subtask": arguments.get("subtask", "all"),
+        "panoramas": not arguments.get("exclude_panos", True), "radius": arguments.get("posDistThr"),
+        "task": arguments.get("task"), "length": arguments.get("seq_length"),
+    }  # fmt: skip
+    benchmark = open_benchmark(folder, arguments["mode"], **asked)
     kept = [expected["query_images"][row] for row in expected["kept_query_indices"]]
-    assert list(benchmark.queries.names) == kept
-    assert list(benchmark.database.names) == expected["database_images"]
+    assert items_of(benchmark, "queries") == kept
+    assert items_of(benchmark, "database") == expected["database_images"]
     if "positives" in expected:
         assert [row.tolist() for row in benchmark.positives] == expected["positives"]
-        everything = open_benchmark(
-            folder, "val", cities=cities.split(",") if cities else None, subtask=arguments.get("subtask", "all"),
-            panoramas=not arguments.get("exclude_panos", True), answerable_only=False,
-        )  # fmt: skip
-        assert list(everything.queries.names) == expected["query_images"]
+        everything = open_benchmark(folder, arguments["mode"], answerable_only=False, **asked)
+        assert items_of(everything, "queries") == expected["query_images"]
     else:
         assert benchmark.positives is None
+
+
+def items_of(benchmark: Benchmark, role: str) -> list[str]:
+    """Images, or the images of each sequence joined by commas."""
+    if benchmark.frames is None:
+        return list(benchmark.images()[role].names)
+    frames = getattr(benchmark.frames, role)
+    return [",".join(frames.names(item)) for item in range(len(frames.rows))]
 
 
 def at_names_of(sequences: Sequences) -> dict[str, str]:

@@ -18,7 +18,7 @@ from tests.data.miniatures import (
     tokyo247,
     vpr_bench,
 )
-from tests.data.writing import photos
+from tests.data.writing import at, photos
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.city import make_city
 from vprkit.data.layouts.at import parse_name
@@ -88,6 +88,24 @@ def test_tokyo_says_that_its_list_names_other_files(tmp_path):
         open_benchmark(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["00010.jpg", "00010", "queries/{}"])
+def test_conditions_of_the_at_version_lie_in_the_sets_folder(tmp_path, key):
+    """Tokyo's @ names keep the query's file name in field 7; its three times of day are told by a table alone."""
+    names = [at(381419 + 60 * n, 3946450, "54@S", f"0001{n}.jpg") for n in range(3)]
+    photos(tmp_path / "images/test/queries", names)
+    photos(tmp_path / "images/test/database", [at(381418, 3946450, "54@S", "pano", tile="00")])
+    rows = f"{key.format(sorted(names)[0])},day\n00011.jpg,sunset\n00012.jpg,night\n"
+    (tmp_path / "conditions.csv").write_text(f"query,condition\n{rows}")
+    benchmark = open_benchmark(tmp_path)
+    assert [record.condition for record in benchmark.queries] == ["day", "sunset", "night"]
+
+
+def test_tokyo_without_the_folder_that_is_asked_for(tmp_path):
+    tokyo247(tmp_path)
+    with pytest.raises(ConfigError, match="no folder '247query_v3' of queries"):
+        open_benchmark(tmp_path, queries="247query_v3")
+
+
 def test_answers_nearly_right_are_ignored(tmp_path):
     gardens_tutorial(tmp_path)
     benchmark = open_benchmark(tmp_path)
@@ -98,6 +116,11 @@ def test_answers_nearly_right_are_ignored(tmp_path):
     assert benchmark.ignored[0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
     left = open_benchmark(tmp_path, database="day_left", queries="day_right")
     assert left.database[0].name.startswith("day_left/")
+    tutorial = open_benchmark(tmp_path, protocol="gardens-point-tutorial")
+    assert tutorial.ignored is not None and tutorial.positives[3].tolist() == [3]
+    for options in ({"protocol": "gardens-point"}, {"ground_truth": "frames:2"}):
+        wider = open_benchmark(tmp_path, **options)  # frames 1 and 2 away are right here, not to be passed over
+        assert wider.ignored is None and wider.positives[3].tolist() == [1, 2, 3, 4, 5]
 
 
 def test_positives_beyond_the_end_are_counted(tmp_path):
@@ -105,6 +128,10 @@ def test_positives_beyond_the_end_are_counted(tmp_path):
     benchmark = open_benchmark(tmp_path)
     assert [row.tolist() for row in benchmark.positives] == [[0], [1], [2], [3]]
     assert any("2 positives lie beyond the 4 database images (up to 5)" in notice for notice in benchmark.notices)
+    by_protocol = open_benchmark(tmp_path, protocol="gardens-point")
+    assert by_protocol.positives[1].tolist() == [0, 1, 2, 3]
+    assert any("2 positives lie beyond" in notice for notice in by_protocol.notices)
+    assert any("(listed in ground_truth_new.npy) says otherwise for 4 of 4" in notice for notice in by_protocol.notices)
 
 
 def test_vpr_bench_without_its_file_goes_by_the_published_rule(tmp_path):
@@ -134,6 +161,15 @@ def test_amstertime_pairs_by_id(tmp_path):
 def test_headings_of_poses():
     assert heading_of(0, 0, 0, 1) == pytest.approx(180)  # looking along the axis the formula starts from
     assert 0 <= heading_of(0.1, 0.2, 0.3, 0.9) < 360
+
+
+def test_sf_xl_has_four_sets_of_queries_in_one_table(tmp_path):
+    sf_xl(tmp_path)
+    benchmark = open_benchmark(tmp_path, queries="queries_*")
+    expected = ["night"] * 4 + ["occlusion"] * 4 + ["v1"] * 4 + ["v2"] * 4
+    assert [record.condition for record in benchmark.queries] == expected
+    with pytest.raises(ConfigError, match="no variant 'proccessed'.*there are processed and small"):
+        open_benchmark(tmp_path, variant="proccessed")
 
 
 def test_sf_xl_training_classes(tmp_path):
@@ -227,6 +263,18 @@ def test_our_own_city_is_read_in_every_layout(tmp_path):
     assert len(open_places(roots["msls"], min_images=1)) > 0 and len(open_places(roots["gsv"], min_images=1)) > 0
     crops = open_benchmark(roots["sfxl"])
     assert crops.positives.counts.any() and np.isfinite(crops.database.heading).all()
+
+
+def test_a_split_or_folder_that_is_not_there_is_named(tmp_path):
+    pittsburgh(tmp_path / "pitts")
+    svox(tmp_path / "svox")
+    for folder in ("pitts", "svox"):
+        with pytest.raises(DataError, match="has no split 'val'; it has 'test'"):
+            open_benchmark(tmp_path / folder, "val")
+    with pytest.raises(DataError, match=r"no folder 'nigth' .*queries_night.*; there are gallery, queries, queries_ni"):
+        open_benchmark(tmp_path / "svox", queries="nigth")
+    with pytest.raises(DataError, match="there is no folder 'galery'.*gallery"):
+        open_benchmark(tmp_path / "svox", database="galery")
 
 
 def test_what_is_asked_of_the_wrong_set(tmp_path):

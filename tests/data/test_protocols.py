@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from tests.conftest import at_name, write_set
-from tests.data.miniatures import FACTS, facts, nordland_seasons, svox
+from tests.data.miniatures import FACTS, facts, near, nordland_seasons, patch_netvlad, svox
 from tests.data.test_fixtures import SHARED
+from tests.data.writing import photos
 from vprkit.data.benchmark import open_benchmark
 from vprkit.data.catalogue import CATALOGUE
 from vprkit.data.check import check_benchmark
+from vprkit.data.convert import Conversion
 from vprkit.data.layouts.layout import layouts
 from vprkit.data.layouts.place_layout import place_layouts
 from vprkit.data.locate import data_set_of
@@ -96,6 +98,19 @@ def test_msls_by_protocol_names_the_variant(tmp_path):
     assert challenge.search_inside and challenge.positives is None
 
 
+@pytest.mark.parametrize(
+    ("name", "counts", "variant"),
+    [("st-lucia", (3_013, 1_464), "3,013 in the database: this is RerankVPR's St Lucia index"),
+     ("tokyo247", (4_104, 315), "4,104 in the database: this is VPR-Bench's Tokyo (tokyo247-vprbench)"),
+     ("pitts250k-test", (10_000, 6_816), "6,816 queries: this is pitts30k test (pitts30k-test)"),
+     ("nordland-27592-w10", (3_450, 3_450), "(nordland-3450-w2)"),
+     ("nordland-27592-w1", (27_592, 2_760), "2,760 queries: this is Nordland*")],
+)  # fmt: skip
+def test_a_variant_is_named_by_either_count_and_in_any_family(name, counts, variant):
+    assert variant in find_protocol(name).warning(*counts)
+    assert "this is" not in find_protocol(name).warning(17, 4)
+
+
 def test_the_unfiltered_set_is_named_though_queries_without_a_positive_are_left_out(tmp_path, monkeypatch):
     root = write_set(tmp_path / "msls" / "val")
     for n in range(3):
@@ -123,6 +138,44 @@ def test_seasons_and_folders_of_protocols(tmp_path):
     assert open_benchmark(tmp_path / "at", protocol="nordland-3450-w2").positives[0].tolist() == [0, 1, 2]
 
 
+def test_a_window_that_is_asked_for_holds_whatever_the_folder_lists(tmp_path):
+    """Nordland has several windows: its npz accepts +-7, a conversion keeps the one it was made by."""
+    patch_netvlad(tmp_path / "frames")
+    for window, name in ((10, "w10"), (2, "w2"), (1, "w1"), (7, "npz")):
+        asked = {"protocol": f"nordland-27592-{name}", "images": tmp_path / "frames"}
+        wide = open_benchmark(tmp_path / "frames" / "lists", **asked)
+        assert [row.tolist() for row in wide.positives] == near(range(12), window, 12)
+    Conversion("csv").write(wide, tmp_path / "converted")
+    narrow = open_benchmark(tmp_path / "converted", protocol="nordland-27592-w1")
+    assert [row.tolist() for row in narrow.positives] == near(range(12), 1, 12)
+    assert open_benchmark(tmp_path / "converted").positives[0].tolist() == list(range(8))
+
+
+def test_frames_are_counted_in_their_order_where_sorting_breaks_it(tmp_path):
+    """North of the @ subset passes 100,000 at frame 6,000 and becomes wider: byte order is no frame order there."""
+    for role, every in (("database", 1), ("queries", 10)):
+        frames = range(5_981, 6_021, every)
+        photos(tmp_path / role, [f"@0@{n * 25 / 1.5:07.1f}@@@@@{n}@@@@@@@@.jpg" for n in frames])
+    by_names = open_benchmark(tmp_path, protocol="nordland-2760-at")
+    numbers = {role: [int(name.split("@")[7]) for name in records.names] for role, records in by_names.images().items()}
+    assert numbers["database"] != sorted(numbers["database"]) and numbers["queries"] != sorted(numbers["queries"])
+    by_frames = open_benchmark(tmp_path, protocol="nordland-2760-w1")
+    assert any("in the order of the positions" in notice for notice in by_frames.notices)
+    for benchmark in (by_names, by_frames):
+        for number, found in zip(numbers["queries"], benchmark.positives, strict=True):
+            assert {numbers["database"][row] for row in found} == {
+                n for n in (number - 1, number, number + 1) if n > 5980
+            }
+            assert found.tolist() == sorted(found.tolist())
+
+
+def test_sped_in_the_at_layout_is_one_to_one(tmp_path):
+    for role in ("database", "queries"):
+        photos(tmp_path / role, [f"@0@{n * 1000}@@@@@{n:04d}@@@@@@@@.jpg" for n in range(8, 13)])
+    benchmark = open_benchmark(tmp_path, protocol="sped")
+    assert [row.tolist() for row in benchmark.positives] == [[n] for n in range(5)]
+
+
 def test_a_list_of_queries_filters(photo_set, tmp_path):
     names = sorted(path.name for path in (photo_set / "queries").iterdir())
     listed = tmp_path / "keys.txt"
@@ -133,6 +186,48 @@ def test_a_list_of_queries_filters(photo_set, tmp_path):
     listed.write_text("nobody\n")
     with pytest.raises(DataError, match="line 1: 'nobody' is none of the 16 queries"):
         open_benchmark(photo_set, query_list=listed)
+
+
+def test_lavpr_lists_its_subsets_in_tables(photo_set, tmp_path):
+    names = sorted(path.name for path in (photo_set / "queries").iterdir())
+    inside = sorted(path.name for path in (photo_set / "database").iterdir())
+    listed = tmp_path / "pitts30k_val_800_queries.csv"
+    rows = [f'database/{inside[0]},"a door"', f'queries/{names[4]},"a tree, tall"', f"test/queries/{names[1]},"]
+    listed.write_text("image_path,description\n" + "\n".join([*rows, "half a row"]) + "\n")
+    benchmark = open_benchmark(photo_set, query_list=listed)
+    assert list(benchmark.queries.names) == [f"queries/{names[1]}", f"queries/{names[4]}"]
+    listed.write_text(f"image_path,description\ndatabase/{inside[0]},only that\n")
+    with pytest.raises(DataError, match="lists none of the 16 queries"):
+        open_benchmark(photo_set, query_list=listed)
+
+
+@pytest.mark.parametrize("edit", ["blur", "weather"])
+def test_edited_queries_of_lavpr_are_a_set_of_their_own(tmp_path, edit):
+    """`query_blur` with 86 edited copies lies beside the queries of the @ layout, same names."""
+    root = write_set(tmp_path / "msls" / "val")
+    edited = root / f"query_{edit}"
+    edited.mkdir()
+    chosen = sorted((root / "queries").iterdir())[3:7]
+    for path in chosen:
+        (edited / path.name).write_bytes(path.read_bytes() + b"edited")
+    benchmark = open_benchmark(tmp_path / "msls", protocol=f"msls-val-{edit}")
+    assert [name.split("/")[-1] for name in benchmark.queries.names] == [path.name for path in chosen]
+    assert {name.split("/")[0] for name in benchmark.queries.names} == {f"query_{edit}"}
+    whole = open_benchmark(tmp_path / "msls", "val", ground_truth="planar")
+    assert [row.tolist() for row in benchmark.positives] == [whole.positives[row].tolist() for row in range(3, 7)]
+    assert "has 18,871 / 86, but here are 8 database images and 4 queries" in benchmark.notices[0]
+    texts = tmp_path / f"msls_val_{edit}_descriptions.csv"
+    texts.write_text(f"image_path,description\nquery_{edit}/{chosen[0].name},fog\nqueries/{chosen[1].name},no\n")
+    described = open_benchmark(tmp_path / "msls", protocol=f"msls-val-{edit}", texts=texts)
+    assert [record.text for record in described.queries] == ["fog", None, None, None]
+    # A conversion by us leaves a list of truth that speaks of the whole set's queries.
+    Conversion("at").write(whole, tmp_path / "converted")
+    shutil.copytree(edited, tmp_path / "converted/images/val" / edited.name)
+    by_protocol = open_benchmark(tmp_path / "converted", protocol=f"msls-val-{edit}")
+    assert [row.tolist() for row in by_protocol.positives] == [row.tolist() for row in benchmark.positives]
+    again = open_benchmark(tmp_path / "converted", "val", queries=edited.name)
+    assert [row.tolist() for row in again.positives] == [row.tolist() for row in benchmark.positives]
+    assert any("ground_truth.csv speaks of other queries" in notice for notice in again.notices)
 
 
 def messages(folder, **options):

@@ -49,3 +49,7 @@ def mat(path: Path, which: str, names: dict[str, list[str]], utm: dict[str, np.n
               "utmQ": utm["q"].T, "numImages": len(cells["db"]), "numQueries": len(cells["q"]), "posDistThr": 25.0,
               "posDistSqThr": 625.0, "nonTrivPosDistSqThr": 100.0}  # fmt: skip
     savemat(path, {"dbStruct": struct}, do_compression=True)
+
+
+def near(rows: Iterable[int], reach: int, count: int, stride: int = 1) -> list[list[int]]:
+    return [[other for other in range(count) if abs(other - stride * row) <= reach] for row in rows]

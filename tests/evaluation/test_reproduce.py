@@ -11,6 +11,7 @@ from vprkit.data.records import Records
 from vprkit.evaluation.evaluate import evaluate_descriptors
 from vprkit.evaluation.published import FIGURES, candidates_of, figures_of
 from vprkit.evaluation.reproduce import Reproduction
+from vprkit.registry import list_methods
 
 
 def result(database: int, queries: int):
@@ -69,3 +70,16 @@ def test_other_counts_are_not_comparable():
 def test_what_is_not_published_is_said():
     other = Reproduction.of(result(5, 5), find_protocol("sped"), "cosplace-vgg16-512")
     assert "no published figure is known for cosplace-vgg16-512 under sped" in other.table()
+
+
+def test_figures_of_variants_are_their_own():
+    """The name that was asked for tells the variant; a network's other variants keep their figures to themselves."""
+    assert figures_of(("mixvpr-512",), "pitts30k-test")[0].recalls == {1: 90.7, 5: 95.5, 10: 96.3}
+    assert not figures_of(("mixvpr",), "pitts30k-test")
+    assert {each.protocol for each in FIGURES if each.methods == ("salad",)} == {
+        "msls-challenge", "msls-val-740", "nordland-2760-w1",
+    }  # fmt: skip
+    known = set(list_methods())
+    for figure in FIGURES:
+        planned = figure.methods[0].startswith(("progeo", "rerankvpr"))
+        assert planned or set(figure.methods) <= known, figure.methods

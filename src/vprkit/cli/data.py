@@ -34,8 +34,12 @@ def check(
     queries: shared.Queries = None,
     database: shared.Database = None,
     variant: shared.Variant = None,
+    subtask: shared.Subtask = None,
+    task: shared.Task = None,
+    length: shared.Length = None,
     images: shared.Images = None,
     query_list: shared.QueryList = None,
+    texts: shared.Texts = None,
     decode: Annotated[str, typer.Option(help="Decode all images, a sample of 200 per role, or none.")] = "sample",
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
     as_json: shared.Json = False,
@@ -48,7 +52,8 @@ def check(
     try:
         benchmark = open_benchmark(
             path, split, protocol=protocol, ground_truth=ground_truth, radius=radius, queries=queries,
-            database=database, variant=variant, images=images, query_list=query_list, strict=strict,
+            database=database, variant=variant, subtask=subtask, task=task, length=length, images=images,
+            query_list=query_list, texts=texts, strict=strict,
         )  # fmt: skip
     except VprError as error:
         if as_json:

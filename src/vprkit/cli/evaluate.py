@@ -25,6 +25,8 @@ def evaluate(
     database: shared.Database = None,
     variant: shared.Variant = None,
     subtask: shared.Subtask = None,
+    task: shared.Task = None,
+    length: shared.Length = None,
     per_city: Annotated[bool, typer.Option("--per-city", help="Search in the query's city only.")] = False,
     images: shared.Images = None,
     query_list: shared.QueryList = None,
@@ -44,6 +46,7 @@ def evaluate(
         str,
         typer.Option(help="hard_resize, single_query, central_crop, five_crops, nearest_crop or maj_voting."),
     ] = "hard_resize",
+    sequences: Annotated[str, typer.Option(help="A sequence from its images' vectors: mean, max or concat.")] = "mean",
     pca: Annotated[int | None, typer.Option(help="Project vectors to so many numbers.")] = None,
     pca_data: Annotated[Path | None, typer.Option(help="Photos that the projection is fitted on.")] = None,
     features: Annotated[Path | None, typer.Option(help="Folder that keeps and reuses described features.")] = None,
@@ -97,7 +100,7 @@ def evaluate(
         open_benchmark(
             path, split, protocol=name, ground_truth=ground_truth, radius=radius, queries=queries, database=database,
             variant=variant, subtask=subtask, strict=strict, per_city=per_city or None, images=images,
-            query_list=query_list, texts=texts,
+            query_list=query_list, texts=texts, task=task, length=length,
         )
         for path, name in asked
     ]  # fmt: skip
@@ -118,6 +121,7 @@ def evaluate(
                 ks=ks,
                 rerank=second,
                 queries_as=queries_as,  # type: ignore[arg-type]
+                sequences=sequences,  # type: ignore[arg-type]
                 features=features,
                 progress=progress,
                 streaming=shared.streaming(batch_size, workers, on_error),

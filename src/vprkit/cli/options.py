@@ -37,6 +37,8 @@ Queries = Annotated[str | None, typer.Option(help="Folder of the queries, where 
 Database = Annotated[str | None, typer.Option(help="Folder of the database, where there are several.")]
 Variant = Annotated[str | None, typer.Option(help="Which set, where several share a folder (pitts250k).")]
 Subtask = Annotated[str | None, typer.Option(help="Part of MSLS: all, s2w, w2s, o2n, n2o, d2n or n2d.")]
+Task = Annotated[str | None, typer.Option(help="MSLS: im2im (default), seq2seq, seq2im or im2seq.")]
+Length = Annotated[int | None, typer.Option(help="Frames per sequence, odd (default: 3).")]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images, where index files lie apart.")]
 QueryList = Annotated[Path | None, typer.Option(help="File of names or keys: only these queries are kept.")]
 Texts = Annotated[Path | None, typer.Option(help="CSV of descriptions (image_path,description).")]

@@ -1,31 +1,28 @@
 """Evaluation sets: a database, queries, and what is right for each query."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vprkit.config import nearest
 from vprkit.data import ground_truth as truths
 from vprkit.data.areas import Areas
+from vprkit.data.asked import Asked
 from vprkit.data.conditions import with_conditions
-from vprkit.data.descriptions import read_descriptions
+from vprkit.data.copies import shared_names
+from vprkit.data.descriptions import with_texts
 from vprkit.data.folders import read_folder
-from vprkit.data.layouts.layout import Request, Roles, layouts
+from vprkit.data.layouts.finding import first_that_fits, why_nothing_fits
+from vprkit.data.layouts.layout import Request, Roles
 from vprkit.data.layouts.table import read_records
 from vprkit.data.positives import Positives
 from vprkit.data.protocols import Protocol, find_protocol
 from vprkit.data.query_lists import listed_queries
-from vprkit.data.records import Records, checked_name
+from vprkit.data.records import Records
+from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
-
-SHARED = 200_000
-"""Sets beyond this are not searched for files that are in both roles when they are opened; `vpr data check` does."""
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +41,8 @@ class Benchmark:
         search_inside: a query is searched for in its own area only.
         listed: queries before those without a positive were left out; None where none were.
         utm_of_degrees: `@` names of this set take UTM from the degrees and leave headings out, as its formatter does.
+        split: which part of the set it is.
+        frames: images of every item, where items are sequences; `database` and `queries` hold their centre frames.
     """
 
     name: str
@@ -58,6 +57,8 @@ class Benchmark:
     search_inside: bool = False
     utm_of_degrees: bool = False
     listed: int | None = None
+    frames: Sequenced | None = None
+    split: str = "test"
 
     def __post_init__(self) -> None:
         if self.positives is None:
@@ -73,6 +74,12 @@ class Benchmark:
                 f"{len(self.database)}"
             )
 
+    def images(self) -> dict[str, Records]:
+        """Every image of each role: of sequences all frames."""
+        if self.frames is None:
+            return {"database": self.database, "queries": self.queries}
+        return {"database": self.frames.database.records, "queries": self.frames.queries.records}
+
     def take_queries(self, rows: np.ndarray) -> "Benchmark":
         """The same with only these queries, in this order."""
         rows = np.asarray(rows)
@@ -82,6 +89,7 @@ class Benchmark:
             positives=None if self.positives is None else self.positives.take(rows),
             areas=None if self.areas is None else self.areas.take_queries(rows),
             ignored=None if self.ignored is None else self.ignored.take(rows),
+            frames=None if self.frames is None else self.frames.take_queries(rows),
         )
 
     def answerable(self) -> "Benchmark":
@@ -109,6 +117,8 @@ def open_benchmark(
     strict: bool = False,
     subtask: str | None = None,
     cities: Sequence[str] | None = None,
+    task: str | None = None,
+    length: int | None = None,
     panoramas: bool = False,
     images: str | Path | None = None,
     answerable_only: bool | None = None,
@@ -130,89 +140,47 @@ def open_benchmark(
         strict: unreadable UTM zones are an error.
         subtask: part of Mapillary SLS: `all`, `s2w`, `w2s`, `o2n`, `n2o`, `d2n` or `n2d`.
         cities: only these, where a set has cities.
+        task: of Mapillary SLS: `im2im` (default), `seq2seq`, `seq2im` or `im2seq`: what asks and what answers.
+        length: frames per sequence, odd (default 3).
         panoramas: keep panoramas, where a set names them.
         images: folder of the images, where index files lie apart from them.
         answerable_only: leave out queries without a positive (default: as the set's own readers do).
         per_city: search in the query's city only, where a set has cities (default: as its benchmark does).
-        query_list: a text file of names or keys, one a line: only these queries are kept.
+        query_list: a text file of names or keys, one a line, or a CSV of LaVPR (`image_path`): only these queries are
+            kept.
         texts: a CSV of descriptions (`image_path,description`) to attach to the images.
 
     Raises:
         DataError: no such folder, no layout fits, or something in it cannot be read; the place is named.
     """
     path = Path(path)
-    asked = {
+    chosen = None if protocol is None else find_protocol(protocol)
+    asked = Asked.of(chosen, {
         "split": split, "ground_truth": None if ground_truth is None else str(ground_truth), "radius": radius,
         "queries": queries, "database": database, "variant": variant, "subtask": subtask,
+        "cities": None if cities is None else tuple(cities), "task": task, "length": length,
         "answerable_only": answerable_only, "per_city": per_city,
-    }  # fmt: skip
-    chosen = None if protocol is None else find_protocol(protocol)
-    options = _Options(
-        **{**_fixed_by(chosen, asked), **{key: value for key, value in asked.items() if value is not None}}
-    )
-    if options.split not in SPLITS:
-        raise ConfigError(f"split '{options.split}' is unknown{nearest(options.split, SPLITS)}")
+    })  # fmt: skip
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder; give the folder that holds database/ and queries/")
-    for named in (options.queries, options.database, *(cities or ())):
-        for part in (named or "").split(","):
-            _ = part.strip() and checked_name(part.strip())  # a folder of the set, never one outside
-    request = Request(
-        path, options.split, options.database, options.queries, options.variant, options.subtask,
-        None if cities is None else tuple(cities), panoramas, None if images is None else Path(images),
-    )  # fmt: skip
-    roles = with_conditions(_found(request, chosen))
-    _refuse_unused(path, options, cities, roles)
+    request = asked.request(path, panoramas, None if images is None else Path(images))
+    roles = with_conditions(_found(request, chosen), path)
+    asked.refuse_unused(path, roles)
     if texts is not None:
-        described = read_descriptions(texts)
-        both = (described.attach(roles.database), described.attach(roles.queries))
-        roles = dataclasses.replace(roles, database=both[0], queries=both[1])
-    rule = options.ground_truth
-    if chosen is not None and rule != "auto" and (roles.truth is not None or (roles.root / truths.FILE).is_file()):
+        roles = with_texts(roles, Path(texts))
+    listed = truths.listed_beside(roles.root, roles.queries, request.queries is not None)
+    rule = asked.ground_truth
+    if chosen is not None and not chosen.decides_window and (roles.truth is not None or listed is not None):
         rule = "auto"  # what the set lists is what its protocol means
-    benchmark = _labelled(request, roles, rule, options.radius, strict)
+    benchmark = _labelled(request, roles, rule, asked.radius, strict, listed)
     if query_list is not None:
         benchmark = benchmark.take_queries(listed_queries(Path(query_list), benchmark.queries))
-    drop = roles.answerable_only if options.answerable_only is None else options.answerable_only
+    drop = roles.answerable_only if asked.answerable_only is None else asked.answerable_only
     benchmark = benchmark.answerable() if drop else benchmark
-    inside = roles.search_inside if options.per_city is None else options.per_city
+    inside = roles.search_inside if asked.per_city is None else asked.per_city
     if inside and benchmark.areas is None:
         raise ConfigError(f"{path}: has no cities, so a search cannot stay inside them")
     return _named_by(chosen, dataclasses.replace(benchmark, search_inside=inside))
-
-
-@dataclass(frozen=True)
-class _Options:
-    split: str = "test"
-    ground_truth: str = "auto"
-    radius: float | None = None
-    queries: str | None = None
-    database: str | None = None
-    variant: str | None = None
-    subtask: str = "all"
-    answerable_only: bool | None = None
-    per_city: bool | None = None
-
-
-def _refuse_unused(path: Path, options: _Options, cities: Sequence[str] | None, roles: Roles) -> None:
-    """Options that only a set with cities knows must not be passed over in silence."""
-    for name, asked in (("cities", cities is not None), ("subtask", options.subtask != "all")):
-        if asked and roles.areas is None:
-            raise ConfigError(f"{path}: this set has no cities, so {name} means nothing here; leave it out")
-
-
-def _fixed_by(protocol: Protocol | None, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a protocol fixes, which must not be asked for otherwise."""
-    if protocol is None:
-        return {}
-    fixed = {
-        "split": protocol.split, "ground_truth": protocol.ground_truth, "radius": protocol.radius,
-        "answerable_only": protocol.answerable_only, "per_city": protocol.search_inside or None, **protocol.select,
-    }  # fmt: skip
-    twice = [key for key, value in asked.items() if value is not None and fixed.get(key, value) not in (value, None)]
-    if twice:
-        raise ConfigError(f"the protocol {protocol.name} fixes {twice[0]} to '{fixed[twice[0]]}'; leave {twice[0]} out")
-    return fixed
 
 
 def _named_by(protocol: Protocol | None, benchmark: Benchmark) -> Benchmark:
@@ -229,57 +197,52 @@ def _found(request: Request, protocol: Protocol | None) -> Roles:
 
     A protocol's seasons or traverses are folders in one layout and already roles in another (the `@` layout).
     """
-    known = layouts()
     tries = [request]
     if protocol is not None and "database" in protocol.select:
         tries.append(dataclasses.replace(request, database=None, queries=None))
-    for each in tries:
-        roles = next((found for layout in known if (found := layout.read(each)) is not None), None)
-        if roles is not None:
-            return roles
-    inside = ", ".join(sorted(entry.name for entry in request.path.iterdir())[:8]) or "nothing"
-    summaries = "; ".join(layout.summary for layout in known)
-    raise DataError(
-        f"{request.path}: no known layout for split '{request.split}' (it holds {inside}). Understood: {summaries}"
-    )
+    roles = next((found for each in tries if (found := first_that_fits(each)) is not None), None)
+    if roles is None:
+        raise DataError(why_nothing_fits(request))
+    return roles
 
 
-def _labelled(request: Request, roles: Roles, rule: str, radius: float | None, strict: bool) -> Benchmark:
+def _labelled(
+    request: Request, roles: Roles, rule: str, radius: float | None, strict: bool, listed: Path | None
+) -> Benchmark:
     """The benchmark with its ground truth."""
     metres = radius if radius is not None else roles.radius or truths.RADIUS
-    known = truths.Known(roles.truth, roles.rule, roles.period, roles.points)
-    truth = truths.resolve(rule, roles.root, roles.database, roles.queries, metres, strict, known)
+    known = truths.Known(roles.truth, roles.rule, roles.period, roles.points, listed)
+    truth = (
+        truths.resolve(rule, roles.root, roles.database, roles.queries, metres, strict, known)
+        if roles.frames is None or roles.truth is None
+        else roles.truth
+    )
     positives = truth.positives
     if positives is not None and roles.areas is not None:
         positives = roles.areas.within(positives)
     path = request.path
-    unused = roles.root == path and request.split != "test"
+    unused = roles.root == path and request.split != "test" and not roles.of_split
     name = path.resolve().name if roles.root == path else f"{path.resolve().name}-{request.split}"
+    if rule == "auto" and listed is None and (roles.root / truths.FILE).is_file():
+        truth = truth.saying(
+            f"{truths.FILE} speaks of other queries than those of {request.queries}, so it was not used"
+        )
+    truth = truth.beside(roles.truth)
+    listed_truth = None if roles.truth is None else roles.truth.positives
+    # What is nearly right belongs to the list it came with: under another rule it may be right or wrong.
+    ignored = roles.ignored if positives and listed_truth and positives.same_as(listed_truth) else None
     flat = (f"the folder has no splits: '{request.split}' was not looked for",) if unused else ()
     notices = (
         *flat,
-        *_shared_files(roles),
+        *shared_names(roles.database, roles.queries),
         *roles.notices,
         *roles.database.notices,
         *roles.queries.notices,
         *truth.notices,
     )
     return Benchmark(name, roles.database, roles.queries, positives, truth.rule, tuple(dict.fromkeys(notices)),
-                     roles.areas, roles.ignored, utm_of_degrees=roles.utm_of_degrees)  # fmt: skip
-
-
-def _shared_files(roles: Roles) -> tuple[str, ...]:
-    """The same files in both roles, as in the St Lucia index in circulation; copies are found by `vpr data check`."""
-    database, queries = roles.database, roles.queries
-    if database.root != queries.root or len(queries) > SHARED or len(database) > SHARED:
-        return ()
-    both = set(queries.names) & set(database.names)
-    if not both:
-        return ()
-    return (
-        f"{len(both)} of {len(queries)} queries are database images too, such as {min(both)}: they find themselves; "
-        "take them out of the database",
-    )
+                     roles.areas, ignored, utm_of_degrees=roles.utm_of_degrees, frames=roles.frames,
+                     split=request.split)  # fmt: skip
 
 
 def open_records(path: str | Path, root: str | Path | None = None) -> Records:

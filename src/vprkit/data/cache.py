@@ -1,7 +1,8 @@
 """What was worked out of large lists, kept in the user's cache: plain columns and JSON, keyed by content.
 
 `VPRKIT_CACHE` names the folder, `VPRKIT_CACHE=off` keeps nothing. Entries are written beside their place and renamed:
-a reader sees a whole one or none; anything that does not fit is left aside and worked out anew.
+a reader sees a whole one or none; anything that does not fit is left aside and worked out anew. What nobody used for
+long goes again (see `pruning`).
 """
 
 import contextlib
@@ -9,12 +10,15 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from vprkit.data import pruning
 
 FORMAT = 1
 _HASHED = 1 << 22
@@ -62,6 +66,7 @@ def _known_key(path: Path) -> str | None:
     try:
         seen = json.loads(pointer.read_text(encoding="utf-8"))
         if seen["stamp"] == _stamp(path) and seen["samples"] == _samples(path):
+            pruning.mark_used(pointer)
             return str(seen["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -114,12 +119,13 @@ def load(kind: str, key: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | 
         return None
     place = base / kind / key
     try:
-        facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
+        facts = json.loads((place / pruning.FACTS).read_text(encoding="utf-8"))
         columns = {
             name: _mapped(place / name, str(kind), int(count)) for name, (kind, count) in facts["columns"].items()
         }
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    pruning.mark_used(place / pruning.FACTS)
     return facts, columns
 
 
@@ -145,27 +151,31 @@ class Entry:
 
     def keep(self, facts: Mapping[str, Any]) -> None:
         content = json.dumps({**facts, "columns": self.columns})
-        (self.temporary / "facts.json").write_text(content, encoding="utf-8")
-        if self.place.exists():  # somebody else was faster, or a damaged one lies there
-            shutil.rmtree(self.place, ignore_errors=True)
-        self.temporary.replace(self.place)
+        (self.temporary / pruning.FACTS).write_text(content, encoding="utf-8")
+        if self.place.exists():  # a damaged one lies there, or somebody else was faster
+            pruning.remove(self.place)
+        with contextlib.suppress(OSError):  # somebody else was faster after all: theirs is as good
+            self.temporary.rename(self.place)
 
 
 @contextlib.contextmanager
 def writing(kind: str, key: str) -> Iterator[Entry | None]:
-    """An entry to fill, or None where nothing can be kept. What is not kept in the end is removed."""
+    """An entry to fill, or None where nothing can be kept. What is not kept in the end is removed.
+
+    A disk that fills up or breaks while the entry is written ends the block: then nothing was kept, and `load` says so.
+    """
     base = folder()
-    temporary = None if base is None else base / kind / f".{key}.{os.getpid()}.tmp"
+    temporary = None
+    if base is not None:
+        with contextlib.suppress(OSError):
+            (base / kind).mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(pruning.UNFINISHED, f".{key}.", base / kind))
+    if temporary is None or base is None:
+        yield None
+        return
     try:
-        if temporary is not None and base is not None:
-            try:
-                temporary.mkdir(parents=True)
-            except OSError:
-                yield None
-                return
+        with contextlib.suppress(OSError):
             yield Entry(base / kind / key, temporary)
-        else:
-            yield None
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+    pruning.prune(base, spared=base / kind / key)

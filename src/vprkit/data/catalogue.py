@@ -22,8 +22,8 @@ class DataSet:
         title: as papers call it.
         layouts: names of the layouts it comes in.
         licence, source: terms as stated, and where it is found.
-        use: evaluation, training or both.
-        size: images and places of a training set, in words.
+        use: evaluation, training, both, or texts for other sets.
+        size: images and places of a training set, or what texts there are, in words.
     """
 
     name: str
@@ -67,6 +67,10 @@ CATALOGUE: tuple[DataSet, ...] = (
     DataSet("synthia-night-to-fall", "Synthia, night to fall", ("vpr-bench",), UNSTATED, BENCH),
     DataSet("gsv-cities", "GSV-Cities", ("gsv-cities",), "CC BY-NC-ND 4.0 as LaVPR quotes it",
             "kaggle.com/datasets/amaralibey/gsv-cities", "training", "about 530,000 images of 62,000 places"),
+    DataSet("lavpr", "LaVPR: descriptions of GSV-Cities, Pittsburgh 30k, MSLS and AmsterTime",
+            ("folders", "msls", "gsv-cities"), "CC BY 4.0; blurred and weathered images CC BY-NC-SA 4.0",
+            "LaVPR's authors, arXiv 2602.03253", "texts",
+            "over 650,000 descriptions, attached by texts=; protocols msls-val-blur, msls-val-weather"),
     DataSet("google-landmarks", "Google Landmarks v2, clean", ("google-landmarks",), UNSTATED,
             "github.com/cvdfoundation/google-landmark", "training", "1,580,470 images of 81,313 landmarks"),
 )  # fmt: skip

@@ -44,8 +44,10 @@ def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius:
     """
     if decode_images not in ("all", "sample", "none"):
         raise ConfigError(f"decode must be all, sample or none, got '{decode_images}'")
-    findings = [Finding("warning", "reading", notice) for notice in benchmark.notices]
-    for role, records in (("database", benchmark.database), ("queries", benchmark.queries)):
+    counts = list(_counts(benchmark))
+    told = {finding.message for finding in counts}
+    findings = [Finding("warning", "reading", notice) for notice in benchmark.notices if notice not in told]
+    for role, records in benchmark.images().items():
         findings += _files(role, records)
         findings += _coordinates(role, records)
         findings += _texts(role, records)
@@ -54,7 +56,7 @@ def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius:
     findings += _copies(benchmark)
     findings += _truth(benchmark)
     findings += _zones(benchmark, radius)
-    findings += _counts(benchmark)
+    findings += counts
     return findings
 
 
@@ -184,7 +186,7 @@ def _texts(role: str, records: Records) -> Iterator[Finding]:
 
 def _copies(benchmark: Benchmark) -> Iterator[Finding]:
     """The same photo twice. In one role it is a copy; on both sides the query finds itself, whatever the names."""
-    database, queries = benchmark.database, benchmark.queries
+    database, queries = benchmark.images().values()
     contents = digests(database, queries)
     for role, records, known in zip(("database", "queries"), (database, queries), contents, strict=True):
         first: dict[str, int] = {}
@@ -225,6 +227,8 @@ def _zones(benchmark: Benchmark, radius: float) -> Iterator[Finding]:
         return
     flat = rules.planar(benchmark.database, benchmark.queries, radius)
     true = rules.zone_aware(benchmark.database, benchmark.queries, radius)
+    if benchmark.areas is not None:
+        flat, true = benchmark.areas.within(flat), benchmark.areas.within(true)
     differing = sum(not np.array_equal(a, b) for a, b in zip(flat, true, strict=True))
     words = (
         "planar and zone-aware positives are the same"

@@ -18,9 +18,13 @@ def count_findings(benchmark: "Benchmark") -> Iterator[tuple[str, str]]:
     if benchmark.protocol is not None:
         protocol = find_protocol(benchmark.protocol)
         warning = protocol.warning(*counts, benchmark.listed)
-        known = f"protocol {protocol.name}: {counts[0]:,} / {counts[1]:,} as published, {protocol.denominator} count"
+        stated = protocol.database is not None or protocol.queries is not None
+        words = "as published" if stated else "(no counts are published)"
+        known = f"protocol {protocol.name}: {counts[0]:,} / {counts[1]:,} {words}, {protocol.denominator} count"
         yield ("warning", warning) if warning else ("ok", known)
         return
+    if benchmark.frames is not None:
+        return  # counts of sequences are not published
     known_here = [protocol for protocol in protocols_of(benchmark.database.root) if None not in
                   (protocol.database, protocol.queries)]  # fmt: skip
     if not known_here:

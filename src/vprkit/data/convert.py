@@ -17,7 +17,7 @@ from vprkit.data.ground_truth import FILE as TRUTH
 from vprkit.data.images import decode
 from vprkit.data.layouts.at import format_name, parse_name
 from vprkit.data.records import Record, Records
-from vprkit.errors import ConfigError, DataError
+from vprkit.errors import ConfigError, DataError, VprError
 from vprkit.files import refuse_folder, write_atomically
 
 FORMS = ("at", "csv")
@@ -37,6 +37,7 @@ class Written:
     queries: int
     reencoded: int
     truth: bool
+    lost: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         yield f"{self.root}: {self.database} database images, {self.queries} queries"
@@ -44,6 +45,7 @@ class Written:
             yield f"{self.reencoded} images were re-encoded as JPEG of quality {QUALITY}: figures may differ slightly"
         if not self.truth:
             yield "no ground truth is known, so none was written"
+        yield from self.lost
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ class Conversion:
         """Write a benchmark into a new folder; its positives go into `ground_truth.csv`, so that they stay as they are.
 
         Raises:
+            ConfigError: the set is one of sequences.
             DataError: an image is missing, or two would get the same name.
-            VprError: the folder exists and holds something.
+            VprError: the folder exists and holds something, or holds images of the set itself.
         """
+        if benchmark.frames is not None:
+            raise ConfigError("neither layout holds sequences; convert the set's single images (task im2im)")
         refuse_folder(out, overwrite)
-        root = out / "images" / "test" if self.form == "at" else out
+        _refuse_own_images(benchmark, out)
+        root = out / "images" / benchmark.split if self.form == "at" else out
         names = {
             role: self._names(benchmark, role, records)
             for role, records in (("database", benchmark.database), ("queries", benchmark.queries))
@@ -92,7 +98,8 @@ class Conversion:
                 write_atomically(root / f"{role}.csv", _table(records, names[role]))
         if benchmark.positives is not None:
             write_atomically(root / TRUTH, _truth(benchmark, names))
-        return Written(root, len(names["database"]), len(names["queries"]), reencoded, benchmark.positives is not None)
+        return Written(root, len(names["database"]), len(names["queries"]), reencoded, benchmark.positives is not None,
+                       tuple(_lost(benchmark)))  # fmt: skip
 
     def _names(self, benchmark: Benchmark, role: str, records: Records) -> list[str]:
         """The new name of every image, relative to the new root."""
@@ -142,6 +149,26 @@ class Conversion:
         else:
             shutil.copy2(source, target)
         return 0
+
+
+def _refuse_own_images(benchmark: Benchmark, out: Path) -> None:
+    """Writing into the folder that holds the source's images, or what its links point at, would replace these."""
+    if not out.is_dir():
+        return
+    target = out.resolve()
+    for records in (benchmark.database, benchmark.queries):
+        paths = (records.path(row) for row in range(len(records)))
+        inside = next((path for path in paths if path.resolve().is_relative_to(target)), None)
+        if inside is not None:
+            raise VprError(f"{out} holds images of the set itself, such as {inside}; name another folder")
+
+
+def _lost(benchmark: Benchmark) -> Iterator[str]:
+    """What neither layout can hold, so that figures of the copy would differ."""
+    if benchmark.ignored is not None:
+        yield "answers that are neither right nor wrong cannot be written: in the copy they count as wrong"
+    if benchmark.search_inside:
+        yield "cities are not kept: in the copy a search goes through all of them"
 
 
 def _without(name: str, role: str) -> str:

@@ -6,6 +6,22 @@ from pathlib import Path
 
 from vprkit.data.records import Records
 
+SHARED = 200_000
+"""Sets beyond this are not searched for files that are in both roles when they are opened; `vpr data check` does."""
+
+
+def shared_names(database: Records, queries: Records) -> tuple[str, ...]:
+    """What to say of files that are in both roles, as in the St Lucia index in circulation; copies: see `digests`."""
+    if database.root != queries.root or len(queries) > SHARED or len(database) > SHARED:
+        return ()
+    both = set(queries.names) & set(database.names)
+    if not both:
+        return ()
+    return (
+        f"{len(both)} of {len(queries)} queries are database images too, such as {min(both)}: they find themselves; "
+        "take them out of the database",
+    )
+
 
 def digests(*tables: Records) -> list[list[str]]:
     """Per table, one SHA-256 per image; empty where no other file of all tables has its size, or it cannot be read."""

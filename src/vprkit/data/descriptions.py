@@ -1,13 +1,17 @@
 """Texts of LaVPR: a CSV of `image_path,description` attached to the records of a set.
 
 Descriptions are matched by path below the set's root, not by a part of the path; rows that cannot be read are counted.
+Those of the MSLS challenge begin with the city (`city miami. `), as LaVPR gives them to its models.
 """
 
 import csv
 import dataclasses
+import itertools
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from vprkit.data.columns import StringColumn
+from vprkit.data.layouts.layout import Roles
 from vprkit.data.records import Records
 from vprkit.errors import DataError
 
@@ -22,12 +26,19 @@ class Descriptions:
     texts: dict[str, str]
     skipped: int
 
-    def attach(self, records: Records, limit: int | None = None) -> Records:
+    def attach(self, records: Records, limit: int | None = None, prefixes: Iterable[str] | None = None) -> Records:
         """The records with their texts, cut to `limit` characters; images without one keep an empty text, counted.
 
         An image is found by its name below the root, or by its last parts where a set lies deeper than the texts' root.
+
+        Args:
+            records: N images.
+            limit: characters kept, the prefix included.
+            prefixes: N texts put before the descriptions; where there is no description there is no prefix.
         """
-        found = [self._text(name)[:limit] for name in records.names]
+        texts = map(self._text, records.names)
+        before = itertools.repeat("", len(records)) if prefixes is None else prefixes
+        found = [f"{prefix}{text}"[:limit] if text else "" for prefix, text in zip(before, texts, strict=True)]
         empty = found.count("")
         notices = [f"{self.path.name}: {empty} of {len(records)} images have no description"] if empty else []
         if self.skipped:
@@ -43,6 +54,21 @@ class Descriptions:
             if text is not None:
                 return text
         return ""
+
+
+def with_texts(roles: Roles, path: Path) -> Roles:
+    """The roles with the texts of a file, behind what the set's readers put before them.
+
+    Raises:
+        DataError: as of `read_descriptions`.
+    """
+    described = read_descriptions(path)
+    before = roles.text_prefixes or (None, None)
+    database, queries = (
+        described.attach(records, prefixes=prefixes)
+        for records, prefixes in zip((roles.database, roles.queries), before, strict=True)
+    )
+    return dataclasses.replace(roles, database=database, queries=queries)
 
 
 def read_descriptions(path: str | Path) -> Descriptions:

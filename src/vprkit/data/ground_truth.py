@@ -6,6 +6,7 @@ query's position), or the path of a CSV file with the columns `query,positives`,
 `zone_aware` where there are positions, else none.
 """
 
+import dataclasses
 import hashlib
 import re
 from collections import Counter
@@ -37,6 +38,32 @@ class GroundTruth:
     rule: str
     notices: tuple[str, ...] = ()
 
+    def beside(self, listed: "GroundTruth | None") -> "GroundTruth":
+        """The same with what is odd in the set's own list, where another rule than that list was asked for."""
+        if listed is None or listed is self or listed.positives is None or self.positives is None:
+            return self
+        said = dataclasses.replace(self, notices=tuple(dict.fromkeys((*self.notices, *listed.notices))))
+        pairs = zip(listed.positives, self.positives, strict=True)
+        other = sum(not np.array_equal(one, two) for one, two in pairs)
+        if not other:
+            return said
+        return said.saying(
+            f"the set itself ({listed.rule}) says otherwise for {other} of {len(self.positives)} queries"
+        )
+
+    def reordered(self, database: np.ndarray | None, queries: np.ndarray | None) -> "GroundTruth":
+        """Truth of frame numbers as truth of rows; each order holds the row of every frame, None for the same."""
+        if self.positives is None or (database is None and queries is None):
+            return self
+        of_query = self.positives if queries is None else self.positives.take(np.argsort(queries))
+        rows = of_query if database is None else Positives.of([database[numbers] for numbers in of_query])
+        said = dataclasses.replace(self, positives=rows)
+        return said.saying("frames are counted in the order of the positions in their names, which the list is not in")
+
+    def saying(self, sentence: str) -> "GroundTruth":
+        """The same with one more notice."""
+        return dataclasses.replace(self, notices=(*self.notices, sentence))
+
 
 @dataclass(frozen=True)
 class Known:
@@ -47,12 +74,23 @@ class Known:
         rule: the rule its readers use.
         period: queries of one traverse, where several follow each other.
         points: (D, 3) and (Q, 3) metres that take the place of UTM positions.
+        file: the set's `ground_truth.csv`, where it speaks of these queries.
     """
 
     truth: GroundTruth | None = None
     rule: str = ""
     period: int | None = None
     points: tuple[np.ndarray, np.ndarray] | None = None
+    file: Path | None = None
+
+
+def listed_beside(root: Path, queries: Records, chosen: bool) -> Path | None:
+    """`ground_truth.csv` of a set; None where there is none, or where queries were chosen that it does not speak of."""
+    path = root / FILE
+    if not path.is_file():
+        return None
+    first = next((row.get("query", "") for _, row in read_rows(path)), "").strip() if chosen else ""
+    return path if not first or first in _by_name(queries, "queries") else None
 
 
 def resolve(
@@ -62,15 +100,15 @@ def resolve(
 
     Args:
         rule: the rule.
-        root: the data set's folder, where `auto` looks for `ground_truth.csv`.
+        root: the data set's folder, which files of truth may be named relative to.
         radius: metres, for the rules by radius.
         strict: an unreadable UTM zone is an error instead of a counted notice.
         known: what the layout says.
     """
     known = known or Known()
-    listed = rule == "auto" and not (root / FILE).is_file()
+    listed = rule == "auto" and known.file is None
     if rule == "auto":
-        rule = FILE if (root / FILE).is_file() else known.rule or _choose(database, queries)
+        rule = FILE if known.file is not None else known.rule or _choose(database, queries)
     by_radius = rule in ("zone_aware", "planar") and not (listed and known.truth)
     unused: tuple[str, ...] = ()
     if radius != RADIUS and not by_radius:
@@ -84,9 +122,22 @@ def resolve(
     if by_radius:
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
-        return _by_frames(rule, len(database), len(queries), unused, known.period)
+        orders = _frame_order(database), _frame_order(queries)
+        return _by_frames(rule, len(database), len(queries), unused, known.period).reordered(*orders)
     path = _locate_file(rule, root)
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
+
+
+def _frame_order(records: Records) -> np.ndarray | None:
+    """Rows in the order of their frames, where names are not listed so; None where the list is that order.
+
+    Told by mock positions along one line, as the `@` versions of Nordland and SPED have: sorting byte-wise breaks the
+    order of numbers of several widths.
+    """
+    if not records.any_position or records.zone.any() or records.east.any():
+        return None
+    order = np.argsort(records.north, kind="stable")
+    return None if (np.diff(order) > 0).all() else order
 
 
 def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...], period: int | None) -> GroundTruth:

@@ -63,7 +63,7 @@ def as_text(name: str | None = None) -> str:
     for row in chosen(name):
         lines += [f"{row.name}: {row.title} ({row.use}); layouts {', '.join(row.layouts)}"]
         lines += [f"    {row.size}"] if row.size else []
-        lines += [f"    licence: {row.licence}; from {row.source}"]
+        lines += [f"    licence: {row.licence}; source: {row.source}"]
         for protocol in row.protocols:
             lines.append(f"    {protocol.name:<28} {protocol.counts:<40} {protocol.title}")
             if name is not None:

@@ -3,7 +3,8 @@
 Warburg et al., CVPR 2020. Frames of one city never meet those of another: positives and searches stay inside a city.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,8 @@ CITIES = {
 }  # fmt: skip
 """Cities per split in the published order, which decides numbers."""
 
-TASKS = ("im2im", "seq2im", "im2seq", "seq2seq")
+SINGLE = "im2im"
+TASKS = (SINGLE, "seq2im", "im2seq", "seq2seq")
 QUERY, DATABASE = "query", "database"
 RADIUS, TRAINING_RADIUS = 25.0, 10.0
 
@@ -75,6 +77,7 @@ class Split:
         positives: per query, database sequences within the radius; None where positions are withheld (test).
         non_negatives: per query, those within 25 m, when training.
         kept: queries with at least one positive (all of them where positions are withheld).
+        radius: metres that the positives lie within.
     """
 
     cities: tuple[str, ...]
@@ -83,6 +86,7 @@ class Split:
     positives: Positives | None
     non_negatives: Positives | None
     kept: np.ndarray
+    radius: float = RADIUS
 
     @property
     def areas(self) -> Areas:
@@ -147,7 +151,28 @@ def read_split(
     metres = radius if radius is not None else TRAINING_RADIUS if split == "train" else RADIUS
     positives = _positives(roles[QUERY], roles[DATABASE], metres)
     wider = _positives(roles[QUERY], roles[DATABASE], RADIUS) if split == "train" else None
-    return Split(chosen, queries, database, positives, wider, np.flatnonzero(positives.counts))
+    return Split(chosen, queries, database, positives, wider, np.flatnonzero(positives.counts), metres)
+
+
+def city_prefixes(areas: Areas) -> tuple[StringColumn, StringColumn]:
+    """What LaVPR puts before descriptions of the challenge's images, database and queries: `city miami. `."""
+    words = StringColumn.of([f"city {name}. " for name in areas.names])
+    return words.take(areas.database), words.take(areas.queries)
+
+
+_CITY = re.compile(r"(?:.*/)?([a-z]+)/(?:query|database)/images/[^/]+")
+
+
+def areas_of_names(database: Iterable[str], queries: Iterable[str]) -> Areas | None:
+    """Cities that names such as `test/miami/query/images/<key>.jpg` tell; None where one of them tells none."""
+    cities = [[found[1] if (found := _CITY.fullmatch(name)) else "" for name in names] for names in (database, queries)]
+    order = [city for split in CITIES.values() for city in split]
+    present = {city for each in cities for city in each}
+    if not present or not present <= set(order):
+        return None
+    names = tuple(sorted(present, key=order.index))
+    numbers = {name: number for number, name in enumerate(names)}
+    return Areas(names, *(np.array([numbers[city] for city in each], np.int16) for each in cities))
 
 
 def base_of(root: Path, split: str) -> Path:

@@ -55,6 +55,10 @@ class Positives:
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[query] for query in range(len(self)))
 
+    def same_as(self, other: "Positives") -> bool:
+        """The same numbers for the same queries."""
+        return np.array_equal(self.offsets, other.offsets) and np.array_equal(self.numbers, other.numbers)
+
     def take(self, rows: np.ndarray) -> "Positives":
         """Those of the given queries, in that order."""
         rows = np.asarray(rows, np.int64)

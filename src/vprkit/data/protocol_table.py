@@ -6,7 +6,11 @@ from vprkit.data.protocols import Protocol
 
 READER = "planar UTM within 25 m, all queries count (VPR-datasets-downloader and its readers)"
 MSLS = "Warburg et al., CVPR 2020: mapillary_sls, subtask all, panoramas out, queries without a positive out"
-EDITED = "the 86 edited copies take the place of their originals in the queries folder; alone they are another set"
+EDITED = "86 of the 740 queries, edited: put {0} beside the queries of the @ layout; not comparable with the 740"
+SEQUENCES = "Warburg et al., CVPR 2020: mapillary_sls, tasks of sequences; no counts are published with it"
+AGGREGATED = "how a sequence is described from its images is the method's choice: state it"
+TASKS = {"seq2seq": "sequences ask, sequences answer", "seq2im": "sequences ask, images answer",
+         "im2seq": "images ask, sequences answer"}  # fmt: skip
 NETVLAD = "Arandjelovic et al., CVPR 2016: dbStruct lists"
 BENCH = "Zaffar et al., IJCV 2021: VPR-Bench's ground_truth_new.npy"
 
@@ -23,16 +27,22 @@ def _msls() -> list[Protocol]:
             answerable_only=False),
         val("11084", "the unfiltered MSLS-val", 18_871, 11_084, answerable_only=False, confirmed=False, source=READER,
             caution="what the @ formatter writes; lower figures than the 740 of papers", deviant=True),
-        val("cph", "MSLS-val, Copenhagen only", 12_556, 498),
-        val("sf", "MSLS-val, San Francisco only", 6_315, 242),
+        val("cph", "MSLS-val, Copenhagen only", 12_556, 498, select={"cities": ("cph",)}),
+        val("sf", "MSLS-val, San Francisco only", 6_315, 242, select={"cities": ("sf",)}),
         *(val(flag, f"MSLS-val, subtask {flag}", None, None, select={"subtask": flag})
           for flag in ("s2w", "w2s", "o2n", "n2o", "d2n", "n2d")),
-        val("blur", "MSLS-val with 86 queries blurred", 18_871, 740, confirmed=False, source="LaVPR", caution=EDITED),
-        val("weather", "MSLS-val with 86 queries in made weather", 18_871, 740, confirmed=False, source="LaVPR",
-            caution=EDITED),
+        *(val(edit, f"MSLS-val, 86 queries {words} (LaVPR)", 18_871, 86, select={"queries": f"query_{edit}"},
+              answerable_only=False, source="LaVPR", caution=EDITED.format(f"query_{edit}"))
+          for edit, words in (("blur", "blurred"), ("weather", "in made weather"))),
+        *(val(f"{task}-3", f"MSLS-val, {words}, 3 frames each", None, None, select={"task": task, "length": 3},
+              source=SEQUENCES, caution=AGGREGATED) for task, words in TASKS.items()),
         Protocol("msls-challenge", "msls", "the MSLS challenge", 36_565, 1_135, "test", "auto", search_inside=True,
                  source=MSLS, caution="positions are withheld: write a submission file; papers also quote the full "
                  "totals 38,770 / 27,092"),
+        *(Protocol(f"msls-challenge-{task}-3", "msls", f"the MSLS challenge, {words}, 3 frames each", None, None,
+                   "test", "auto", select={"task": task, "length": 3}, search_inside=True, source=SEQUENCES,
+                   caution=AGGREGATED)
+          for task, words in TASKS.items()),
     ]  # fmt: skip
 
 
@@ -118,6 +128,7 @@ def _bench() -> list[Protocol]:
               caution="its file lists the references 200 and 201, which do not exist"),
         bench("gardens-point-tutorial", "Gardens Point, right answers only, +-8 ignored", 200, 200, "frames:0",
               "gardens-point", source="Schubert et al., 2023, GT.npz",
+              caution="nearly right answers are ignored where GT.npz lists them; without it they count as wrong",
               select={"database": "day_right", "queries": "night_right"}),
         bench("gardens-point-true-negative", "Gardens Point with 200 queries that have no match", 200, 400, "auto",
               "gardens-point"),

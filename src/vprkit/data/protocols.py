@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vprkit.errors import ConfigError
 
@@ -21,8 +22,10 @@ class Protocol:
         name: what `--protocol` takes; `family` is shared by protocols of one data set.
         title: in words, as it appears in warnings about counts.
         database, queries: how many images; None where it is not stated.
-        split, ground_truth, radius: as of `open_benchmark`. A set that lists its own positives goes by these.
-        select: further options of `open_benchmark` (`queries`, `database`, `variant`, `subtask`).
+        split, ground_truth, radius: as of `open_benchmark`. A set that lists its own positives goes by these,
+            unless its protocols differ by their windows of frames: then the protocol's holds.
+        select: further options of `open_benchmark` (`queries`, `database`, `variant`, `subtask`, `cities`, `task`,
+            `length`).
         answerable_only: queries without a positive are left out before anything is counted.
         search_inside: the search stays in the query's city.
         images: what was done to the images, where that belongs to the published numbers.
@@ -40,7 +43,7 @@ class Protocol:
     split: str = "test"
     ground_truth: str = "planar"
     radius: float | None = None
-    select: Mapping[str, str] = field(default_factory=dict)
+    select: Mapping[str, Any] = field(default_factory=dict)
     answerable_only: bool = False
     search_inside: bool = False
     images: str = "as distributed"
@@ -60,6 +63,12 @@ class Protocol:
         shown = ["?" if number is None else f"{number:,}" for number in (self.database, self.queries)]
         return f"{shown[0]} / {shown[1]}{mark}"
 
+    @property
+    def decides_window(self) -> bool:
+        """The set is known under several windows of frames, so what a folder lists may be another protocol's truth."""
+        windows = {each.ground_truth for each in family(self.family) if each.ground_truth.startswith("frames:")}
+        return len(windows) > 1 and self.ground_truth in windows
+
     def fits(self, database: int, queries: int) -> bool:
         """The counts are as published, as far as these are known."""
         return self.database in (None, database) and self.queries in (None, queries)
@@ -76,13 +85,21 @@ class Protocol:
         found = f"{database:,} database images and {queries:,} queries"
         if listed not in (None, queries):
             found += f" (of {listed:,} listed)"
-        others = [other for other in family(self.family) if other.name != self.name and other.queries != self.queries]
         asked = [count for count in (listed, queries) if count is not None]
-        exact = [other for count in asked for other in others if (other.database, other.queries) == (database, count)]
-        by_queries = [other for count in asked for other in others if other.queries == count]
-        for other in (exact or by_queries)[:1]:
-            found += f": {other.queries:,} queries: this is {other.title} ({other.name})"
+        variant = self._variant(database, asked)
+        if variant is not None:
+            same = variant.queries == self.queries
+            told = f"{database:,} in the database" if same else f"{variant.queries:,} queries"
+            found += f": {told}: this is {variant.title} ({variant.name})"
         return f"protocol {self.name} has {self.counts}, but here are {found}; the numbers are not comparable"
+
+    def _variant(self, database: int, asked: list[int]) -> "Protocol | None":
+        """What such counts belong to: both of them in any set, or the queries alone in a variant of this one."""
+        exact = [other for count in asked for other in (*family(self.family), *protocols())
+                 if other.name != self.name and (other.database, other.queries) == (database, count)]  # fmt: skip
+        by_queries = [other for count in asked for other in family(self.family)
+                      if other.queries == count and other.queries != self.queries]  # fmt: skip
+        return next(iter((*exact, *by_queries)), None)
 
 
 ALIASES: Mapping[str, tuple[str, ...]] = {

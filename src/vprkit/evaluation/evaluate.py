@@ -17,11 +17,13 @@ import vprkit
 from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
+from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
+from vprkit.evaluation.sequences import SequenceMode, check_mode, described
 from vprkit.evaluation.two_stage import Second, local_source, rerank_all
 from vprkit.method import Method
 from vprkit.registry import Metric
@@ -43,6 +45,7 @@ def evaluate(
     ks: Sequence[int] = KS,
     rerank: int | Second | None = None,
     queries_as: QueryMode = "hard_resize",
+    sequences: SequenceMode = "mean",
     features: str | Path | None = None,
     streaming: Streaming | None = None,
     progress: Progress | None = None,
@@ -57,6 +60,8 @@ def evaluate(
             features are kept. What lies beyond them keeps its place.
         queries_as: how queries are prepared (`vprkit.evaluation.query_modes`); database images and the second stage
             always as the method says.
+        sequences: how the images of a sequence make one vector, where queries or answers are sequences
+            (`vprkit.evaluation.sequences`).
         features: folder that keeps what was described; described features of the same method are reused.
         streaming: batching, threads, what to do with unreadable images.
         progress: called with (role, done, total).
@@ -64,12 +69,17 @@ def evaluate(
     Raises:
         ImageError: an image cannot be read; evaluation fails at the first unless `streaming` says skip.
         NotAvailable: the method has no second stage.
+        ConfigError: sequences together with a second stage or another preparation of queries, which know single images.
     """
     ks, timings = _checked_ks(ks), Timings()
     second = Second(rerank) if isinstance(rerank, int) else rerank
     if second is not None:
         second.of(method)
     asking = query_method(method, queries_as)
+    frames = benchmark.frames
+    if frames is not None:
+        _check_sequences(frames, sequences, second, queries_as)
+    images = benchmark.images()
     with tempfile.TemporaryDirectory(prefix="vprkit-") as scratch:
         folder = Path(features) if features is not None else Path(scratch)
         local = second.kept if second else None
@@ -77,11 +87,14 @@ def evaluate(
         def describe(role: str, by: Method, records: Records, keep: LocalCodec | None) -> _Side:
             return _describe(folder, role, by, records, streaming, timings, progress, keep)
 
-        database, kept, in_store = describe("database", method, benchmark.database, local)
+        database, kept, in_store = describe("database", method, images["database"], local)
         plain = asking is method
         queries, asked, of_queries = describe(
-            "queries" if plain else f"queries-{queries_as}", asking, benchmark.queries, local if plain else None
+            "queries" if plain else f"queries-{queries_as}", asking, images["queries"], local if plain else None
         )
+        if frames is not None:
+            database, kept = described(frames.database, database, kept, sequences)
+            queries, asked = described(frames.queries, queries, asked, sequences)
         depth = max(*ks, second.count if second else 0)
         first = ranked_as(
             queries_as, queries, asked, len(benchmark.queries), method.metric, depth,
@@ -96,12 +109,14 @@ def evaluate(
             of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
-    notices = [
+    notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
+    notices += [
         f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
         for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
         if len(found) < len(records)
     ]
-    result = score(benchmark, *final, ks, method=method.name, identity=method.identity(),
+    joined = {} if frames is None else {"sequences": sequences}
+    result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                    environment=_environment(method))  # fmt: skip
     if second is None:
@@ -110,6 +125,13 @@ def evaluate(
     return dataclasses.replace(
         result, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
     )
+
+
+def _check_sequences(frames: Sequenced, how: SequenceMode, second: Second | None, queries_as: QueryMode) -> None:
+    if second is not None or queries_as != "hard_resize":
+        asked = "re-ranking" if second is not None else f"queries as {queries_as}"
+        raise ConfigError(f"{asked} looks at single images, and here are {frames.words()}; leave it out")
+    check_mode(frames, how)
 
 
 _Side = tuple[np.ndarray, np.ndarray, Built]
@@ -133,7 +155,10 @@ def evaluate_descriptors(
     metric: Metric = "ip",
     name: str = "descriptors",
 ) -> Result:
-    """Score somebody's own vectors: (Q, D) and (N, D) float arrays in the order of the benchmark's images."""
+    """Score somebody's own vectors: (Q, D) and (N, D) float arrays in the order of the benchmark's images.
+
+    Where these are sequences: one vector per sequence, such as `vprkit.sequence_vectors` makes of `benchmark.frames`.
+    """
     queries, database = np.asarray(queries), np.asarray(database)
     for role, vectors, records in (("query", queries, benchmark.queries), ("database", database, benchmark.database)):
         if vectors.ndim != 2 or len(vectors) != len(records):

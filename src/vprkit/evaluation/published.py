@@ -97,7 +97,33 @@ def _rerankvpr() -> list[Figure]:
     return rows
 
 
-FIGURES: tuple[Figure, ...] = (*_selavpr(), *_cosplace(), *_progeo(), *_rerankvpr())
+def _gsv_cities() -> list[Figure]:
+    """MixVPR, ConvAP, SALAD and BoQ, as collected with LaVPR's aggregators; BoQ's Nordland leaves its set open."""
+    sets = {"250k": "pitts250k-test", "30k": "pitts30k-test", "msls": "msls-val-740", "challenge": "msls-challenge",
+            "nordland": "nordland-2760-w1", "sped": "sped", "amstertime": "amstertime"}  # fmt: skip
+    known: dict[str, dict[str, tuple[float, ...]]] = {
+        "mixvpr-4096": {"250k": (94.3, 98.2, 98.9), "30k": (91.6, 95.5, 96.4), "msls": (88.2, 93.1, 94.3)},
+        "mixvpr-512": {"250k": (93.2, 97.9, 98.6), "30k": (90.7, 95.5, 96.3), "msls": (84.1, 91.8, 93.7)},
+        "mixvpr-128": {"250k": (88.7, 95.8, 97.4), "30k": (87.8, 94.3, 95.7), "msls": (78.5, 88.2, 90.4)},
+        "convap-8192": {"250k": (92.8, 97.7), "30k": (90.5, 95.2), "msls": (83.1, 90.3), "nordland": (42.7, 58.8)},
+        "convap-4096": {"250k": (92.5, 97.7), "30k": (90.5, 95.3), "msls": (83.5, 89.7), "nordland": (42.6, 59.8)},
+        "convap-2048": {"250k": (92.3, 97.5), "30k": (90.6, 95.1), "msls": (83.4, 90.3), "nordland": (40.3, 56.6)},
+        "convap-512": {"250k": (90.7, 96.6), "30k": (89.1, 94.6), "msls": (82.6, 90.0), "nordland": (36.3, 53.1)},
+        "salad": {"challenge": (75.0, 88.8, 91.3), "msls": (92.2, 96.4, 97.0), "nordland": (76.0, 89.2, 92.0)},
+        "boq-dinov2-12288": {"msls": (93.8, 96.8, 97.0), "30k": (93.7, 97.1, 97.9), "250k": (96.6, 99.1, 99.5),
+                             "sped": (92.5, 95.9, 96.7), "amstertime": (63.0, 81.6, 85.1),
+                             "challenge": (79.0, 90.3, 92.0)},
+        "boq-resnet50-16384": {"msls": (91.2, 95.3, 96.1), "30k": (92.4, 96.5, 97.4), "250k": (95.0, 98.5, 99.1),
+                               "sped": (86.5, 93.4, 95.7), "amstertime": (52.2, 72.5, 78.4)},
+    }  # fmt: skip
+    return [
+        Figure((model,), sets[name], _row(*values), source="the authors' table", checked=False)
+        for model, rows in known.items()
+        for name, values in rows.items()
+    ]
+
+
+FIGURES: tuple[Figure, ...] = (*_selavpr(), *_cosplace(), *_progeo(), *_rerankvpr(), *_gsv_cities())
 
 
 def figures_of(methods: tuple[str, ...], protocol: str) -> tuple[Figure, ...]:

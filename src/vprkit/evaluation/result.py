@@ -29,10 +29,11 @@ class Position:
 
 @dataclass(frozen=True)
 class DatabaseImage:
-    """A database image that a ranking or the ground truth refers to."""
+    """A database image that a ranking or the ground truth refers to; `frames` of a sequence, whose centre it is."""
 
     name: str
     position: Position = Position()
+    frames: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class QueryResult:
         truth: number of a positive to show: the best-ranked, else the most similar heading, else the nearest.
         metres: distance of the first answer, None where a position is unknown.
         condition: as the data set names it.
+        frames: names of its images in their order, where it is a sequence; `name` is the centre's.
     """
 
     name: str
@@ -61,6 +63,7 @@ class QueryResult:
     metres: float | None = None
     condition: str | None = None
     position: Position = Position()
+    frames: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,7 @@ class Result:
         fields["curve"] = None if fields["curve"] is None else Curve(**fields["curve"])
         fields["notices"] = tuple(fields["notices"])
         fields["images"] = {
-            int(number): DatabaseImage(image["name"], Position(**image["position"]))
+            int(number): DatabaseImage(image["name"], Position(**image["position"]), image.get("frames", []))
             for number, image in fields["images"].items()
         }
         fields["rankings"] = [

@@ -9,7 +9,7 @@ import numpy as np
 from vprkit.data import geo
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.positives import Positives
-from vprkit.data.records import Records
+from vprkit.data.sequences import Sequenced
 from vprkit.evaluation.bootstrap import mean_interval
 from vprkit.evaluation.curves import precision_recall
 from vprkit.evaluation.recall import first_hits, precision_at, recall_at, right_answers
@@ -37,15 +37,21 @@ def score(
         "identity": identity, "weights": weights, "environment": environment,
         "database_root": str(benchmark.database.root.absolute()),
         "queries_root": str(benchmark.queries.root.absolute()), "timings": timings.summary(),
-        "list_hashes": {"database": benchmark.database.list_hash(), "queries": benchmark.queries.list_hash()},
+        "list_hashes": _list_hashes(benchmark),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     if benchmark.positives is None:
         rows = _query_results(benchmark, rankings, scores, None)
         return Result(recalls={}, recalls_answerable={}, intervals={}, queries_without_positives=0, curve=None,
-                      mean_average_precision=None, rankings=rows, images=_images(benchmark.database, rows),
+                      mean_average_precision=None, rankings=rows, images=_images(benchmark, rows),
                       notices=tuple(notices), **common)  # fmt: skip
     return _labelled(benchmark, benchmark.positives, rankings, scores, ks, notices, common)
+
+
+def _list_hashes(benchmark: Benchmark) -> dict[str, str]:
+    """SHA-256 of both lists; of sequences, which frames they hold is part of it."""
+    sides: Benchmark | Sequenced = benchmark if benchmark.frames is None else benchmark.frames
+    return {"database": sides.database.list_hash(), "queries": sides.queries.list_hash()}
 
 
 def _askable(ks: tuple[int, ...], depth: int, size: int, notices: list[str]) -> tuple[tuple[int, ...], list[str]]:
@@ -88,7 +94,7 @@ def _labelled(
         precisions={k: _mean(values, answerable) for k, values in precision.items()} if answerable.any() else {},
         curve=None if scores is None or not len(ranks) else _curve(scores[:, 0], ranks == 0, int(answerable.sum())),
         rankings=rows,
-        images=_images(benchmark.database, rows),
+        images=_images(benchmark, rows),
         conditions=_conditions(benchmark, ranks, ks),
         areas=_areas(benchmark, ranks, precision, answerable, ks),
         notices=tuple(notices),
@@ -173,6 +179,7 @@ def _query_results(
                 metres=None if np.isnan(metres) else metres,
                 condition=record.condition,
                 position=position_of(record),
+                frames=[] if benchmark.frames is None else benchmark.frames.queries.names(number),
             )
         )
     return results
@@ -190,12 +197,15 @@ def _truth(benchmark: Benchmark, query: int, ranking: np.ndarray, first: int | N
     return int(numbers[np.lexsort((np.nan_to_num(metres), np.nan_to_num(turned)))[0]])
 
 
-def _images(database: Records, rows: Sequence[QueryResult]) -> dict[int, DatabaseImage]:
+def _images(benchmark: Benchmark, rows: Sequence[QueryResult]) -> dict[int, DatabaseImage]:
     """The database images that the rows refer to: at most queries times K, however large the database is."""
     numbers = {number for row in rows for number in row.ranking} | {row.truth for row in rows if row.truth is not None}
     ordered = np.array(sorted(numbers), np.int64)
-    referred = database.take(ordered).with_latlon()
+    referred = benchmark.database.take(ordered).with_latlon()
+    frames = benchmark.frames
     return {
-        int(number): DatabaseImage(record.name, position_of(record))
+        int(number): DatabaseImage(
+            record.name, position_of(record), [] if frames is None else frames.database.names(int(number))
+        )
         for number, record in zip(ordered, referred, strict=True)
     }

@@ -18,6 +18,7 @@ CONDITIONS = frozenset(
         "day",
         "night",
         "dusk",
+        "sunset",
         "dawn",
         "rain",
         "rainy",

@@ -32,7 +32,7 @@ def pair_in(root: Path, request: Request) -> Roles | None:
     folders = _query_folders(root, request.queries)
     if database is None or not folders:
         return None
-    tables = [_with_condition(read_folder(folder, root), folder) for folder in folders]
+    tables = [_with_condition(read_folder(folder, root), folder, several=len(folders) > 1) for folder in folders]
     queries = tables[0] if len(tables) == 1 else concatenated(tables)
     return Roles(root, read_folder(database, root), queries, tuple(_notices(root, request, database, folders)))
 
@@ -69,9 +69,14 @@ def _notices(root: Path, request: Request, database: Path, folders: list[Path]) 
     return notices
 
 
-def _with_condition(records: Records, folder: Path) -> Records:
-    """The condition in the folder's name (`queries_night`), where the images themselves name none."""
+def _with_condition(records: Records, folder: Path, several: bool) -> Records:
+    """The condition in the folder's name (`queries_night`), where the images themselves name none.
+
+    Of several folders each is told apart by whatever its name says (`queries_v1`, `queries_occlusion`).
+    """
     condition = condition_of(folder.name)
+    if condition is None and several:
+        condition = folder.name.partition("_")[2] or folder.name
     if condition is None or "condition" in records.texts:
         return records
     return records.with_text("condition", [condition] * len(records))

@@ -4,6 +4,7 @@ two text lists with an `.npz` of positions. The images lie in the same folder or
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from vprkit.data.folders import records_of_names
 from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.index_lists import names_of, positives_of, rebased
 from vprkit.data.layouts.layout import Layout, Request, Roles
+from vprkit.data.msls import areas_of_names, city_prefixes
 from vprkit.data.positives import Positives, within_radius
 from vprkit.errors import ConfigError, DataError
 
@@ -41,7 +43,23 @@ def _triplet(request: Request) -> Roles | None:
     if not names or not queries:
         raise DataError(f"{listed if not names else asked}: lists no image")
     truth = _truth(listed, prefix, len(queries), len(names))
-    return Roles(request.path, records_of_names(root, names), records_of_names(root, queries), truth=truth)
+    tables = records_of_names(root, names), records_of_names(root, queries)
+    of_split = request.split in _SPLIT.findall(prefix)
+    return Roles(request.path, *tables, truth=truth, of_split=of_split, **_of_cities(request, names, queries))
+
+
+def _of_cities(request: Request, names: Sequence[str], queries: Sequence[str]) -> dict[str, Any]:
+    """Cities, where the names are those of Mapillary SLS; the challenge's search stays inside them."""
+    areas = areas_of_names(names, queries)
+    if areas is None:
+        return {}
+    if request.cities is not None or request.subtask != "all":
+        raise ConfigError(
+            f"{request.path}: index files list one selection, so cities and subtasks cannot be chosen; point at "
+            "Mapillary SLS as unpacked"
+        )
+    challenge = request.split == "test"
+    return {"areas": areas, "search_inside": challenge, "text_prefixes": city_prefixes(areas) if challenge else None}
 
 
 def _chosen(request: Request, prefixes: Sequence[str]) -> str:

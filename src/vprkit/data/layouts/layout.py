@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from vprkit.data.areas import Areas
+from vprkit.data.columns import StringColumn
 from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.positives import Positives
 from vprkit.data.records import Records
+from vprkit.data.sequences import Sequenced
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Request:
         cities: only these cities, where a set has cities.
         panoramas: keep panoramas, where a set names them.
         images: folder of the images, where it is not the set's (index files that lie apart).
+        task, length: what asks and answers in Mapillary SLS, and frames per sequence.
+        radius: metres asked for, for a layout that finds positives itself.
     """
 
     path: Path
@@ -38,6 +42,9 @@ class Request:
     cities: tuple[str, ...] | None = None
     panoramas: bool = False
     images: Path | None = None
+    task: str = "im2im"
+    length: int = 3
+    radius: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,9 @@ class Roles:
         utm_of_degrees: the `@` formatter of the set takes UTM from the degrees, not from the set's own metres.
         search_inside: the set's benchmark searches a query's own area only.
         answerable_only: queries without a positive are left out, as the set's readers do.
+        frames: images of every item, where items are sequences; the records are their centres.
+        of_split: the split chose what was read, though it has no folder of its own (lists per split).
+        text_prefixes: what readers put before the description of each image, database and queries.
     """
 
     root: Path
@@ -72,6 +82,9 @@ class Roles:
     utm_of_degrees: bool = False
     search_inside: bool = False
     answerable_only: bool = False
+    frames: Sequenced | None = None
+    of_split: bool = False
+    text_prefixes: tuple[StringColumn, StringColumn] | None = None
 
 
 @dataclass(frozen=True)

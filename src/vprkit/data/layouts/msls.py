@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.layouts.layout import Layout, Request, Roles
 from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
-from vprkit.data.msls import base_of, read_split
+from vprkit.data.msls import RADIUS, SINGLE, Split, base_of, city_prefixes, read_split
 from vprkit.data.records import Records, concatenated
-from vprkit.errors import DataError
+from vprkit.data.sequences import Frames, Sequenced
+from vprkit.errors import ConfigError, DataError
 
 
 def read(request: Request) -> Roles | None:
@@ -22,10 +25,20 @@ def read(request: Request) -> Roles | None:
                 f"(split {'val' if request.split == 'test' else 'test'})"
             )
         return None
+    if request.queries is not None or request.database is not None:
+        raise ConfigError(
+            f"{request.path}: Mapillary SLS as unpacked has no folder '{request.queries or request.database}' to "
+            "choose; `vpr data convert` writes the @ layout, beside whose queries others may lie"
+        )
     split = read_split(
-        request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas
-    )
+        request.path, request.split, cities=request.cities, subtask=request.subtask, panoramas=request.panoramas,
+        task=request.task, length=request.length, radius=request.radius or RADIUS,
+    )  # fmt: skip
     queries, database = split.queries.centres(), split.database.centres()
+    empty = next((role for role, table in (("query", queries), ("database image", database)) if not len(table)), None)
+    if empty is not None:
+        what = "" if request.task == SINGLE else f" and in the middle of {request.length} frames without a hole"
+        raise DataError(f"{base}: no {empty} of {', '.join(split.cities)} is flagged '{request.subtask}'{what}")
     words = () if request.subtask == "all" else (f"only the subtask {request.subtask}",)
     return Roles(
         request.path,
@@ -37,7 +50,21 @@ def read(request: Request) -> Roles | None:
         utm_of_degrees=True,
         search_inside=request.split == "test",
         answerable_only=True,
+        of_split=True,
+        **_of_sequences(split, request),
+        text_prefixes=city_prefixes(split.areas) if request.split == "test" else None,
     )
+
+
+def _of_sequences(split: Split, request: Request) -> dict[str, Any]:
+    """What a task of sequences has besides: its frames, and positives that are the union over them."""
+    if request.task == SINGLE:
+        return {}
+    frames = Sequenced(*(Frames.of(side.records, side.rows) for side in (split.database, split.queries)))
+    if split.positives is None:
+        return {"frames": frames, "truth": GroundTruth(None, "unlabelled", ("positions are withheld: not scored",))}
+    rule = f"any frame within {split.radius:g} m of any of the other's, planar, same city"
+    return {"frames": frames, "truth": GroundTruth(split.positives, f"{rule} ({frames.words()})")}
 
 
 def is_msls(base: Path) -> bool:

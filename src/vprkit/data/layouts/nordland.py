@@ -60,7 +60,7 @@ def _roles(root: Path, database: Path, queries: Sequence[Path], kept: Path | Non
         raise DataError(f"{root}: {unequal} has another number of frames than {database.name}; are versions mixed?")
     notices = [f"database {database.name}, queries {names}"]
     if count not in WINDOWS:
-        notices.append(f"{count} frames are no published version (27,592 or 3,450): positives within 10 frames")
+        notices.append(f"{count} frames are no published version (27,592 or 3,450), whose windows are 10 and 2")
     if kept is None and count > max(WINDOWS):
         notices.append(f"stops and tunnels are still inside; put {KEPT} into {root}")
     return Roles(

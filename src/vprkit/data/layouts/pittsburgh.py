@@ -43,6 +43,7 @@ def read(request: Request) -> Roles | None:
         (*notices, *dict.fromkeys((*more, *others))),
         rule="planar",
         radius=struct.radius,
+        of_split=True,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vprkit.config import nearest
 from vprkit.data.folders import read_folder
 from vprkit.data.groups import CosPlaceGrouping
 from vprkit.data.layouts.folder_pair import pair_in
@@ -24,7 +25,12 @@ TRAINING = ("processed/train", "small/train", "raw/train/panoramas", "raw/train/
 def read(request: Request) -> Roles | None:
     if not any((request.path / size).is_dir() for size in (*SIZES, "raw")):
         return None
-    chosen = (request.variant,) if request.variant in SIZES else SIZES
+    if request.variant is not None and request.variant not in SIZES:
+        hint = nearest(request.variant, SIZES)
+        raise ConfigError(
+            f"{request.path}: SF-XL has no variant '{request.variant}'{hint}; there are processed and small"
+        )
+    chosen = SIZES if request.variant is None else (request.variant,)
     for size in chosen:
         folder = request.path / size / request.split
         if folder.is_dir() and (roles := pair_in(folder, request)) is not None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from vprkit.config import nearest
 from vprkit.data.disk import is_file
 from vprkit.data.layouts.dbstruct import DbStruct, read_dbstruct, with_suffix_on_disk
 from vprkit.data.layouts.layout import Layout, Request, Roles
 from vprkit.data.records import Records
+from vprkit.errors import ConfigError
 
 LIST = Path("datasets") / "tokyo247.mat"
 QUERIES = ("247query_subset_v2", "247query_v3", "Tokyo247query_subset_v2")
@@ -22,6 +24,10 @@ def read(request: Request) -> Roles | None:
     if not (path / LIST).is_file():
         return None
     struct = read_dbstruct(path / LIST)
+    if request.queries is not None and not (path / request.queries).is_dir():
+        raise ConfigError(
+            f"{path}: there is no folder '{request.queries}' of queries{nearest(request.queries, QUERIES)}"
+        )
     folder = next((name for name in (request.queries, *QUERIES) if name and (path / name).is_dir()), QUERIES[0])
     asked = [name if "/" in name else f"{folder}/{name}" for name in struct.queries]
     queries, notices = with_suffix_on_disk(path, asked, LIST.name)
