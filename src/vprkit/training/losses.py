@@ -1,4 +1,7 @@
-"""Losses and miners of the recipes by name, from pytorch-metric-learning (extra `train`); all compare unit vectors.
+"""Losses and miners of the recipes by name; all compare unit vectors.
+
+Multi-similarity and NCA are ours (`vprkit.losses`), because a memory weighs negatives; the others come from
+pytorch-metric-learning (extra `train`).
 
 Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab). A loss or
 miner of one's own joins by `register_loss` / `register_miner`, or, from a package, by the entry-point groups
@@ -14,16 +17,22 @@ from torch import Tensor
 from vprkit.config import nearest
 from vprkit.errors import ConfigError
 from vprkit.extras import require
+from vprkit.losses.miners import HardTripletMiner, MultiSimilarityMiner
+from vprkit.losses.multi_similarity import MultiSimilarityLoss
+from vprkit.losses.nca import NCALoss
 
 
 class Loss(Protocol):
-    """A metric-learning loss: (B, D) embeddings, (B,) labels and what a miner chose to a scalar."""
+    """A metric-learning loss: (B, D) embeddings, (B,) labels and what a miner chose to a scalar.
+
+    For use with a memory it takes (R, D) `ref_emb` and (R,) `ref_labels` after them: what positives and negatives are.
+    """
 
     def __call__(self, embeddings: Tensor, labels: Tensor, indices_tuple: Any = None) -> Tensor: ...
 
 
 class Miner(Protocol):
-    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors."""
+    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors; a memory adds references as above."""
 
     def __call__(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, ...]: ...
 
@@ -103,11 +112,12 @@ def _part(module: str) -> Any:
 
 
 LOSSES: dict[str, Callable[[], Any]] = {
-    "multi_similarity": _loss("MultiSimilarityLoss", "CosineSimilarity", alpha=1.0, beta=50.0, base=0.0),
+    "multi_similarity": lambda: MultiSimilarityLoss(alpha=1.0, beta=50.0, base=0.0),
     "supervised_contrastive": _loss("SupConLoss", "CosineSimilarity", temperature=0.07),
     "circle": _loss("CircleLoss", "CosineSimilarity", m=0.4, gamma=80),
     "contrastive": _loss("ContrastiveLoss", "LpDistance", pos_margin=0, neg_margin=1),
     "generalized_lifted": _loss("GeneralizedLiftedStructureLoss", "DotProductSimilarity", neg_margin=0, pos_margin=1),
+    "nca": NCALoss,
     "fast_ap": _loss("FastAPLoss", num_bins=30),
     "nt_xent": _loss("NTXentLoss", "CosineSimilarity", temperature=0.07),
     "triplet_margin": _loss("TripletMarginLoss", "LpDistance", margin=0.1, swap=False, triplets_per_anchor="all"),
@@ -116,7 +126,8 @@ LOSSES: dict[str, Callable[[], Any]] = {
 
 MINERS: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
-    "multi_similarity": _miner("MultiSimilarityMiner", "CosineSimilarity", epsilon=0.1),
+    "multi_similarity": MultiSimilarityMiner,
+    "hard_triplets": HardTripletMiner,
     "pair_margin": _miner("PairMarginMiner", "DotProductSimilarity", pos_margin=0.7, neg_margin=0.3),
     "triplet_margin": _miner("TripletMarginMiner", "LpDistance", margin=0.1, type_of_triplets="semihard"),
 }
