@@ -157,8 +157,8 @@ def memory_loss(
 
     Args:
         bank: the memory; it is changed.
-        loss: takes (vectors, labels, indices, reference vectors, reference labels). A `WeighingLoss` counts negatives by
-            their age, any other one by 1, as published.
+        loss: takes (vectors, labels, indices, reference vectors, reference labels). A `WeighingLoss` counts negatives
+            by their age, any other one by 1, as published.
         miner: takes (vectors, labels, reference vectors, reference labels); None for all pairs.
         vectors: (B, D).
         labels: (B,) places.

@@ -1,4 +1,4 @@
-"""Which pairs or triplets a loss sees. Comparisons are made on whole matrices: a memory of 16,384 vectors is no burden."""
+"""Which pairs or triplets a loss sees: masks over whole matrices, so that 16,384 remembered vectors are no burden."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from vprkit.losses.pairs import Indices, cosines, relations
 
 
 class MultiSimilarityMiner(nn.Module):
-    """Pairs that are harder than the anchor's hardest of the other kind, within `epsilon` (Wang et al., CVPR 2019, 3.2).
+    """Pairs that are harder than the anchor's hardest of the other kind, within `epsilon` (Wang et al., CVPR 2019).
 
     A negative stays if `s + epsilon` exceeds the least similar positive, a positive if `s - epsilon` is below the most
     similar negative. Without positives an anchor has no negatives, and the other way round.

@@ -33,10 +33,10 @@ class WeighingLoss(nn.Module, ABC):
 
 
 class MultiSimilarityLoss(WeighingLoss):
-    """Mean over anchors of `log(1 + sum_p exp(-alpha (s - base))) / alpha + log(1 + sum_n w exp(beta (s - base))) / beta`.
+    """`log(1 + sum_p exp(-alpha (s - base))) / alpha + log(1 + sum_n w exp(beta (s - base))) / beta`, s being cosines.
 
-    Cosine similarities; all anchors count, also those without pairs. Weights enter as `exp(beta (s - base) + log w)`, so
-    that everything stays inside log-sum-exp and no exponential overflows. Where each of the four lists has one pair at
+    The mean over anchors; all of them count, also those without pairs. Weights enter as `exp(beta (s - base) +
+    log w)`: everything stays inside log-sum-exp, no exponential overflows. Where each of the four lists has one pair at
     most the loss is 0, as in pytorch-metric-learning.
 
     Args:

@@ -7,11 +7,11 @@ from vprkit.losses.pairs import Indices, as_pairs, cosines, relations
 
 
 class NCALoss(nn.Module):
-    """Mean of `-log p`, p being the share of an anchor's place in a softmax over minus squared distances of unit vectors.
+    """Mean of `-log p`, p the share of an anchor's place in a softmax over minus squared distances of unit vectors.
 
-    Anchors without any positive are left out; where none has one the loss is 0 (pytorch-metric-learning, and with it the
-    published program, gives NaN). Among remembered vectors the anchor's own copy counts as one of its place. Where a
-    miner or a memory chose pairs, an anchor weighs by how often it occurs in them over the most that any does.
+    Anchors without any positive are left out; where none has one the loss is 0 (pytorch-metric-learning, and with it
+    the published program, gives NaN). Among remembered vectors the anchor's own copy counts as one of its place. Where
+    a miner or a memory chose pairs, an anchor weighs by how often it occurs in them over the most that any does.
 
     Args:
         scale: of the distances.

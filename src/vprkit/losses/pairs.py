@@ -1,8 +1,8 @@
 """Pairs and triplets of a batch: who shows the same place as whom, in the batch itself or among remembered vectors.
 
 Indices are what pytorch-metric-learning's losses and miners exchange: (anchors, positives, anchors, negatives) or
-triplets (anchors, positives, negatives). Anchors count rows of the batch, the others rows of the reference set, which is
-the batch where none is given.
+triplets (anchors, positives, negatives). Anchors count rows of the batch, the others rows of the reference set, which
+is the batch where none is given.
 """
 
 import torch

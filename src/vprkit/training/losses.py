@@ -9,8 +9,8 @@ miner of one's own joins by `register_loss` / `register_miner`, or, from a packa
 """
 
 import importlib.metadata
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -32,25 +32,39 @@ class Loss(Protocol):
 
 
 class Miner(Protocol):
-    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors; a memory adds references as above."""
+    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors.
+
+    For use with a memory it takes references as losses do.
+    """
 
     def __call__(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, ...]: ...
 
 
-def make_loss(name: str) -> Loss:
+class Criterion(NamedTuple):
+    """What is minimised, and the pairs or triplets it sees; without a miner all of them."""
+
+    loss: Loss
+    miner: Miner | None
+
+
+def make_loss(name: str, further: Iterable[str] = ()) -> Loss:
     """A loss by name.
+
+    Args:
+        name: as registered.
+        further: names that a recipe knows besides, for the message about an unknown one.
 
     Raises:
         ConfigError: unknown; the nearest name is given.
         MissingExtra: pytorch-metric-learning is not installed.
     """
-    loss: Loss = _find(LOSSES, name, "loss", "vprkit.losses")()
+    loss: Loss = _find(LOSSES, name, "loss", "vprkit.losses", further)()
     return loss
 
 
-def make_miner(name: str) -> Miner | None:
-    """A miner by name; `none` is None."""
-    miner: Miner | None = _find(MINERS, name, "miner", "vprkit.miners")()
+def make_miner(name: str, further: Iterable[str] = ()) -> Miner | None:
+    """A miner by name; `none` is None. Arguments and errors as of `make_loss`."""
+    miner: Miner | None = _find(MINERS, name, "miner", "vprkit.miners", further)()
     return miner
 
 
@@ -83,12 +97,14 @@ def _register(table: dict[str, Callable[[], Any]], name: str, factory: Callable[
     table[name] = factory
 
 
-def _find(table: dict[str, Callable[[], Any]], name: str, what: str, group: str) -> Callable[[], Any]:
+def _find(
+    table: dict[str, Callable[[], Any]], name: str, what: str, group: str, further: Iterable[str]
+) -> Callable[[], Any]:
     if name in table:
         return table[name]
     others = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
     if name not in others:
-        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, [*table, *others])}")
+        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, [*table, *others, *further])}")
     factory: Callable[[], Any] = others[name].load()
     return factory
 

@@ -11,7 +11,8 @@ from tests.reference.runner import Case, handles
 from vprkit.losses.memory import MemoryBank, Remembered, memory_loss
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 from vprkit.losses.pairs import Indices
-from vprkit.methods.rerankvpr.criteria import LOSSES, Criterion
+from vprkit.methods.rerankvpr.criteria import LOSSES
+from vprkit.training.losses import Criterion
 
 NAMES = {
     "MultiSimilarityLoss": "multi_similarity",

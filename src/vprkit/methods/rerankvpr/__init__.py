@@ -1,4 +1,4 @@
-"""RerankVPR: the class token of a fine-tuned DINOv2 finds candidates, patches from inside the same network re-rank them.
+"""RerankVPR: the class token of a fine-tuned DINOv2 finds candidates, patches of the same network re-rank them.
 
 "Attention-Guided Visual Place Recognition with Memory-Enhanced Training". Training remembers the vectors of earlier
 batches as further negatives, which count the less the older they are.

@@ -14,7 +14,7 @@ SIZES: Mapping[str, Size] = {"small": "S", "base": "B", "large": "L", "giant": "
 """The official program's words (`--backbone_size dinov2_large`) -> ours."""
 
 _TRUNK = "model.model."
-_UNUSED = ("memory_bank.", f"{_TRUNK}cls_token_reducer.")  # the reducer of `dinov2_finetune` is made and never applied
+_UNUSED = ("memory_bank.", "model.cls_token_reducer.")  # the reducer of `dinov2_finetune` is made and never applied
 
 
 def to_network(name: str) -> str | None:

@@ -1,20 +1,12 @@
 """RerankVPR's losses, each with the miner that its program gives it whatever was asked for (specification 5.1)."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from vprkit.extras import require
 from vprkit.losses.miners import HardTripletMiner, MultiSimilarityMiner
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 from vprkit.losses.nca import NCALoss
-from vprkit.training.losses import Loss, Miner
-
-
-class Criterion(NamedTuple):
-    """A loss and the miner that belongs to it; None for all pairs."""
-
-    loss: Loss
-    miner: Miner | None
+from vprkit.training.losses import Criterion
 
 
 def _triplet_margin(margin: float) -> Criterion:

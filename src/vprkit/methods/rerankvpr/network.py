@@ -21,8 +21,8 @@ class RerankVPRConfig:
     registers: int = option(0, "register tokens of the DINOv2; 4 in files of the authors' dinov2_finetune")
     aggregator: Name = option(
         "cls",
-        "what makes the global vector: cls (published: the class token), or gem, cosplace, convap, netvlad, mixvpr, boq, "
-        "salad, megaloc of the patch tokens",
+        "what makes the global vector: cls (published: the class token), or of the patch tokens gem, cosplace, convap, "
+        "netvlad, mixvpr, boq, salad, megaloc",
     )
     mixing_grid: tuple[int, int] = option((16, 16), "aggregator=mixvpr: (h, w) that the patch map is averaged to")
     normalise: bool = option(
@@ -60,6 +60,10 @@ class RerankVPR(nn.Module):
         return self.backbone
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.describe_global(images)
+
+    def describe_global(self, images: Tensor) -> Tensor:
+        """(B, D) global vectors alone: what training and the first stage need."""
         return self.pooled(self.backbone.features(images).normed)
 
     def pooled(self, tokens: Tokens) -> Tensor:
