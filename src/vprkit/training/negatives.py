@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vprkit import config
-from vprkit.errors import DataError
+from vprkit.errors import ConfigError, DataError
 from vprkit.losses.memory import Remembered
 from vprkit.losses.multi_similarity import WeighingLoss
 from vprkit.losses.pairs import Indices, cosines
@@ -106,7 +106,7 @@ def read_negatives(run: str | Path) -> dict[int, Negatives]:
             values = json.loads(line)
             if KEY in values:
                 found[int(values["step"])] = config.from_dict(Negatives, values[KEY])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ConfigError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}, line {number} cannot be read ({error})") from error
     return found
 
