@@ -19,8 +19,17 @@ ALONE = "without"
 
 def arms(given: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Settings of every arm, the one without a memory first."""
-    memory = {"memory.size": given.size, "memory.start_epoch": given.start}
-    return {ALONE: {}} | {f"decay {decay:g}": {**memory, "memory.decay": decay} for decay in given.decays}
+    found: dict[str, dict[str, object]] = {ALONE: {}}
+    for start, decay in given.arms:
+        name = f"from epoch {start}, decay {decay:g}"
+        found[name] = {"memory.size": given.size, "memory.start_epoch": start, "memory.decay": decay}
+    return found
+
+
+def arm(text: str) -> tuple[int, float]:
+    """`START:DECAY` of the command line."""
+    start, _, decay = text.partition(":")
+    return int(start), float(decay)
 
 
 def one_run(options: Mapping[str, object], sets: Path, out: Path) -> Scores:
@@ -46,7 +55,7 @@ def one_seed(seed: int, given: argparse.Namespace) -> dict[str, Scores]:
         common = {"seed": seed, "epochs": given.epochs}
         found = {}
         for name, options in arms(given).items():
-            found[name] = one_run({**common, **options}, sets, sets / f"run-{name}")
+            found[name] = one_run({**common, **options}, sets, sets / f"run-{len(found)}")
             shown = ", ".join(f"{key} {value:.1f}" for key, value in found[name].items())
             print(f"seed {seed}, {name}: {shown}", flush=True)
     return found
@@ -74,8 +83,8 @@ def main(given: argparse.Namespace) -> None:
                    for name, values in columns.items() if name != ALONE]  # fmt: skip
         rows.append([line, *(spread(values) for values in columns.values()), *against])
     table(
-        f"compact, {len(runs)} seeds, {given.places} places x 8, {given.epochs} epochs, memory of {given.size} images "
-        f"from epoch {given.start} on: mean and standard deviation, paired differences with 95 % interval",
+        f"compact, {len(runs)} seeds, {given.places} places x 8, {given.epochs} epochs, memory of {given.size} images: "
+        f"mean and standard deviation, paired differences with 95 % interval",
         ("", *runs[0], *(f"{name} - {ALONE}" for name in runs[0] if name != ALONE)),
         rows,
     )
@@ -84,10 +93,15 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=400)
-    parser.add_argument("--test-places", type=int, default=100)
+    parser.add_argument("--places", type=int, default=250)
+    parser.add_argument("--test-places", type=int, default=80)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--size", type=int, default=2048)
-    parser.add_argument("--start", type=int, default=2, help="epochs without the memory")
-    parser.add_argument("--decays", type=float, nargs="+", default=[0.1])
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument(
+        "--arms",
+        type=arm,
+        nargs="+",
+        default=[(2, 0.1), (8, 0.1)],
+        help="START:DECAY: epochs without it, and its decay",
+    )
     main(parser.parse_args())

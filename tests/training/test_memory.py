@@ -117,9 +117,10 @@ def test_what_takes_no_references_is_refused_at_the_first_batch(tmp_path, monkey
     ("options", "message"),
     [
         ({"memory.size": 479}, r"memory.size is 479, but a batch has 480 images.*memory.size=0 for no memory"),
-        ({"memory.size": -1}, "memory.size must be at least 0, got -1"),
-        ({"memory.decay": -0.1}, "memory.decay must be at least 0"),
-        ({"memory.decay": float("nan")}, "memory.decay must be at least 0"),
+        ({"memory.size": -1}, "memory.size must be a number of at least 0, got -1"),
+        ({"memory.decay": -0.1}, "memory.decay must be a number of at least 0"),
+        ({"memory.decay": float("nan")}, "memory.decay must be a number of at least 0"),
+        ({"memory.decay": float("inf")}, "memory.decay must be a number of at least 0, got inf"),
         ({"memory.siz": 5}, r"unknown key 'memory.siz' \(did you mean 'size'"),
         ({"running.accumulate_from": -1}, "running.accumulate_from must be at least 0"),
     ],

@@ -4,6 +4,7 @@ Every rank remembers the gathered batch, in the order of the ranks, which is the
 is the same everywhere, its size counts images of all ranks, and nothing is sent but what the loss gathers anyway.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,8 +39,9 @@ class MemorySettings:
 
     def __post_init__(self) -> None:
         for name in ("size", "start_epoch", "decay", "record_every"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"memory.{name} must be at least 0, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (value >= 0 and math.isfinite(value)):
+                raise ConfigError(f"memory.{name} must be a number of at least 0, got {value}")
 
     def check(self, images: int) -> None:
         """Refuse batches of so many images where they do not fit.
@@ -58,20 +60,20 @@ class Remembering(nn.Module):
     """A memory through the epochs of a run: emptied at the end of each, its count of batches going on.
 
     Args:
-        settings: size, decay, when it begins; size 0 never does.
+        settings: size (above 0), decay, when it begins.
     """
 
     def __init__(self, settings: MemorySettings) -> None:
         super().__init__()
         self.settings = settings
-        self.bank = MemoryBank(max(1, settings.size))
+        self.bank = MemoryBank(settings.size)
         self.active = False
-        self._tried = not settings.size
+        self._tried = False
         self._records: list[Mapping[str, Any]] = []
 
     def start_epoch(self, epoch: int) -> None:
         """Whether this epoch uses it; a run that goes on inside an epoch keeps what was remembered."""
-        self.active = self.settings.size > 0 and epoch >= self.settings.start_epoch
+        self.active = epoch >= self.settings.start_epoch
 
     def end_epoch(self) -> None:
         """Forget every image."""

@@ -100,20 +100,22 @@ class PlaceTask(Task):
         self.preprocessing = dataclasses.replace(sized(choice.preprocessing, settings.image_size), engine="pil")
         self.sampler = PlaceSampler(places, dataclasses.replace(settings.sampling, seed=_seed(settings)))
         self.loss, self.miner = settings.criterion()
-        self.memory = Remembering(settings.memory)
+        self.memory = Remembering(settings.memory) if settings.memory.size else None
         self.kept = KeptImages(settings.keep_gb)
         self.change_photo = photo_transform(settings.augmentation)
         self.change_batch = batch_transform(settings.augmentation)
         settings.freeze(network)
 
     def start_epoch(self, epoch: int, device: torch.device) -> None:
-        self.memory.start_epoch(epoch)
+        if self.memory is not None:
+            self.memory.start_epoch(epoch)
 
     def end_epoch(self) -> None:
-        self.memory.end_epoch()
+        if self.memory is not None:
+            self.memory.end_epoch()
 
     def take_records(self) -> list[Mapping[str, Any]]:
-        return self.memory.take_records()
+        return [] if self.memory is None else self.memory.take_records()
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
         # A rank without images could not take part in gathering; such a remainder of an epoch is left out.
@@ -144,9 +146,10 @@ class PlaceTask(Task):
     def _losses(self, vectors: Tensor, labels: Tensor) -> Losses:
         """Of the batch of all ranks."""
         criterion = Criterion(self.loss, self.miner)
-        self.memory.try_out(criterion, vectors, labels)
-        if self.memory.active:
-            return self.memory(criterion, vectors, labels)  # type: ignore[no-any-return]
+        if self.memory is not None:
+            self.memory.try_out(criterion, vectors, labels)
+            if self.memory.active:
+                return self.memory(criterion, vectors, labels)  # type: ignore[no-any-return]
         mined = None if self.miner is None else self.miner(vectors, labels)
         losses = {"loss": self.loss(vectors, labels, mined)}
         if mined is not None:
