@@ -11,6 +11,7 @@ from vprkit.losses.memory import MemoryBank, memory_loss
 from vprkit.losses.miners import HardTripletMiner
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 from vprkit.losses.nca import NCALoss
+from vprkit.losses.pairs import all_pairs
 from vprkit.registry import find_recipe
 from vprkit.training import losses
 from vprkit.training.losses import LOSSES, MINERS, Criterion, make_loss, make_miner
@@ -107,7 +108,7 @@ def test_every_miner_takes_it(name):
 def test_what_takes_no_references_is_refused_at_the_first_batch(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"cannot be used with loss FastAPLoss.*memory.size=0"):
         run(tmp_path / "fast", loss="fast_ap", miner="none", memory__start_epoch=1)
-    monkeypatch.setitem(losses.MINERS, "own", lambda: lambda embeddings, labels: ())
+    monkeypatch.setitem(losses.MINERS, "own", lambda: lambda embeddings, labels: all_pairs(labels))
     with pytest.raises(ConfigError, match="which take no references beside the batch"):
         run(tmp_path / "own", miner="own", memory__start_epoch=1)
     assert run(tmp_path / "none", loss="fast_ap", miner="none", memory__size=0).steps

@@ -5,7 +5,8 @@ is the same everywhere, its size counts images of all ranks, and nothing is sent
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,28 +96,17 @@ class Remembering(nn.Module):
         return {"loss": found.loss, **_counts(found, len(labels))}
 
     def try_out(self, criterion: Criterion, vectors: Tensor, labels: Tensor) -> None:
-        """Once, at the first batch: whether this loss and miner take references, long before an epoch that needs it.
+        """Once, after the first batch: whether this loss and miner take references, long before an epoch that needs it.
 
         Raises:
             ConfigError: they do not.
         """
-        if self._tried:
-            return
-        self._tried = True
-        try:
-            with torch.no_grad(), torch.random.fork_rng():
-                # A memory of its own, filled twice: old images beside new ones.
+        if not self._tried:
+            with torch.no_grad():
+                # A memory of its own, half filled before: old images beside new ones.
                 bank = MemoryBank(2 * len(vectors))
-                for _ in range(2):
-                    self._loss(bank, criterion, vectors, labels)
-        except VprError:
-            raise
-        except Exception as error:  # losses and miners may be anyone's and raise anything
-            names = " and miner ".join(type(part).__name__ for part in criterion if part is not None)
-            raise ConfigError(
-                f"the memory cannot be used with loss {names}, which take no references beside the batch ({error}); "
-                "set memory.size=0, or choose another loss or miner"
-            ) from error
+                bank.remember(vectors, labels)
+                self._loss(bank, criterion, vectors, labels)
 
     def take_records(self) -> list[Mapping[str, Any]]:
         """What the log should hold since the last call."""
@@ -124,15 +114,33 @@ class Remembering(nn.Module):
         return records
 
     def _loss(self, bank: MemoryBank, criterion: Criterion, vectors: Tensor, labels: Tensor) -> Remembered:
-        return memory_loss(
-            bank,
-            criterion.loss,
-            criterion.miner,
-            vectors,
-            labels,
-            decay=self.settings.decay,
-            keep_single=self.settings.keep_single,
-        )
+        with nullcontext() if self._tried else _must_take_references(criterion):
+            found = memory_loss(
+                bank,
+                criterion.loss,
+                criterion.miner,
+                vectors,
+                labels,
+                decay=self.settings.decay,
+                keep_single=self.settings.keep_single,
+            )
+        self._tried = True
+        return found
+
+
+@contextmanager
+def _must_take_references(criterion: Criterion) -> Iterator[None]:
+    """Inside, what a loss or miner of anyone's raises becomes a sentence about the memory."""
+    try:
+        yield
+    except (VprError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # anyone's code may raise anything
+        names = " and miner ".join(type(part).__name__ for part in criterion if part is not None)
+        raise ConfigError(
+            f"the memory cannot be used with loss {names}, which take no references beside the batch ({error}); "
+            "set memory.size=0, or choose another loss or miner"
+        ) from error
 
 
 def _counts(found: Remembered, images: int) -> dict[str, Tensor]:

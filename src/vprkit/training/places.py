@@ -146,14 +146,14 @@ class PlaceTask(Task):
     def _losses(self, vectors: Tensor, labels: Tensor) -> Losses:
         """Of the batch of all ranks."""
         criterion = Criterion(self.loss, self.miner)
-        if self.memory is not None:
-            self.memory.try_out(criterion, vectors, labels)
-            if self.memory.active:
-                return self.memory(criterion, vectors, labels)  # type: ignore[no-any-return]
+        if self.memory is not None and self.memory.active:
+            return self.memory(criterion, vectors, labels)  # type: ignore[no-any-return]
         mined = None if self.miner is None else self.miner(vectors, labels)
         losses = {"loss": self.loss(vectors, labels, mined)}
         if mined is not None:
             losses["mined"] = torch.tensor(float(torch.unique(mined[0]).numel() / len(labels)))
+        if self.memory is not None:
+            self.memory.try_out(criterion, vectors, labels)
         return losses
 
     def fingerprint(self) -> str:
