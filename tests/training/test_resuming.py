@@ -16,6 +16,7 @@ from tests.training.small import OPTIONS, as_arguments, write_gsv
 
 COMMAND = [sys.executable, "-m", "vprkit", "train", "mixvpr"]
 AUGMENTED = {"augmentation.rand_augment": 2, "augmentation.brightness": 0.4, "augmentation.crop_area": 0.7}
+MEMORY = {"memory.size": 20, "memory.start_epoch": 1, "memory.record_every": 3}
 LONG = {**AUGMENTED, "epochs": 4, "running.checkpoint_every": 2, "sampling.places": 2}
 
 
@@ -72,9 +73,26 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, places, whole
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_memory_is_brought_back_where_a_kill_left_it(tmp_path, places):
+    """Killed inside an epoch that uses it, with slots of several ages and the queue gone round."""
+    finish(start(places, tmp_path / "whole", **LONG, **MEMORY))
+    killed = start(places, tmp_path / "killed", **LONG, **MEMORY)
+    wait_for_step(tmp_path / "killed", 11)
+    killed.kill()
+    killed.communicate(timeout=60)
+    state = torch.load(tmp_path / "killed" / "last.ckpt", weights_only=True)
+    assert state["position"]["batch"] > 0 and state["task"]["memory.bank._extra_state"]["steps"] > 0
+    finish(start(places, tmp_path / "killed", **LONG, **MEMORY))
+    log = (tmp_path / "whole" / "log.jsonl").read_text()
+    assert (tmp_path / "killed" / "log.jsonl").read_text() == log and "histogram_memory" in log
+    one, other = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not any("memory" in name for name in one)
+
+
 def test_two_processes_train_and_validate_as_one(tmp_path, places, shared_set):
-    """Losses, weights, recalls; batch statistics are frozen, because those are each rank's own."""
-    options = {"trunk.frozen_layers": 5, "epochs": 2, "validation.batch_size": 4, "val": shared_set}
+    """Losses (the second epoch with a memory), weights, recalls; batch statistics are each rank's own, so frozen."""
+    options = {**MEMORY, "trunk.frozen_layers": 5, "epochs": 2, "validation.batch_size": 4, "val": shared_set}
     together = start(places, tmp_path / "two", **options, **{"running.devices": 2})
     alone = start(places, tmp_path / "one", **options)
     finish(together), finish(alone)

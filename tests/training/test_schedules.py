@@ -3,7 +3,7 @@ import torch
 from torch.optim import lr_scheduler
 
 from vprkit.errors import ConfigError
-from vprkit.training.schedules import Schedule
+from vprkit.training.schedules import Calendar, Schedule
 
 
 def with_torch(make, epochs, base=0.1):
@@ -64,3 +64,13 @@ def test_the_rate_does_not_depend_on_what_was_asked_before():
     late = schedule.rate(7, 0.3, 1)
     assert schedule.rate(2, 0.3, 1) == pytest.approx(0.3 / 4) and schedule.rate(7, 0.3, 1) == late
     assert schedule.rate(2, 0.6, 1) == pytest.approx(0.6 / 4)
+
+
+def test_epochs_of_different_length():
+    """Two epochs of 6 steps, then epochs of 3: the schedule follows epochs, the warm-up steps."""
+    schedule, calendar = Schedule("exponential", warmup_steps=4, factor=0.5), Calendar(6, 3, 2)
+    rates = [schedule.rate(step, 1.0, calendar) for step in range(18)]
+    assert rates[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0]) and rates[4:6] == [1.0, 1.0]
+    assert rates[6:] == pytest.approx([0.5] * 6 + [0.25] * 3 + [0.125] * 3)
+    assert [calendar.epoch(step) for step in (0, 5, 6, 11, 12, 14, 15)] == [0, 0, 1, 1, 2, 2, 3]
+    assert [calendar.start(epoch) for epoch in range(5)] == [0, 6, 12, 15, 18]

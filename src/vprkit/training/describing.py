@@ -25,6 +25,11 @@ class GlobalOnly(nn.Module):
         return vectors
 
 
+def vectors_alone(network: nn.Module) -> nn.Module:
+    """The part of a network that gives (B, D) vectors: all of it, unless it makes local features too."""
+    return GlobalOnly(network) if hasattr(network, "describe_global") else network
+
+
 def describe_numbers(
     method: Method, network: nn.Module, path_of: Callable[[int], Path], numbers: np.ndarray, batch_size: int
 ) -> np.ndarray:

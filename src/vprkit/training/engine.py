@@ -23,8 +23,9 @@ from vprkit.training.feed import Fed, Feed
 from vprkit.training.keeping import LAST, Keeper, save_last
 from vprkit.training.logs import Logs
 from vprkit.training.randomness import seed_everything
-from vprkit.training.reporting import Pace, Reporter
+from vprkit.training.reporting import Pace, Reporter, name_broken
 from vprkit.training.run_folder import RunFolder
+from vprkit.training.schedules import Calendar
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.state import Position, load_state, save_state
 from vprkit.training.stopping import StopRequest, stop_requests
@@ -106,7 +107,7 @@ class Engine:
                 self.logs.close()
         if self.first and not (self.folder.path / LAST).exists():
             save_last(self._method(), self.folder.path, self.position.epoch, self._notes())
-        self._name_broken()
+        name_broken(self.feed.broken, self.folder.path, self.reporter)
         self.fabric.barrier()
         kept = self.keeper.kept()
         weights = kept[0].path if kept else self.folder.path / LAST
@@ -135,11 +136,12 @@ class Engine:
 
     def _train_epoch(self, request: StopRequest) -> None:
         """The batches of an epoch that are left."""
-        epoch, every = self.position.epoch, self.running.accumulate
+        epoch = self.position.epoch
+        every = self.running.group(epoch)
         self.task.start_epoch(epoch, self.fabric.device)
         rows = self.task.batches(epoch)
-        if self.running.steps_per_epoch is not None:
-            rows = rows[: self.running.steps_per_epoch * every]
+        calendar = self.running.calendar(len(rows))
+        rows = rows[: self.running.batches(epoch, len(rows))]
         if not len(rows):
             raise VprError(f"epoch {epoch + 1} of '{self.name}' has no batch: the training set is smaller than one")
         self.task.start_training()
@@ -149,10 +151,11 @@ class Engine:
             last = fed.number + 1 == group + members
             losses = self._backward(epoch, fed, members, last)
             if last:
-                rate = self._step(-(-len(rows) // every))
+                rate = self._step(calendar)
                 self.position.batch = fed.number + 1
                 self._after_step(losses, rate, request)
             self._pace(fed, len(rows))
+        self.task.end_epoch()
         self.position.epoch, self.position.batch = epoch + 1, 0
 
     def _backward(self, epoch: int, fed: Fed, members: int, last: bool) -> Mapping[str, Tensor]:
@@ -166,10 +169,10 @@ class Engine:
         self._finite = finite if self._finite is None else self._finite & finite
         return losses
 
-    def _step(self, steps_per_epoch: int) -> float:
+    def _step(self, calendar: Calendar) -> float:
         """One optimiser step; returns the learning rate of the first group."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate(self.position.step, group["base"], steps_per_epoch)
+            group["lr"] = self.schedule.rate(self.position.step, group["base"], calendar)
         if self.running.clip is not None:
             self.fabric.clip_gradients(
                 self.module, self.optimiser, max_norm=self.running.clip, error_if_nonfinite=False
@@ -188,6 +191,9 @@ class Engine:
             if self.logs is not None:
                 values = {name: float(value) for name, value in losses.items()}
                 self.logs.write(step, epoch=self.position.epoch, rate=rate, **values)
+        for record in self.task.take_records():
+            if self.logs is not None:
+                self.logs.write(step, epoch=self.position.epoch, **record)
         stop = self._agreed(request.asked) if self.fabric.world_size == 1 or logged else False
         if stop or (every and step % every == 0):
             self._save_state()
@@ -292,11 +298,3 @@ class Engine:
 
     def _describing(self, name: str) -> Any:
         return lambda role, done, total: self.reporter.describing(f"{name} {role}", done, total)
-
-    def _name_broken(self) -> None:
-        broken = sorted(self.feed.broken.items())
-        if broken:
-            more = f" and {len(broken) - 5} more, see {self.folder.path / 'broken.txt'}" if len(broken) > 5 else ""
-            self.reporter.say(f"{len(broken)} images could not be read and were skipped: "
-                              + "; ".join(why for _, why in broken[:5]) + more)  # fmt: skip
-            (self.folder.path / "broken.txt").write_text("".join(f"{why}\n" for _, why in broken), encoding="utf-8")

@@ -1,4 +1,7 @@
-"""Losses and miners of the recipes by name, from pytorch-metric-learning (extra `train`); all compare unit vectors.
+"""Losses and miners of the recipes by name; all compare unit vectors.
+
+Multi-similarity and NCA are ours (`vprkit.losses`), because a memory weighs negatives; the others come from
+pytorch-metric-learning (extra `train`).
 
 Settings are those that the GSV-Cities family of programs trains with (MixVPR, ConvAP, LaVPR, OpenVPRLab). A loss or
 miner of one's own joins by `register_loss` / `register_miner`, or, from a package, by the entry-point groups
@@ -6,42 +9,62 @@ miner of one's own joins by `register_loss` / `register_miner`, or, from a packa
 """
 
 import importlib.metadata
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
 from vprkit.config import nearest
 from vprkit.errors import ConfigError
 from vprkit.extras import require
+from vprkit.losses.miners import HardTripletMiner, MultiSimilarityMiner
+from vprkit.losses.multi_similarity import MultiSimilarityLoss
+from vprkit.losses.nca import NCALoss
 
 
 class Loss(Protocol):
-    """A metric-learning loss: (B, D) embeddings, (B,) labels and what a miner chose to a scalar."""
+    """A metric-learning loss: (B, D) embeddings, (B,) labels and what a miner chose to a scalar.
+
+    For use with a memory it takes (R, D) `ref_emb` and (R,) `ref_labels` after them: what positives and negatives are.
+    """
 
     def __call__(self, embeddings: Tensor, labels: Tensor, indices_tuple: Any = None) -> Tensor: ...
 
 
 class Miner(Protocol):
-    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors."""
+    """Chooses pairs or triplets: (B, D) embeddings and (B,) labels to index tensors.
+
+    For use with a memory it takes references as losses do.
+    """
 
     def __call__(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, ...]: ...
 
 
-def make_loss(name: str) -> Loss:
+class Criterion(NamedTuple):
+    """What is minimised, and the pairs or triplets it sees; without a miner all of them."""
+
+    loss: Loss
+    miner: Miner | None
+
+
+def make_loss(name: str, further: Iterable[str] = ()) -> Loss:
     """A loss by name.
+
+    Args:
+        name: as registered.
+        further: names that a recipe knows besides, for the message about an unknown one.
 
     Raises:
         ConfigError: unknown; the nearest name is given.
         MissingExtra: pytorch-metric-learning is not installed.
     """
-    loss: Loss = _find(LOSSES, name, "loss", "vprkit.losses")()
+    loss: Loss = _find(LOSSES, name, "loss", "vprkit.losses", further)()
     return loss
 
 
-def make_miner(name: str) -> Miner | None:
-    """A miner by name; `none` is None."""
-    miner: Miner | None = _find(MINERS, name, "miner", "vprkit.miners")()
+def make_miner(name: str, further: Iterable[str] = ()) -> Miner | None:
+    """A miner by name; `none` is None. Arguments and errors as of `make_loss`."""
+    miner: Miner | None = _find(MINERS, name, "miner", "vprkit.miners", further)()
     return miner
 
 
@@ -74,12 +97,14 @@ def _register(table: dict[str, Callable[[], Any]], name: str, factory: Callable[
     table[name] = factory
 
 
-def _find(table: dict[str, Callable[[], Any]], name: str, what: str, group: str) -> Callable[[], Any]:
+def _find(
+    table: dict[str, Callable[[], Any]], name: str, what: str, group: str, further: Iterable[str]
+) -> Callable[[], Any]:
     if name in table:
         return table[name]
     others = {entry.name: entry for entry in importlib.metadata.entry_points(group=group)}
     if name not in others:
-        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, [*table, *others])}")
+        raise ConfigError(f"{what} '{name}' is unknown{nearest(name, [*table, *others, *further])}")
     factory: Callable[[], Any] = others[name].load()
     return factory
 
@@ -103,11 +128,12 @@ def _part(module: str) -> Any:
 
 
 LOSSES: dict[str, Callable[[], Any]] = {
-    "multi_similarity": _loss("MultiSimilarityLoss", "CosineSimilarity", alpha=1.0, beta=50.0, base=0.0),
+    "multi_similarity": lambda: MultiSimilarityLoss(alpha=1.0, beta=50.0, base=0.0),
     "supervised_contrastive": _loss("SupConLoss", "CosineSimilarity", temperature=0.07),
     "circle": _loss("CircleLoss", "CosineSimilarity", m=0.4, gamma=80),
     "contrastive": _loss("ContrastiveLoss", "LpDistance", pos_margin=0, neg_margin=1),
     "generalized_lifted": _loss("GeneralizedLiftedStructureLoss", "DotProductSimilarity", neg_margin=0, pos_margin=1),
+    "nca": NCALoss,
     "fast_ap": _loss("FastAPLoss", num_bins=30),
     "nt_xent": _loss("NTXentLoss", "CosineSimilarity", temperature=0.07),
     "triplet_margin": _loss("TripletMarginLoss", "LpDistance", margin=0.1, swap=False, triplets_per_anchor="all"),
@@ -116,7 +142,8 @@ LOSSES: dict[str, Callable[[], Any]] = {
 
 MINERS: dict[str, Callable[[], Any]] = {
     "none": lambda: None,
-    "multi_similarity": _miner("MultiSimilarityMiner", "CosineSimilarity", epsilon=0.1),
+    "multi_similarity": MultiSimilarityMiner,
+    "hard_triplets": HardTripletMiner,
     "pair_margin": _miner("PairMarginMiner", "DotProductSimilarity", pos_margin=0.7, neg_margin=0.3),
     "triplet_margin": _miner("TripletMarginMiner", "LpDistance", margin=0.1, type_of_triplets="semihard"),
 }

@@ -24,10 +24,12 @@ from vprkit.method import Method, WeightsSource
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import find_declaration
 from vprkit.training.augmentation import Augmentation, batch_transform, photo_transform
+from vprkit.training.describing import vectors_alone
 from vprkit.training.gathering import gather_embeddings, gather_labels, world_size
 from vprkit.training.gradient_cache import embed_in_chunks
 from vprkit.training.kept_images import KeptImages
-from vprkit.training.losses import make_loss, make_miner
+from vprkit.training.losses import Criterion, make_loss, make_miner
+from vprkit.training.memory import MemorySettings, Remembering
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.starting import start_network
 from vprkit.training.task import Losses, Task
@@ -50,6 +52,7 @@ class PlaceConfig(TrainingConfig):
     augmentation: Augmentation = option(factory=Augmentation, help="how images are changed in training")
     loss: str = option("multi_similarity", "what is minimised")
     miner: str = option("multi_similarity", "which pairs it sees; none: all")
+    memory: MemorySettings = option(factory=MemorySettings, help="earlier batches as further negatives")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +62,12 @@ class PlaceConfig(TrainingConfig):
             raise ConfigError(
                 f"min_images is {self.min_images}, but a batch takes sampling.images={self.sampling.images} of a place"
             )
+
+        self.memory.check(self.sampling.places * self.sampling.images)
+
+    def criterion(self) -> Criterion:
+        """The loss, and the miner that chooses what it sees."""
+        return Criterion(make_loss(self.loss), make_miner(self.miner))
 
     def start(self, network: Any) -> None:
         """Give a new network's parts their initial weights (not called where `initial` brings all)."""
@@ -90,11 +99,23 @@ class PlaceTask(Task):
         # 8-bit pictures, whatever the method's own resize: what augmentation works on, and a quarter of the bytes.
         self.preprocessing = dataclasses.replace(sized(choice.preprocessing, settings.image_size), engine="pil")
         self.sampler = PlaceSampler(places, dataclasses.replace(settings.sampling, seed=_seed(settings)))
-        self.loss, self.miner = make_loss(settings.loss), make_miner(settings.miner)
+        self.loss, self.miner = settings.criterion()
+        self.memory = Remembering(settings.memory) if settings.memory.size else None
         self.kept = KeptImages(settings.keep_gb)
         self.change_photo = photo_transform(settings.augmentation)
         self.change_batch = batch_transform(settings.augmentation)
         settings.freeze(network)
+
+    def start_epoch(self, epoch: int, device: torch.device) -> None:
+        if self.memory is not None:
+            self.memory.start_epoch(epoch)
+
+    def end_epoch(self) -> None:
+        if self.memory is not None:
+            self.memory.end_epoch()
+
+    def take_records(self) -> list[Mapping[str, Any]]:
+        return [] if self.memory is None else self.memory.take_records()
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
         # A rank without images could not take part in gathering; such a remainder of an epoch is left out.
@@ -117,13 +138,22 @@ class PlaceTask(Task):
         return PlaceBatch(torch.stack([image for image, _ in kept]), torch.tensor([int(label) for _, label in kept]))
 
     def forward(self, batch: PlaceBatch) -> Losses:
-        embeddings = embed_in_chunks(self.network, self._prepared(batch.images), self.settings.running.chunk)
+        network = vectors_alone(self.network)
+        embeddings = embed_in_chunks(network, self._prepared(batch.images), self.settings.running.chunk)
         with torch.autocast(embeddings.device.type, enabled=False):
-            vectors, labels = gather_embeddings(embeddings.float()), gather_labels(batch.labels)
-            mined = None if self.miner is None else self.miner(vectors, labels)
-            losses = {"loss": self.loss(vectors, labels, mined)}
+            return self._losses(gather_embeddings(embeddings.float()), gather_labels(batch.labels))
+
+    def _losses(self, vectors: Tensor, labels: Tensor) -> Losses:
+        """Of the batch of all ranks."""
+        criterion = Criterion(self.loss, self.miner)
+        if self.memory is not None and self.memory.active:
+            return self.memory(criterion, vectors, labels)  # type: ignore[no-any-return]
+        mined = None if self.miner is None else self.miner(vectors, labels)
+        losses = {"loss": self.loss(vectors, labels, mined)}
         if mined is not None:
             losses["mined"] = torch.tensor(float(torch.unique(mined[0]).numel() / len(labels)))
+        if self.memory is not None:
+            self.memory.try_out(criterion, vectors, labels)
         return losses
 
     def fingerprint(self) -> str:
@@ -140,6 +170,7 @@ class PlaceTask(Task):
             weights=WeightsSource(f"in training, after {epoch} epochs", ""),
             device=device,
             precision=precision,
+            reranker=self.choice.reranker(),
         )
 
     def _prepared(self, images: Tensor) -> Tensor:

@@ -1,7 +1,11 @@
 """What a run tells those who watch it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+BROKEN = "broken.txt"
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,19 @@ class Silent:
 
     def say(self, sentence: str) -> None:
         pass
+
+
+def name_broken(broken: Mapping[str, str], folder: Path, reporter: Reporter) -> None:
+    """Say which images a run skipped, and list all of them in its folder.
+
+    Args:
+        broken: name -> why.
+        folder: of the run.
+        reporter: is told the first few.
+    """
+    reasons = [why for _, why in sorted(broken.items())]
+    if not reasons:
+        return
+    more = f" and {len(reasons) - 5} more, see {folder / BROKEN}" if len(reasons) > 5 else ""
+    reporter.say(f"{len(reasons)} images could not be read and were skipped: {'; '.join(reasons[:5])}{more}")
+    (folder / BROKEN).write_text("".join(f"{why}\n" for why in reasons), encoding="utf-8")

@@ -18,6 +18,30 @@ Kind = Literal["constant", "step", "multi_step", "exponential", "linear", "cosin
 
 
 @dataclass(frozen=True)
+class Calendar:
+    """Optimiser steps of the epochs of a run, which may change once (accumulation that begins later).
+
+    Attributes:
+        first: steps of each epoch before `turn`.
+        then: steps of each epoch from it on.
+        turn: the epoch (0-based) where they change.
+    """
+
+    first: int
+    then: int = 0
+    turn: int = 2**31
+
+    def start(self, epoch: int) -> int:
+        """Steps before an epoch."""
+        return self.first * min(epoch, self.turn) + self.then * max(0, epoch - self.turn)
+
+    def epoch(self, step: int) -> int:
+        """The epoch of a step."""
+        later = step - self.start(self.turn)
+        return self.turn + later // self.then if later >= 0 else step // self.first
+
+
+@dataclass(frozen=True)
 class Schedule:
     """How the learning rate changes over training."""
 
@@ -42,24 +66,25 @@ class Schedule:
         """The schedule of a run of so many epochs."""
         return self if self.epochs else dataclasses.replace(self, epochs=max(1, epochs))
 
-    def rate(self, step: int, base: float, steps_per_epoch: int) -> float:
+    def rate(self, step: int, base: float, steps_per_epoch: int | Calendar) -> float:
         """The learning rate of optimiser step `step` (0-based).
 
         Args:
             step: optimiser steps already taken.
             base: the rate that the optimiser was made with.
-            steps_per_epoch: optimiser steps per epoch.
+            steps_per_epoch: optimiser steps per epoch, or of each where they differ.
 
         Raises:
             ConfigError: the curve's end is not known (`epochs` 0, not settled by `over`).
         """
         if self.kind in ("linear", "cosine") and not self.epochs:
             raise ConfigError(f"a {self.kind} schedule needs epochs, the end of its curve")
-        warmup = self.warmup_steps + self.warmup_epochs * steps_per_epoch
+        calendar = steps_per_epoch if isinstance(steps_per_epoch, Calendar) else Calendar(steps_per_epoch)
+        warmup = self.warmup_steps + calendar.start(self.warmup_epochs)
         if step < warmup:
             return base * min(1.0, (step + 1) / warmup)
-        unit = 1 if self.per_step else steps_per_epoch
-        return _course(self, base, warmup, unit).at(step // unit)
+        units = Calendar(1) if self.per_step else calendar
+        return _course(self, base, warmup, units).at(units.epoch(step))
 
 
 @dataclass
@@ -73,7 +98,7 @@ class _Course:
     schedule: Schedule
     base: float
     warmup: int
-    unit: int
+    units: Calendar
     rates: list[tuple[float, bool]] = field(default_factory=list)
 
     def at(self, epoch: int) -> float:
@@ -84,7 +109,7 @@ class _Course:
             self.rates.append((self.base * start, self.warmup > 0))
         for number in range(len(self.rates), epoch + 1):
             current, overwritten = self.rates[-1]
-            if overwritten and number * self.unit >= self.warmup:
+            if overwritten and self.units.start(number) >= self.warmup:
                 current, overwritten = self.base, False  # the last warm-up step left the base rate
             self.rates.append((change(self.schedule, current, number, self.base), overwritten))
         current, overwritten = self.rates[epoch]
@@ -92,8 +117,8 @@ class _Course:
 
 
 @functools.lru_cache(maxsize=64)
-def _course(schedule: Schedule, base: float, warmup: int, unit: int) -> _Course:
-    return _Course(schedule, base, warmup, unit)
+def _course(schedule: Schedule, base: float, warmup: int, units: Calendar) -> _Course:
+    return _Course(schedule, base, warmup, units)
 
 
 def _constant(schedule: Schedule, rate: float, epoch: int, base: float) -> float:

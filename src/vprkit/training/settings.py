@@ -5,7 +5,7 @@ from typing import Literal
 
 from vprkit.config import option
 from vprkit.errors import ConfigError
-from vprkit.training.schedules import Schedule
+from vprkit.training.schedules import Calendar, Schedule
 
 Log = Literal["jsonl", "tensorboard", "wandb"]
 
@@ -56,6 +56,7 @@ class Running:
     nodes: int = option(1, "machines that train together (torchrun and SLURM are recognised)")
     precision: str = option("auto", "fp32, bf16 or fp16; auto: bf16 on a GPU that has it, fp32 on a CPU")
     accumulate: int = option(1, "batches per optimiser step, their losses averaged")
+    accumulate_from: int = option(0, "epochs in which every batch is a step of its own, before they are accumulated")
     chunk: int | None = option(None, "gradient caching: images per pass, gradient of the whole batch; none: off")
     clip: float | None = option(None, "greatest norm of the gradient; none: unclipped")
     sync_batch_norm: bool = option(False, "statistics of batch normalisation over all GPUs")
@@ -70,12 +71,31 @@ class Running:
 
     def __post_init__(self) -> None:
         positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every")
-        for name, limit in [*((name, 1) for name in positive), ("ahead", 0), ("checkpoint_every", 0), ("devices", -1)]:
+        at_least_none = ("ahead", "accumulate_from")
+        for name, limit in [
+            *((name, 1) for name in positive),
+            *((name, 0) for name in at_least_none),
+            ("checkpoint_every", 0),
+            ("devices", -1),
+        ]:
             value = getattr(self, name)
             if value is not None and value < limit:
                 raise ConfigError(f"running.{name} must be at least {limit}, got {value}")
         if self.clip is not None and self.clip <= 0:
             raise ConfigError(f"running.clip must be positive or none, got {self.clip}")
+
+    def group(self, epoch: int) -> int:
+        """Batches of an optimiser step in this epoch (0-based)."""
+        return self.accumulate if epoch >= self.accumulate_from else 1
+
+    def batches(self, epoch: int, there: int) -> int:
+        """Batches of this epoch, of so many that are there."""
+        return there if self.steps_per_epoch is None else min(there, self.steps_per_epoch * self.group(epoch))
+
+    def calendar(self, there: int) -> Calendar:
+        """Optimiser steps of every epoch, where each has so many batches."""
+        first, then = (-(-self.batches(epoch, there) // self.group(epoch)) for epoch in (0, self.accumulate_from))
+        return Calendar(first, then, self.accumulate_from)
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,13 @@ class Task(nn.Module, ABC):
     def start_epoch(self, epoch: int, device: torch.device) -> None:
         """Prepare for an epoch, before `batches` is asked (mining, caches, thresholds)."""
 
+    def end_epoch(self) -> None:
+        """Let go of what an epoch alone needs, after its last batch and before the state is saved."""
+
+    def take_records(self) -> list[Mapping[str, Any]]:
+        """Further lines for the log (what JSON can hold) since the last call; asked after every optimiser step."""
+        return []
+
     def start_training(self) -> None:
         """Bring every layer into its mode for training; parts that stay frozen go back to eval here."""
         self.train()

@@ -8,6 +8,7 @@ from typing import Any
 from vprkit import config
 from vprkit.errors import ConfigError
 from vprkit.evaluation.evaluate import evaluate
+from vprkit.evaluation.two_stage import Second
 from vprkit.extras import EXTRAS, require
 from vprkit.loading import load_method
 from vprkit.registry import Recipe, find_recipe, load_attribute
@@ -58,6 +59,9 @@ def train(
     folder = RunFolder(Path(out) if out is not None else Path("runs") / f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}")
     fabric = fabrics.launch(resolved.running)
     task = load_attribute(declared.task)(resolved, sources.train)
+    if resolved.validation.rerank is not None and (sources.val or sources.test):
+        # Refuses now what validation would refuse after an epoch.
+        Second(resolved.validation.rerank).of(task.method(fabric.device, "fp32", 0))
     prints = {"training set": task.fingerprint()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from vprkit.registry import load_attribute
 from vprkit.weights import own
 from vprkit.weights.fetching import find
 from vprkit.weights.own import Header
@@ -27,6 +28,7 @@ class Inspection:
         beside: names of what else it holds.
         methods: names of the methods that it fits, by its shapes or its header.
         header: vprkit's own header, None in foreign files.
+        unused: tensors that the method leaves out when it loads the file (training heads, a memory of past batches).
     """
 
     path: Path
@@ -40,6 +42,7 @@ class Inspection:
     beside: tuple[str, ...]
     methods: tuple[str, ...]
     header: Header | None
+    unused: tuple[str, ...] = ()
 
 
 def inspect(path: str | Path) -> Inspection:
@@ -63,6 +66,7 @@ def inspect(path: str | Path) -> Inspection:
         beside=checkpoint.beside,
         methods=_methods(checkpoint),
         header=checkpoint.header,
+        unused=_unused(checkpoint),
     )
 
 
@@ -91,3 +95,14 @@ def _methods(checkpoint: Checkpoint) -> tuple[str, ...]:
     if checkpoint.header is not None:
         return (checkpoint.header.method,)
     return tuple(choose_by_name(declaration.name, {}, known).name for declaration, known in recognising(checkpoint))
+
+
+def _unused(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Names that the first method which recognises a foreign file drops."""
+    if checkpoint.header is not None:
+        return ()
+    maps = [declaration.key_map for declaration, _ in recognising(checkpoint)]
+    if not maps or maps[0] is None:
+        return ()
+    key_map = load_attribute(maps[0])
+    return tuple(name for name in checkpoint.state if key_map(name) is None)
