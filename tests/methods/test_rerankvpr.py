@@ -1,9 +1,7 @@
 """RerankVPR: its files, its vectors, its recipe's settings."""
 
 import json
-from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,15 +12,11 @@ from tests.training.small import Drawn, write_gsv
 from vprkit import registry
 from vprkit.data.city import make_city
 from vprkit.errors import ConfigError, NotAvailable, WeightsError
-from vprkit.features import Features, LocalFeatures
 from vprkit.losses.miners import HardTripletMiner, MultiSimilarityMiner
 from vprkit.methods.rerankvpr.aggregators import AGGREGATORS
 from vprkit.registry import find_recipe
-from vprkit.rerank.mutual_matches import MutualMatches
-from vprkit.training.places import PlaceTask
 from vprkit.training.train import resolve_settings, train
 from vprkit.weights import inspect
-from vprkit.weights.resolving import choose_by_name
 
 TINY = {"size": "S", "depth": 2, "table_size": 56}
 OPTIONS = {**COMMON, **SMALL["rerankvpr"], "optimiser.rate": 1e-4, "running.log_every": 1}
@@ -185,43 +179,27 @@ def test_gsv_cities_and_msls_together(tmp_path):
     assert run.steps >= 2
 
 
-class WithLocal(torch.nn.Module):
-    """What a network with a second stage looks like: local features beside the vector, the vector alone in training."""
-
-    def __init__(self, inner):
-        super().__init__()
-        self.inner = inner
-
-    @property
-    def trunk(self):
-        return self.inner.trunk
-
-    def describe_global(self, images):
-        return self.inner(images)
-
-    def forward(self, images):
-        tokens = self.inner.backbone.features(images).normed
-        counts = torch.full((len(images),), tokens.patch_tokens.shape[1])
-        return Features(self.inner.pooled(tokens), LocalFeatures(tokens.patch_tokens, counts, tokens.grid))
+def test_validation_looks_again_with_the_patches_of_the_network_that_is_trained(tmp_path, shared_set):
+    options = {**OPTIONS, "epochs": 1, "validation.batch_size": 8, "validation.rerank": 4}
+    run = train("rerankvpr", {"train": Drawn(6), "val": shared_set}, out=tmp_path / "run", options=options)
+    result = vprkit.Result.load(run.folder / "best-val.json")
+    assert result.reranked == 4 and result.second_stage["reranker"] == "GuidedMatches"
+    method = vprkit.load_method(weights=run.folder / "last.safetensors", device="cpu")
+    again = vprkit.evaluate(method, vprkit.open_benchmark(shared_set), rerank=4, ks=tuple(result.recalls))
+    assert again.recalls == result.recalls and again.first_stage == result.first_stage
 
 
-def make_matches(config):
-    return MutualMatches()
-
-
-def test_validation_may_look_again(shared_set):
-    """The network that is trained gives vectors, the one that is measured has a second stage."""
-    choice = choose_by_name("rerankvpr", TINY)
-    choice = replace(choice, declaration=replace(choice.declaration, reranker=f"{__name__}:make_matches"))
-    options = {**SMALL["rerankvpr"], "model.depth": 2, "sampling.places": 3}
-    settings = resolve_settings(find_recipe("rerankvpr"), None, options)
-    task = PlaceTask(choice, WithLocal(choice.build()), Drawn(6), settings)
-    rows = task.batches(0)[0]
-    batch = task.collate(rows, [task.read(int(row), np.random.default_rng(0)) for row in rows.ravel()])
-    task.start_epoch(0, torch.device("cpu"))
-    assert torch.isfinite(task(batch)["loss"])
-    result = vprkit.evaluate(task.method(torch.device("cpu"), "fp32", 0), vprkit.open_benchmark(shared_set), rerank=3)
-    assert result.first_stage is not None
+def test_patches_are_read_from_the_end_and_can_be_others():
+    local = tiny().describe_batch(images()).local
+    assert local.tokens.shape == (2, 16, 384) and local.grid == (4, 4)
+    assert local.saliency.min() == 0 and local.saliency.max() == 1
+    method = tiny(patches={"layer": 1, "facet": "token", "saliency_layer": 0, "bins": 1})
+    other = method.describe_batch(images()).local
+    assert other.tokens.shape == (2, 16, 9 * 384) and not torch.equal(other.saliency, local.saliency)
+    with pytest.raises(ConfigError, match="block -3 does not exist"):
+        tiny(patches={"layer": -3}).describe_batch(images())
+    with pytest.raises(ConfigError, match=r"unknown key 'patches.face'.*'facet'"):
+        tiny(patches={"face": "key"})
 
 
 def test_a_second_stage_that_is_not_there_is_refused_before_training(tmp_path, shared_set):

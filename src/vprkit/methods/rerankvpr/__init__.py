@@ -16,6 +16,7 @@ METHOD = Declaration(
     preprocessing=Preprocessing(size=(322, 322), fit="stretch", engine="pil", interpolation="bilinear", multiple=14),
     configuration="vprkit.methods.rerankvpr.network:RerankVPRConfig",
     network="vprkit.methods.rerankvpr.network:build",
+    reranker="vprkit.methods.rerankvpr.network:make_reranker",
     metric="l2",
     variants={
         **{f"rerankvpr-{name}": Variant({"size": size}) for name, size in SIZES.items()},

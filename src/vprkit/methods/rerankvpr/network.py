@@ -7,10 +7,13 @@ from torch.nn import functional as F
 
 from vprkit.backbones.dinov2 import dinov2_config
 from vprkit.backbones.dinov2_sizes import TABLE_SIZE, Size
+from vprkit.backbones.patch_features import PatchConfig, describe_patches
 from vprkit.backbones.vit import Tokens, ViT, ViTConfig
 from vprkit.config import option
 from vprkit.errors import ConfigError
+from vprkit.features import Features
 from vprkit.methods.rerankvpr.aggregators import AGGREGATORS, ClassToken, Name
+from vprkit.rerank.guided_matches import GuidedMatches
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class RerankVPRConfig:
     normalise: bool = option(
         False, "L2-normalise the vector, which ranks by cosine; published: raw vectors ranked by squared distance"
     )
+    patches: PatchConfig = option(factory=PatchConfig, help="what is read out of its blocks for re-ranking")
     depth: int | None = option(None, "blocks of the DINOv2; none: as many as the size has")
     table_size: int = option(TABLE_SIZE, "side in pixels that the position table was made for")
 
@@ -41,26 +45,35 @@ class RerankVPRConfig:
 
 
 class RerankVPR(nn.Module):
-    """(B, 3, H, W) images, sides multiples of the patch, to (B, D) vectors.
+    """(B, 3, H, W) images, sides multiples of the patch, to (B, D) vectors, and to descriptors and saliency of patches.
 
     Args:
         backbone: the transformer. Published training trains its last four blocks: `network.trunk.train_last = 4`.
         aggregator: `Tokens` after the final LayerNorm to (B, D); default the class token.
         normalise: give unit vectors.
+        patches: what is read out of the blocks for re-ranking.
     """
 
-    def __init__(self, backbone: ViTConfig, aggregator: nn.Module | None = None, normalise: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: ViTConfig,
+        aggregator: nn.Module | None = None,
+        normalise: bool = False,
+        patches: PatchConfig | None = None,
+    ) -> None:
         super().__init__()
         self.backbone = ViT(backbone)
         self.aggregator = aggregator or ClassToken()
         self.normalise = normalise
+        self.patches = patches or PatchConfig()
 
     @property
     def trunk(self) -> ViT:
         return self.backbone
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.describe_global(images)
+    def forward(self, images: Tensor) -> Features:
+        described = describe_patches(self.backbone, images, self.patches, self.describe_global)
+        return Features(described.output, described.local)
 
     def describe_global(self, images: Tensor) -> Tensor:
         """(B, D) global vectors alone: what training and the first stage need."""
@@ -73,8 +86,13 @@ class RerankVPR(nn.Module):
         return F.normalize(vectors.float(), dim=-1) if self.normalise else vectors
 
 
+def make_reranker(config: RerankVPRConfig) -> GuidedMatches:
+    """Matches between salient patches; thresholds are settings of the second stage (`--rerank-set`)."""
+    return GuidedMatches()
+
+
 def build(config: RerankVPRConfig) -> RerankVPR:
     """The network, with initial values of training from scratch."""
     backbone = config.backbone()
     aggregator = AGGREGATORS[config.aggregator](backbone.embed_dim, config.mixing_grid)
-    return RerankVPR(backbone, aggregator, config.normalise)
+    return RerankVPR(backbone, aggregator, config.normalise, config.patches)
