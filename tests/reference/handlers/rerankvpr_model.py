@@ -7,6 +7,7 @@ from torch import Tensor
 
 from tests.reference.handlers.vit import Compared, vit_config
 from tests.reference.runner import Case, handles
+from vprkit.backbones.patch_features import joined_heads, min_max
 from vprkit.backbones.vit import Facet, ViT
 from vprkit.methods.rerankvpr.checkpoint import to_network
 from vprkit.methods.rerankvpr.network import RerankVPR
@@ -20,7 +21,7 @@ def model_forward(case: Case) -> None:
     compared, network = Compared(case), network_of(case)
     for name in case.outputs("descriptor_*"):
         with torch.inference_mode():
-            compared.check(name, network(case.input(name.replace("descriptor", "image"))))
+            compared.check(name, network.describe_global(case.input(name.replace("descriptor", "image"))))
     for name in [*case.outputs("facet_*"), *case.outputs("local_*"), *case.outputs("saliency_*")]:
         with torch.inference_mode():
             compared.check(name, read_out(case, network.trunk, name))
@@ -42,7 +43,8 @@ def network_of(case: Case) -> RerankVPR:
 def check_gradients(case: Case, compared: Compared, network: RerankVPR) -> None:
     height, width = case.json["gradient_image_size"]
     network.train()
-    (network(case.input(f"image_{height}x{width}")) * case.input("grad_vector")).sum().backward()
+    descriptors = network.describe_global(case.input(f"image_{height}x{width}"))
+    (descriptors * case.input("grad_vector")).sum().backward()
     official = {f"model.model.{name.removeprefix('backbone.')}": value for name, value in network.named_parameters()}
     reached = {name for name, parameter in official.items() if parameter.grad is not None}
     assert reached == set(case.json["parameters_with_gradient"])
@@ -56,12 +58,11 @@ def read_out(case: Case, trunk: ViT, name: str) -> Tensor:
     images = case.input("image_" + name.rpartition("_")[2])
     layers = {facet: int(layer) for layer, facet in case.config["facet_layer_and_facet"].items()}
     if name.startswith("saliency"):
-        row = facet_of(trunk, images, layers["attn"], Facet.CLASS_ATTENTION)[:, :, 1:].mean(1)
-        low, high = row.amin(1, keepdim=True), row.amax(1, keepdim=True)
-        return (row - low) / (high - low)
+        return min_max(facet_of(trunk, images, layers["attn"], Facet.CLASS_ATTENTION)[:, :, 1:].mean(1))
     if name.startswith("local"):
         facet = next(facet for facet in layers if facet != "attn")
-        return flattened(facet_of(trunk, images, layers[facet], Facet(facet)), facet == "token")[:, None, 1:]
+        tokens = facet_of(trunk, images, layers[facet], Facet(facet))
+        return (tokens if facet == "token" else joined_heads(tokens))[:, None, 1:]
     found = re.fullmatch(r"facet_(\w+)_layer(\d+)_\w+", name)
     assert found, f"{case.name}: output {name} is not readable"
     facet, layer = found[1], int(found[2])
@@ -73,8 +74,3 @@ def read_out(case: Case, trunk: ViT, name: str) -> Tensor:
 
 def facet_of(trunk: ViT, images: Tensor, layer: int, facet: Facet) -> Tensor:
     return trunk.facets(images, [(layer, facet)])[1][0]
-
-
-def flattened(tokens: Tensor, whole: bool) -> Tensor:
-    """(B, heads, t, d) to (B, t, D), the head being the fast axis."""
-    return tokens if whole else tokens.permute(0, 2, 3, 1).flatten(2)
