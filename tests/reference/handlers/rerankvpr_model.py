@@ -43,7 +43,8 @@ def network_of(case: Case) -> RerankVPR:
 def check_gradients(case: Case, compared: Compared, network: RerankVPR) -> None:
     height, width = case.json["gradient_image_size"]
     network.train()
-    (network.describe_global(case.input(f"image_{height}x{width}")) * case.input("grad_vector")).sum().backward()
+    descriptors = network.describe_global(case.input(f"image_{height}x{width}"))
+    (descriptors * case.input("grad_vector")).sum().backward()
     official = {f"model.model.{name.removeprefix('backbone.')}": value for name, value in network.named_parameters()}
     reached = {name for name, parameter in official.items() if parameter.grad is not None}
     assert reached == set(case.json["parameters_with_gradient"])
@@ -61,7 +62,7 @@ def read_out(case: Case, trunk: ViT, name: str) -> Tensor:
     if name.startswith("local"):
         facet = next(facet for facet in layers if facet != "attn")
         tokens = facet_of(trunk, images, layers[facet], Facet(facet))
-        return (joined_heads(tokens) if tokens.dim() == 4 else tokens)[:, None, 1:]
+        return (tokens if facet == "token" else joined_heads(tokens))[:, None, 1:]
     found = re.fullmatch(r"facet_(\w+)_layer(\d+)_\w+", name)
     assert found, f"{case.name}: output {name} is not readable"
     facet, layer = found[1], int(found[2])
