@@ -158,6 +158,12 @@ def test_amstertime_pairs_by_id(tmp_path):
     assert any("1 old images have no new one, such as old/0002.jpg" in notice for notice in benchmark.notices)
 
 
+def test_a_choice_of_folders_that_means_nothing_is_not_passed_over(tmp_path):
+    amstertime(tmp_path)
+    with pytest.raises(DataError, match="no folder 'night'; there are new, old"):
+        open_benchmark(tmp_path, queries="night")
+
+
 def test_headings_of_poses():
     assert heading_of(0, 0, 0, 1) == pytest.approx(180)  # looking along the axis the formula starts from
     assert 0 <= heading_of(0.1, 0.2, 0.3, 0.9) < 360

@@ -36,4 +36,4 @@ def _stem(name: str) -> str:
     return name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-LAYOUT = Layout("amstertime", "AmsterTime: old/<id>.jpg (queries) and new/<id>.png (database)", read, 33)
+LAYOUT = Layout("amstertime", "AmsterTime: old/<id>.jpg (queries) and new/<id>.png (database)", read, 33, chooses=False)

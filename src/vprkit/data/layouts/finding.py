@@ -11,7 +11,8 @@ SPLITS = ("train", "val", "test")
 
 def first_that_fits(request: Request) -> Roles | None:
     """What the first layout that knows the folder says; None where none does."""
-    return next((found for layout in layouts() if (found := layout.read(request)) is not None), None)
+    fitting = (layout for layout in layouts() if layout.knows(request))
+    return next((found for layout in fitting if (found := layout.read(request)) is not None), None)
 
 
 def why_nothing_fits(request: Request) -> str:

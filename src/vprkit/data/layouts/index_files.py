@@ -149,5 +149,9 @@ def _lines(path: Path) -> list[str]:
 
 
 LAYOUT = Layout(
-    "index-files", "index files *_dbImages.npy, *_qImages.npy and *_gt.npy, or two lists and an .npz", read, 25
+    "index-files",
+    "index files *_dbImages.npy, *_qImages.npy and *_gt.npy, or two lists and an .npz",
+    read,
+    25,
+    chooses=False,
 )

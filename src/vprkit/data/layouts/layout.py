@@ -95,12 +95,18 @@ class Layout:
         name, summary: for `vpr data list`.
         read: a `Request` -> `Roles`, or None where the folder is not of this layout.
         order: layouts are tried in ascending order; the more specific come first.
+        chooses: whether there are several folders of queries or database images to choose from.
     """
 
     name: str
     summary: str
     read: Callable[[Request], Roles | None]
     order: int = 50
+    chooses: bool = True
+
+    def knows(self, request: Request) -> bool:
+        """Whether a choice of folders means anything here; one that is passed over in silence would mislead."""
+        return self.chooses or (request.queries is None and request.database is None)
 
 
 def layouts() -> list[Layout]:

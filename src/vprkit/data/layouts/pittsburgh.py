@@ -65,5 +65,9 @@ def naming(name: str) -> dict[str, Any]:
 
 
 LAYOUT = Layout(
-    "pittsburgh", "Pittsburgh: datasets/pitts30k_test.mat (or 250k), images in 000/ ... and queries_real/", read, 20
+    "pittsburgh",
+    "Pittsburgh: datasets/pitts30k_test.mat (or 250k), images in 000/ ... and queries_real/",
+    read,
+    20,
+    chooses=False,
 )

@@ -91,5 +91,9 @@ def _poses(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 LAYOUT = Layout(
-    "san-francisco", "San Francisco Landmark: reference_poses_addTM_all_598.txt and names of ten parts", read, 22
+    "san-francisco",
+    "San Francisco Landmark: reference_poses_addTM_all_598.txt and names of ten parts",
+    read,
+    22,
+    chooses=False,
 )

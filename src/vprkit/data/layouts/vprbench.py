@@ -68,4 +68,4 @@ def _is_pair(row: Any) -> bool:
     return np.ndim(row[0]) == 0 and isinstance(row[1], (list, tuple, np.ndarray))
 
 
-LAYOUT = Layout("vpr-bench", "VPR-Bench: ref/, query/ and ground_truth_new.npy", read, 35)
+LAYOUT = Layout("vpr-bench", "VPR-Bench: ref/, query/ and ground_truth_new.npy", read, 35, chooses=False)
