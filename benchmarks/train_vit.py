@@ -27,11 +27,12 @@ from vprkit.method import Method
 
 SIDE = 84
 TRUNK = {"size": "S", "depth": 3, "table_size": SIDE}
+POOLED = {"aggregator": "gem"}  # the class token of a small ViT that starts from nothing learns far slower
 HEADS = {"local_mid_channels": 64, "local_channels": 32}
 SHORTLIST = 20
 SALIENCIES, SIMILARITIES = tuple(np.arange(0, 0.9, 0.1).round(2)), tuple(np.arange(0, 1, 0.1).round(2))
 WHOLE = {
-    **{f"model.{key}": value for key, value in TRUNK.items()},
+    **{f"model.{key}": value for key, value in {**TRUNK, **POOLED}.items()},
     "image_size": (SIDE, SIDE), "test_size": (SIDE, SIDE), "trunk.weights": "random", "trunk.train_last": None,
     "sampling.places": 16, "sampling.images": 8, "sampling.drop_last": True, "min_images": 8, "keep_gb": 1.0,
     "optimiser.rate": 2e-4, "optimiser.weight_decay": 0.05, "schedule.warmup_steps": 40, "memory.size": 0,
@@ -77,7 +78,7 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, 
     triplets = city(scratch / "triplets", given.triplet_places, 2000 + seed)
     validation, test = city(scratch / "val", 30, 3000 + seed), city(scratch / "test", given.test_places, 11 + seed)
     lines: list[str] = []
-    untrained = vprkit.load_method("rerankvpr", f"random:{seed}", resize=f"{SIDE}x{SIDE}", **TRUNK)
+    untrained = vprkit.load_method("rerankvpr", f"random:{seed}", resize=f"{SIDE}x{SIDE}", **TRUNK, **POOLED)
     row = guided("rerankvpr untrained", untrained, validation, test, lines)
     start = time.perf_counter()
     options = {**WHOLE, "seed": seed, "epochs": given.epochs}
@@ -119,10 +120,10 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=300, help="of 8 images, for the trunk")
-    parser.add_argument("--triplet-places", type=int, default=100, help="of 12 images, for the adapters")
+    parser.add_argument("--places", type=int, default=200, help="of 8 images, for the trunk")
+    parser.add_argument("--triplet-places", type=int, default=80, help="of 12 images, for the adapters")
     parser.add_argument("--test-places", type=int, default=60)
-    parser.add_argument("--epochs", type=int, default=14, help="of the trunk")
-    parser.add_argument("--rounds", type=int, default=8, help="of the adapters")
+    parser.add_argument("--epochs", type=int, default=10, help="of the trunk")
+    parser.add_argument("--rounds", type=int, default=4, help="of the adapters")
     parser.add_argument("--keep", type=Path, help="folder for the trained trunks")
     main(parser.parse_args())
