@@ -1,11 +1,14 @@
 """Guided re-ranking with patches of any method's ViT."""
 
+import json
+
 import pytest
 import torch
 
 import vprkit
 from vprkit.backbones.patch_features import PatchConfig, describe_patches, softmax
 from vprkit.backbones.vit import Facet
+from vprkit.cli import main
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.evaluation.two_stage import Second
 from vprkit.rerank.guided_matches import GuidedMatches
@@ -72,3 +75,26 @@ def test_a_block_that_does_not_run_is_named(dinov2):
     with pytest.raises(ConfigError, match="does not run block 1"), torch.no_grad():
         trunk = dinov2.network.backbone
         describe_patches(trunk, torch.rand(1, 3, 56, 56), PatchConfig(), lambda images: trunk.intermediate(images, [0]))
+
+
+def test_a_map_keeps_patches_and_opens_with_them_again(photo_set, tmp_path, capsys, monkeypatch):
+    photos, small = photo_set / "database", ["-s", "size=S", "-s", "depth=2", "-s", "table_size=56", "--resize", "56"]
+    words = ["vpr", "map", "build", str(photos), "--method", "dinov2", "--out", str(tmp_path / "map"), "-w", "random:1", *small]
+    run(monkeypatch, [*words, "--guided", "--patches", "facet=key", "--local", "float16", "-q"])
+    opened = vprkit.Map.open(tmp_path / "map")
+    assert opened.method.network.patches.facet == "key" and opened.store.local.salient
+    photo = sorted(photos.glob("*.*"))[0]
+    capsys.readouterr()
+    run(monkeypatch, ["vpr", "locate", str(tmp_path / "map"), str(photo), "--rerank", "4", "--json", "-q"])
+    first = json.loads(capsys.readouterr().out)
+    changed = ["--rerank-set", "saliency=0.9", "--rerank-set", "similarity=0.99"]
+    run(monkeypatch, ["vpr", "locate", str(tmp_path / "map"), str(photo), "--rerank", "4", "--json", "-q", *changed])
+    scores = [json.loads(capsys.readouterr().out), first]
+    assert scores[0] != scores[1]
+
+
+def run(monkeypatch, words):
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code

@@ -17,6 +17,7 @@ def locate(
     rerank: Annotated[
         int | None, typer.Option(help="Candidates that the method's second stage looks at again.")
     ] = None,
+    rerank_set: shared.RerankSettings = None,
     form: Annotated[
         str | None,
         typer.Option("--format", help="table, json, csv, geojson or kml; default: as --out ends."),
@@ -50,6 +51,7 @@ def locate(
     if missing or not files:
         raise DataError(f"{', '.join(missing[:3])}: there is no such file" if missing else "no photos in these folders")
     opened = Map.open(folder, weights=weights, device=device, precision=precision)
+    shared.change_second_stage(opened.method, rerank, rerank_set)
     with bar("locating", quiet or len(files) < 2) as progress:
         streaming = shared.streaming(batch_size, workers, on_error)
         located = opened.locate_many(files, top, distinct, streaming, progress, rerank)

@@ -30,6 +30,8 @@ def build(
     local: Annotated[
         str | None, typer.Option(help="Keep local features for re-ranking: float32, float16 or int8.")
     ] = None,
+    guided: shared.Guided = False,
+    patches: shared.Patches = None,
     root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
@@ -48,6 +50,7 @@ def build(
     shared.check_method(method)
     records = open_records(photos, root)
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
+    chosen = shared.guided_by(chosen, guided, patches)
     _warn(records)
     shared.forecast(chosen, len(records), out)
     with bar("describing", quiet) as progress:

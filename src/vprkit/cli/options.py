@@ -138,6 +138,13 @@ def second_of(
     return dataclasses.replace(second, reranker=changed)
 
 
+def change_second_stage(method: "Method", rerank: int | None, settings: list[str] | None) -> None:
+    """Give the method's own second stage other settings."""
+    if settings:
+        asked = second_of(method, rerank, "store", "float32", "first_stage", settings)
+        method.reranker = None if asked is None else asked.reranker
+
+
 def forecast(method: "Method", images: int, folder: Path) -> None:
     """Say on standard error what describing will need, before it starts."""
     from vprkit.retrieval.build import forecast as bytes_of

@@ -39,9 +39,7 @@ def matches(
     refuse_to_overwrite(out, overwrite)
     chosen = shared.load(method, weights, device, precision, resize, settings, False)
     chosen = shared.guided_by(chosen, guided, patches)
-    if rerank_set:
-        asked = shared.second_of(chosen, 1, "store", "float32", "first_stage", rerank_set)
-        chosen.reranker = None if asked is None else asked.reranker
+    shared.change_second_stage(chosen, 1, rerank_set)
     found = match(chosen, first, second)
     pair = found if ransac is None else consistent(found, ransac)
     draw_matches(first, second, pair, most).save(out)

@@ -12,6 +12,9 @@ from vprkit.features import Features
 from vprkit.method import Method
 from vprkit.rerank.guided_matches import GuidedMatches
 
+GUIDED = "guided"
+"""Under which a configuration holds what is read out of the ViT."""
+
 
 class WithPatches(nn.Module):
     """A network whose features get the patches of its ViT as local features, from the same pass.
@@ -53,6 +56,6 @@ def with_patches(method: Method, patches: PatchConfig | None = None, second: Gui
     chosen = patches or PatchConfig()
     return Method(
         WithPatches(method.network, trunks[0], chosen), method.preprocessing, name=method.name, metric=method.metric,
-        configuration={**method.configuration, "patches": config.to_dict(chosen)}, weights=method.weights,
+        configuration={**method.configuration, GUIDED: config.to_dict(chosen)}, weights=method.weights,
         device=method.device, precision=method.precision, reranker=second or GuidedMatches(),
     )  # fmt: skip

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import vprkit
+from vprkit.backbones.patch_features import PatchConfig
+from vprkit.config import from_dict
 from vprkit.errors import ConfigError, StoreError
 from vprkit.files import write_json
 from vprkit.loading import load_method
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
+from vprkit.rerank.with_patches import GUIDED, with_patches
 
 FILE = "map.json"
 FORMAT = 1
@@ -67,15 +70,18 @@ def load_described(
     file = weights or described["weights"]
     if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
         file = Path(file).name  # the map came from elsewhere: the weights folder may have it
+    options = dict(described["configuration"])
+    guided = options.pop(GUIDED, None)
     try:
-        return load_method(
+        method = load_method(
             described["name"],
             weights=file,
             device=device,
             precision=precision,
             preprocessing=Preprocessing.from_dict(described["preprocessing"]),
-            **described["configuration"],
+            **options,
         )
+        return method if guided is None else with_patches(method, from_dict(PatchConfig, guided, GUIDED))
     except ConfigError as error:
         raise StoreError(
             f"{folder} was made with the method '{described['name']}', which cannot be loaded by name "
