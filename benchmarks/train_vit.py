@@ -5,11 +5,10 @@ are chosen on one city and used on another. Three seeds; every set of streets is
 """
 
 import argparse
+import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from common import table
@@ -22,7 +21,6 @@ from vprkit.evaluation.comparison import compare
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.sweep import sweep
 from vprkit.evaluation.two_stage import Second
-from vprkit.loading import save_method
 from vprkit.method import Method
 
 SIDE = 84
@@ -95,25 +93,25 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, 
         name = "selavpr trained" if rounds else "selavpr before"
         row |= measured(name, result)
     row["selavpr, seconds"] = time.perf_counter() - start
-    if given.keep is not None:
-        given.keep.mkdir(parents=True, exist_ok=True)
-        save_method(vprkit.load_method(weights=whole.weights), given.keep / f"rerankvpr-{seed}.safetensors")
     return row, lines
 
 
 def main(given: argparse.Namespace) -> None:
-    rows: list[Mapping[str, Any]] = []
-    for seed in given.seeds:
+    """Seeds whose row the file holds already are not run again."""
+    rows = {row["seed"]: row for row in map(json.loads, given.rows.read_text().splitlines())} if given.rows else {}
+    for seed in (seed for seed in given.seeds if seed not in rows):
         with tempfile.TemporaryDirectory() as scratch:
-            row, lines = one_seed(seed, given, Path(scratch))
-        rows.append(row)
-        print(f"seed {seed}: " + ", ".join(f"{name} {value:.1f}" for name, value in row.items()), flush=True)
+            rows[seed], lines = one_seed(seed, given, Path(scratch))
+        print(f"seed {seed}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows[seed].items()), flush=True)
         print("\n".join(lines), flush=True)
-    lines_of: Sequence[Sequence[str]] = [(name, interval([row[name] for row in rows])) for name in rows[0]]
+        if given.rows:
+            with given.rows.open("a") as file:
+                file.write(json.dumps({"seed": seed, **rows[seed]}) + "\n")
+    found = [rows[seed] for seed in given.seeds]
     table(
-        f"R@1 in per cent, {len(rows)} seeds, mean and 95 % interval; ViT-S of {TRUNK['depth']} blocks at {SIDE} px",
+        f"R@1 in per cent, {len(found)} seeds, mean and 95 % interval; ViT-S of {TRUNK['depth']} blocks at {SIDE} px",
         ("", "mean ± half the interval"),
-        lines_of,
+        [(name, interval([row[name] for row in found])) for name in found[0] if name != "seed"],
     )
 
 
@@ -125,5 +123,5 @@ if __name__ == "__main__":
     parser.add_argument("--test-places", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=10, help="of the trunk")
     parser.add_argument("--rounds", type=int, default=4, help="of the adapters")
-    parser.add_argument("--keep", type=Path, help="folder for the trained trunks")
+    parser.add_argument("--rows", type=Path, help="existing file that keeps every seed's row, to go on later")
     main(parser.parse_args())
