@@ -80,7 +80,7 @@ def test_the_commands_write_pictures(tmp_path, monkeypatch, capsys):
         with pytest.raises(SystemExit) as stop:
             main()
         assert not stop.value.code and Image.open(out).size[0] > 50
-    assert "matches:" in capsys.readouterr().out
+    assert " matches, 100 drawn: " in capsys.readouterr().out
 
 
 def test_outliers_that_fit_no_common_geometry_are_dropped():

@@ -11,8 +11,10 @@ from vprkit import device as devices
 from vprkit import extras
 from vprkit.data import images as pictures
 from vprkit.errors import NotAvailable
-from vprkit.features import Features
+from vprkit.features import Features, LocalFeatures
 from vprkit.method import Method, Photo
+from vprkit.report.marks import Mark, lines
+from vprkit.rerank.cells import centres
 
 GAP = 8
 _MINIMAL = 8
@@ -23,10 +25,13 @@ HEAT = 0.6
 
 
 class Matches(Protocol):
-    """A second stage that can say what it matched."""
+    """A second stage that can say what it matched, and where the cells of a grid lie."""
 
     def matches(self, query: Features, other: Features) -> Tensor:
         """(M, 2) matched cells of a query and of another image (one row of features each)."""
+
+    def positions(self, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        """(h * w, 2) pixels (x, y) of the cells of a grid (h, w) in an image of (H, W) pixels."""
 
 
 class Attention(Protocol):
@@ -42,11 +47,20 @@ class Pair(NamedTuple):
     Attributes:
         first, second: (M, 2) pixels (x, y) in the photos as the method sees them.
         size: (height, width) that it sees.
+        descriptors: (M, 2, C) of the matched cells; None where they are not known.
+        saliency: (M,) mean of both cells' saliency; None where the method has none.
     """
 
     first: np.ndarray
     second: np.ndarray
     size: tuple[int, int]
+    descriptors: np.ndarray | None = None
+    saliency: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> "Pair":
+        """Some of the matches, by number or by a mask."""
+        descriptors, saliency = (None if part is None else part[rows] for part in (self.descriptors, self.saliency))
+        return Pair(self.first[rows], self.second[rows], self.size, descriptors, saliency)
 
 
 def match(method: Method, first: Photo, second: Photo) -> Pair:
@@ -59,13 +73,17 @@ def match(method: Method, first: Photo, second: Photo) -> Pair:
         raise NotAvailable(f"method '{method.name}' has no matches to show")
     tensors = [pictures.prepare(photo, method.preprocessing) for photo in (first, second)]
     features = [method.describe_batch(tensor[None]) for tensor in tensors]
-    grids = [None if one.local is None else one.local.grid for one in features]
-    if None in grids:
+    maps = [one.local for one in features if one.local is not None and one.local.grid is not None]
+    if len(maps) < 2:
         raise NotAvailable(f"the local features of '{method.name}' lie on no grid")
-    pairs = method.reranker.matches(*features).cpu().numpy()
+    pairs = method.reranker.matches(*features).cpu()
     height, width = tensors[0].shape[-2:]
-    points = [_pixels(pairs[:, side], grid, (height, width)) for side, grid in enumerate(grids) if grid is not None]
-    return Pair(points[0], points[1], (height, width))
+    cells = [local.map(Tensor.cpu) for local in maps]
+    where = [_positions(method.reranker, local, (height, width))[pairs[:, side]] for side, local in enumerate(cells)]
+    descriptors = torch.stack([local.tokens[0, pairs[:, side]] for side, local in enumerate(cells)], 1)
+    salient = [local.saliency[0, pairs[:, side]] for side, local in enumerate(cells) if local.saliency is not None]
+    mean = torch.stack(salient).mean(0).numpy() if len(salient) == 2 else None
+    return Pair(where[0], where[1], (height, width), descriptors.numpy(), mean)
 
 
 def consistent(pair: Pair, pixels: float = 5.0) -> Pair:
@@ -79,31 +97,34 @@ def consistent(pair: Pair, pixels: float = 5.0) -> Pair:
         MissingExtra: kornia is not installed.
     """
     if len(pair.first) < _MINIMAL:
-        return pair._replace(first=pair.first[:0], second=pair.second[:0])
+        return pair.take(np.zeros(0, int))
     ransac = extras.require("train", "kornia.geometry.ransac").RANSAC("fundamental", inl_th=pixels, seed=0)
     _, inliers = ransac(*(torch.from_numpy(side).float() for side in (pair.first, pair.second)))
-    kept = inliers.numpy().astype(bool)
-    return pair._replace(first=pair.first[kept], second=pair.second[kept])
+    return pair.take(inliers.numpy().astype(bool))
 
 
-def draw_matches(first: Photo, second: Photo, pair: Pair, most: int = 100) -> Image.Image:
-    """Both photos beside each other, a line for each match; of many, `most` spread evenly.
+def draw_matches(
+    first: Photo, second: Photo, pair: Pair, most: int = 100, *, mark: Mark = lines, scale: int = 1
+) -> Image.Image:
+    """Both photos beside each other, a mark for each match; of many, `most` spread evenly.
 
     Args:
         first, second: the photos.
         pair: what was matched.
-        most: lines at most.
+        most: marks at most; `vprkit.report.choosing` chooses otherwise beforehand.
+        mark: `lines` or `points` of `vprkit.report.marks`.
+        scale: pixels of the picture per pixel that the method sees.
     """
-    height, width = pair.size
-    sheet = Image.new("RGB", (2 * width + GAP, height), "white")
+    height, width = (scale * side for side in pair.size)
+    aside = np.array((width + scale * GAP, 0))
+    sheet = Image.new("RGB", (2 * width + scale * GAP, height), "white")
     for number, photo in enumerate((first, second)):
-        sheet.paste(pictures.decode(photo).resize((width, height)), (number * (width + GAP), 0))
+        sheet.paste(pictures.decode(photo).resize((width, height)), (number * int(aside[0]), 0))
     draw = ImageDraw.Draw(sheet)
     chosen = np.unique(np.linspace(0, len(pair.first) - 1, min(most, len(pair.first))).astype(int))
-    for place in chosen if len(pair.first) else ():
-        start, end = pair.first[place], pair.second[place] + (width + GAP, 0)
-        colour = _jet(np.array([place / max(1, len(pair.first) - 1)]))[0]
-        draw.line([*map(int, start), *map(int, end)], fill=tuple(int(255 * part) for part in colour), width=1)
+    colours = (255 * _jet(chosen / max(1, len(pair.first) - 1))).astype(int)
+    for place, (red, green, blue) in zip(chosen, colours.tolist(), strict=True):
+        mark(draw, scale * pair.first[place], scale * pair.second[place] + aside, (red, green, blue), scale)
     return sheet
 
 
@@ -127,11 +148,13 @@ def draw_attention(method: Method, photo: Photo) -> Image.Image:
     return Image.fromarray((255 * mixed / max(1.0, float(mixed.max()))).astype(np.uint8))
 
 
-def _pixels(cells: np.ndarray, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """(M, 2) pixels (x, y) of cells that are spread from one pixel to the last but one, as published."""
-    rows = np.linspace(1, size[0] - 1, grid[0]).astype(int)
-    columns = np.linspace(1, size[1] - 1, grid[1]).astype(int)
-    return np.stack([columns[cells % grid[1]], rows[cells // grid[1]]], 1)
+def _positions(reranker: Any, local: LocalFeatures, size: tuple[int, int]) -> np.ndarray:
+    """Where a second stage says that the cells lie; one of another package that does not say has patches."""
+    if local.positions is not None:
+        return local.positions[0].numpy()
+    assert local.grid is not None, "the caller has looked"
+    found: np.ndarray = getattr(reranker, "positions", centres)(local.grid, size)
+    return found
 
 
 def _jet(values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from vprkit import device as devices
 from vprkit.config import option
 from vprkit.errors import VprError
 from vprkit.features import Features, LocalFeatures
+from vprkit.rerank.cells import centres
 from vprkit.rerank.guided import Mask, matched, owners, without_nan
 from vprkit.rerank.guided_full import Full, saliency_of
 from vprkit.rerank.mutual_matches import local_of
@@ -38,6 +39,10 @@ class GuidedMatches:
         one, two = (Patches.of(local_of(features).map(Tensor.cpu), 0) for features in (query, other))
         scorer = _PRUNED["strict" if self.mask == "strict" else "per_candidate"]
         return torch.from_numpy(scorer.pairs(self, one, two))
+
+    def positions(self, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        """(h * w, 2) pixels (x, y) of the patches' centres, for pictures."""
+        return centres(grid, size)
 
 
 class Patches:

@@ -11,6 +11,7 @@ from vprkit import device as devices
 from vprkit.config import option
 from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features, LocalFeatures
+from vprkit.rerank.cells import ends
 from vprkit.rerank.mutual import best_cells, count_matches
 from vprkit.rerank.reranker import Scorer, Shortlist
 
@@ -42,6 +43,10 @@ class MutualMatches:
         cells = best_cells(one, two[None])
         matched = cells.mutual[0].nonzero()[:, 0]
         return torch.stack([matched, cells.candidate[0, matched]], 1)
+
+    def positions(self, grid: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+        """(h * w, 2) pixels (x, y) of the cells of a dense map, for pictures."""
+        return ends(grid, size)
 
 
 class Exact:

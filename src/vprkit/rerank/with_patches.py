@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from vprkit import config
 from vprkit.backbones.patch_features import PatchConfig, describe_patches
 from vprkit.backbones.vit import ViT
-from vprkit.errors import NotAvailable
+from vprkit.backbones.vit_inside import vit_inside
 from vprkit.features import Features
 from vprkit.method import Method
 from vprkit.rerank.guided_matches import GuidedMatches
@@ -47,15 +47,10 @@ def with_patches(method: Method, patches: PatchConfig | None = None, second: Gui
     Raises:
         NotAvailable: the network holds no ViT, or several.
     """
-    trunks = [module for module in method.network.modules() if isinstance(module, ViT)]
-    if len(trunks) != 1:
-        raise NotAvailable(
-            f"guided re-ranking reads the patches of a DINOv2, '{method.name}' has {len(trunks) or 'none'}; "
-            "choose a method on one"
-        )
+    trunk = vit_inside(method.network, method.name, "guided re-ranking")
     chosen = patches or PatchConfig()
     return Method(
-        WithPatches(method.network, trunks[0], chosen), method.preprocessing, name=method.name, metric=method.metric,
+        WithPatches(method.network, trunk, chosen), method.preprocessing, name=method.name, metric=method.metric,
         configuration={**method.configuration, GUIDED: config.to_dict(chosen)}, weights=method.weights,
         device=method.device, precision=method.precision, reranker=second or GuidedMatches(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`vpr show matches|attention`: pictures of what a method compares."""
+"""`vpr show matches|attention`: pictures of what a method compares; they need no matplotlib."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,18 +7,25 @@ import typer
 
 from vprkit.cli import options as shared
 
-app = typer.Typer(help="Pictures: matches of two photos, where a photo is looked at.", no_args_is_help=True)
-
 Out = Annotated[Path, typer.Option("--out", "-o", help="Picture to write (.jpg or .png).")]
 
+MOST = {"spread": 100, "clusters": 10}
+"""Matches drawn by default; ten clusters are published."""
 
-@app.command("matches")
+SIDE = 448
+"""Pixels of height that small images are drawn enlarged to."""
+
+
 def matches(
     method: Annotated[str, typer.Argument(help="Method with a second stage, or a weights file.")],
     first: Annotated[Path, typer.Argument(help="A photo.")],
     second: Annotated[Path, typer.Argument(help="Another one.")],
     out: Out = Path("matches.jpg"),
-    most: Annotated[int, typer.Option(help="Lines at most.")] = 100,
+    choose: Annotated[
+        str, typer.Option(help="Of many: spread evenly, or clusters (the most salient of each group of alike ones).")
+    ] = "spread",
+    most: Annotated[int | None, typer.Option(min=1, help="Matches at most (default: 100; of clusters 10).")] = None,
+    points: Annotated[bool, typer.Option("--points", help="Points of like colour instead of lines.")] = False,
     ransac: Annotated[
         float | None, typer.Option(help="Keep matches within so many pixels of one epipolar geometry (published: 5).")
     ] = None,
@@ -33,21 +40,27 @@ def matches(
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Draw which cells of two photos match."""
+    from vprkit.errors import ConfigError
     from vprkit.files import refuse_to_overwrite
+    from vprkit.report import marks
+    from vprkit.report.choosing import CHOOSERS
     from vprkit.report.matches import consistent, draw_matches, match
 
+    if choose not in MOST:
+        raise ConfigError(f"--choose is {' or '.join(MOST)}, not '{choose}'")
     refuse_to_overwrite(out, overwrite)
     chosen = shared.load(method, weights, device, precision, resize, settings, False)
     chosen = shared.guided_by(chosen, guided, patches)
     shared.change_second_stage(chosen, 1, rerank_set)
     found = match(chosen, first, second)
     pair = found if ransac is None else consistent(found, ransac)
-    draw_matches(first, second, pair, most).save(out)
+    shown = CHOOSERS[choose](pair, most or MOST[choose])  # type: ignore[index]
+    mark, scale = marks.points if points else marks.lines, max(1, round(SIDE / pair.size[0]))
+    draw_matches(first, second, shown, len(shown.first), mark=mark, scale=scale).save(out)
     dropped = "" if ransac is None else f" of {len(found.first)}, the others fit no common geometry"
-    typer.echo(f"{len(pair.first)} matches{dropped}: {out}")
+    typer.echo(f"{len(pair.first)} matches{dropped}, {len(shown.first)} drawn: {out}")
 
 
-@app.command("attention")
 def attention(
     method: Annotated[str, typer.Argument(help="Method, or a weights file.")],
     photo: Annotated[Path, typer.Argument(help="A photo.")],
