@@ -1,5 +1,6 @@
 """What a memory added to training: counts of negatives over time, and how old, similar and heavy they were."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ Records = Mapping[int, Negatives]
 
 BARS = 80
 """At most so many bars: of more records, neighbours are averaged."""
+
+RARE = 0.001
+"""Bins with a smaller share of the pairs do not widen the axis of similarities."""
 
 
 def records_of(run: str | Path) -> Records:
@@ -85,17 +89,18 @@ def by_age(records: Records) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _counts(axes: Any, records: Records) -> None:
     steps, batch, memory = _thinned(records)
-    width = 0.8 * float(np.diff(steps).min()) if len(steps) > 1 else 0.8
+    width = 0.8 * float(np.median(np.diff(steps))) if len(steps) > 1 else 0.8
     axes.bar(steps, batch, width, color=BATCH, label="within the batch")
     axes.bar(steps, memory, width, bottom=batch, color=MEMORY, label="from the memory")
+    axes.margins(x=0.01)
     open_frame(axes, "optimiser step", "negative pairs in a batch")
     axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
 
 
 def _thinned(records: Records) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps and mean counts of at most `BARS` stretches of records."""
+    """Mean steps and mean counts of at most `BARS` stretches of equally many records; the last may be shorter."""
     steps = np.array(sorted(records))
-    parts = np.array_split(steps, min(BARS, len(steps)))
+    parts = np.split(steps, range(0, len(steps), math.ceil(len(steps) / BARS))[1:])
     rows = [[(records[int(step)].batch, records[int(step)].memory) for step in part] for part in parts]
     means = np.array([np.mean(row, 0) for row in rows])
     return np.array([part.mean() for part in parts]), means[:, 0], means[:, 1]
@@ -125,10 +130,10 @@ def _similarities(axes: Any, records: Records) -> None:
 
 
 def _zoom(axes: Any, records: Records) -> None:
-    """Show the cosines that occur, with a bin of air at both ends."""
+    """Show the cosines that occur, single pairs aside, with a bin of air at both ends."""
     record = next(iter(records.values()))
     counts = np.sum([np.add(one.histogram_batch, one.histogram_memory) for one in records.values()], 0)
-    there = np.flatnonzero(counts)
+    there = np.flatnonzero(counts > RARE * counts.sum())
     if len(there):
         last = len(record.edges) - 1
         axes.set_xlim(record.edges[max(0, there[0] - 1)], record.edges[min(last, there[-1] + 2)])
