@@ -1,10 +1,13 @@
 """Two-stage evaluation with a small SelaVPR of random weights."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
 
 import vprkit
+from vprkit import device as devices
 from vprkit.cli import options as shared
 from vprkit.errors import ConfigError, NotAvailable, StoreError
 from vprkit.evaluation.two_stage import Second, forecast
@@ -12,6 +15,7 @@ from vprkit.features import LocalFeatures
 from vprkit.rerank.mutual import count_matches
 from vprkit.rerank.mutual_matches import MutualMatches
 from vprkit.retrieval import local_store
+from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.local_codec import LocalCodec
 
 
@@ -55,6 +59,31 @@ def test_every_source_gives_the_same(selavpr, benchmark, tmp_path, dtype):
     assert order(results[0]) == order(results[1]) == order(results[2])
     again = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "store", dtype), features=tmp_path / "store")
     assert order(again) == order(results[0]) and "describe" not in again.timings
+
+
+def test_timings_tell_reading_from_matching_and_add_up(selavpr, benchmark, tmp_path):
+    timings = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "recompute")).timings
+    queries = len(benchmark.queries)
+    assert timings["rerank"]["items"] == timings["rerank_match"]["items"] == timings["total"]["items"] == queries
+    parts = timings["rerank_read"]["seconds"] + timings["rerank_match"]["seconds"]
+    assert parts == pytest.approx(timings["rerank"]["seconds"])
+    again = timings["rerank_decode"]["seconds"] + timings["rerank_describe"]["seconds"]
+    assert timings["rerank_describe"]["items"] >= 6 * queries and again > 0
+    stages = [timings[stage] for stage in ("decode", "describe", "search", "rerank")]
+    assert timings["total"]["median_ms"] == pytest.approx(sum(row["median_ms"] for row in stages))
+    stored = vprkit.evaluate(selavpr, benchmark, rerank=5, features=tmp_path).timings
+    assert "rerank_describe" not in stored and "rerank_read" in stored
+    kept = vprkit.evaluate(selavpr, benchmark, rerank=5, features=tmp_path).timings
+    assert "rerank" in kept and "total" not in kept  # nothing was described: the whole is not known
+
+
+def test_clocks_wait_for_the_device(selavpr, benchmark, monkeypatch):
+    """A device that needs 20 ms to finish: every stage that uses it takes at least as long."""
+    monkeypatch.setattr(devices, "synchronize", lambda device: time.sleep(0.02))
+    timings = vprkit.evaluate(selavpr, benchmark, rerank=2, streaming=Streaming(batch_size=4)).timings
+    assert timings["describe"]["median_ms"] >= 20 / 4
+    assert timings["rerank_read"]["median_ms"] >= 2 * 20  # the query's and the candidates' features
+    assert timings["rerank"]["median_ms"] >= timings["rerank_read"]["median_ms"]
 
 
 def test_results_are_saved_with_both_stages(selavpr, benchmark, tmp_path):

@@ -30,7 +30,7 @@ from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.local_codec import LocalCodec
-from vprkit.timing import Timings
+from vprkit.timing import Timings, with_total
 
 KS = (1, 5, 10, 20)
 
@@ -105,8 +105,8 @@ def evaluate(
             if not plain:
                 of_queries = describe("queries", method, benchmark.queries, local)[2]
             second = dataclasses.replace(second, count=min(second.count, first[0].shape[1]))
-            of_query = local_source(second, of_queries, method, benchmark.queries, streaming)
-            of_candidate = local_source(second, in_store, method, benchmark.database, streaming)
+            of_query = local_source(second, of_queries, method, benchmark.queries, streaming, timings)
+            of_candidate = local_source(second, in_store, method, benchmark.database, streaming, timings)
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
@@ -119,12 +119,19 @@ def evaluate(
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                    environment=_environment(method))  # fmt: skip
+    if plain and frames is None:  # else a query is several images, or several vectors
+        result = dataclasses.replace(result, timings=with_total(result.timings, _journey(second), len(asked)))
     if second is None:
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
     return dataclasses.replace(
         result, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
     )
+
+
+def _journey(second: Second | None) -> tuple[str, ...]:
+    """The stages that a query goes through from photo to answer."""
+    return ("decode", "describe", "search", *(("rerank",) if second is not None else ()))
 
 
 def _check_sequences(frames: Sequenced, how: SequenceMode, second: Second | None, queries_as: QueryMode) -> None:

@@ -92,7 +92,7 @@ class Result:
         queries, database: number of images; `queries_without_positives` of them count as misses in `recalls`.
         mean_average_precision: mAP at the largest K, per cent, over answerable queries; `precisions` has it for each K.
         curve: precision and recall over score thresholds, None without scores.
-        timings: stage -> items, seconds, median_ms, p95_ms.
+        timings: stage -> items, seconds, median_ms, p95_ms; `total` is one query through all of them.
         notices: what a reader should know, one sentence each.
         list_hashes: SHA-256 of the names of database and queries.
         rankings: what was ranked, per query; `images` are the database images these refer to, by number.
@@ -152,7 +152,7 @@ class Result:
             lines.append(f"  {name:<12} {recalls}   ({int(row['queries'])} queries)")
         for stage, row in self.timings.items():
             lines.append(
-                f"  {stage:<12} {row['median_ms']:9.2f} ms median, {row['p95_ms']:9.2f} ms p95, "
+                f"  {stage:<15} {row['median_ms']:9.2f} ms median, {row['p95_ms']:9.2f} ms p95, "
                 f"{row['seconds']:.2f} s for {int(row['items'])}"
             )
         lines += [f"  note: {notice}" for notice in self.notices]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from vprkit import config
+from vprkit import device as devices
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
@@ -18,7 +19,7 @@ from vprkit.rerank.reranker import Reranker, Ties, rerank
 from vprkit.retrieval.build import Built
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.local_codec import Encoded, LocalCodec, LocalDtype
-from vprkit.timing import Timings
+from vprkit.timing import Stopwatch, Timings
 
 Source = Literal["store", "ram", "recompute"]
 
@@ -94,10 +95,17 @@ def forecast(second: Second, method: Method, images: int) -> int | None:
     return images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)
 
 
-def local_source(second: Second, built: Built, method: Method, records: Records, streaming: Streaming | None) -> Take:
-    """Where the local features of described records come from."""
+def local_source(
+    second: Second, built: Built, method: Method, records: Records, streaming: Streaming | None, timings: Timings
+) -> Take:
+    """Where the local features of described records come from.
+
+    Recomputing adds `rerank_decode` and `rerank_describe` (per image) to the timings.
+    """
     if second.source == "recompute":
-        return lambda numbers: _described(second.codec, method, [records.path(int(n)) for n in numbers], streaming)
+        return lambda numbers: _described(
+            second.codec, method, [records.path(int(n)) for n in numbers], streaming, timings
+        )
     stored = built.store.local
     if second.source == "store":
         return lambda numbers: stored.take(built.rows[numbers])
@@ -118,36 +126,55 @@ def rerank_all(
         query_vectors: (A, D) of these.
         ranked: (Q, N) database numbers, best first, of all queries.
         of_queries, of_database: local features by number.
-        timings: receives `rerank` (per query).
+        timings: receives per query `rerank`, and of it `rerank_read` (local features to the device: read, or described
+            again) and `rerank_match` (the rest: comparing and ordering).
         progress: called with the queries done since the last call.
     """
     reranker, device = second.of(method), method.device
     numbers, scores = np.full_like(ranked, -1), np.full(ranked.shape, -np.inf)
     row_bytes: int | None = None
 
+    reading = Stopwatch()
+
+    def on_device(vectors: torch.Tensor, source: Take, wanted: np.ndarray) -> Features:
+        devices.synchronize(device)  # what is queued is matching, not reading
+        with reading.running():
+            features = Features(vectors, source(wanted)).map(lambda tensor: tensor.to(device))
+            devices.synchronize(device)
+        return features
+
     def candidates(wanted: np.ndarray) -> Features:
-        return Features(torch.empty(len(wanted), 0), of_database(wanted)).map(lambda tensor: tensor.to(device))
+        return on_device(torch.empty(len(wanted), 0), of_database, wanted)
 
     for place, query in enumerate(queries):
         row = ranked[query][ranked[query] >= 0]
         if row_bytes is None and len(row):
             row_bytes = 4 * int(np.prod(of_database(row[:1]).tokens.shape))
-        with timings.measure("rerank"):
+        whole, reading.seconds = Stopwatch(), 0.0
+        with whole.running():
             vector = torch.from_numpy(np.array(query_vectors[place : place + 1], np.float32))
-            features = Features(vector, of_queries(np.array([query]))).map(lambda tensor: tensor.to(device))
+            features = on_device(vector, of_queries, np.array([query]))
+            # Its scores are numbers in this process, so the device has finished.
             found = rerank(reranker, features, row, second.count, candidates, row_bytes or 1, second.ties)
+        timings.add("rerank", whole.seconds)
+        timings.add("rerank_read", reading.seconds)
+        timings.add("rerank_match", whole.seconds - reading.seconds)
         numbers[query, : len(row)], scores[query, : len(row)] = found
         if progress is not None:
             progress(1)
     return numbers, scores
 
 
-def _described(codec: LocalCodec, method: Method, paths: list[Path], streaming: Streaming | None) -> LocalFeatures:
+def _described(
+    codec: LocalCodec, method: Method, paths: list[Path], streaming: Streaming | None, timings: Timings
+) -> LocalFeatures:
     rows: list[Encoded] = []
-    for part in describe_paths(method, paths, streaming):
+    clock = Timings()
+    for part in describe_paths(method, paths, streaming, timings=clock):
         if part.features.local is None:
             raise NotAvailable(f"method '{method.name}' has no local features")
         rows += codec.encode(part.features.local)
+    timings.take_in(clock, "rerank_")
     return codec.decode(rows)
 
 

@@ -112,6 +112,7 @@ def describe_paths(
     # One small image first, on one thread: the math library chooses its code paths on first use, and two threads that
     # do so at once were seen to round the first batch differently.
     _ = method.dimension
+    devices.synchronize(method.device)  # else the first batch's time holds what this left in the queue
     current = _Block(min(block, len(paths)))
     with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
         try:
