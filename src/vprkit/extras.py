@@ -8,7 +8,7 @@ from vprkit.errors import MissingExtra, VprError
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("lightning", "pytorch_metric_learning", "kornia"),
     "text": ("transformers", "peft"),
-    "report": ("matplotlib",),
+    "report": ("matplotlib", "sklearn"),
     "serve": ("fastapi", "uvicorn", "multipart"),
     "timm": ("timm",),
     "tensorboard": ("tensorboard",),

@@ -2,7 +2,7 @@
 
 import typer
 
-from vprkit.cli.show import blocks, pairs, runs
+from vprkit.cli.show import blocks, pairs, runs, sets
 
 app = typer.Typer(help="Pictures: what a network sees in photos, matches, memories, thresholds.", no_args_is_help=True)
 
@@ -13,3 +13,4 @@ app.command("pca")(blocks.pca)
 app.command("similarity")(blocks.similarity)
 app.command("negatives")(runs.negatives)
 app.command("sweep")(runs.sweep)
+app.command("tsne")(sets.tsne)
