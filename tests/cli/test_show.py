@@ -84,6 +84,11 @@ def test_negatives_of_a_run(vpr, tmp_path):
     assert "log.jsonl is not there" in vpr("negatives", "other")[2]
 
 
+def test_a_set_on_a_plane(vpr, shared_set):
+    status, out, _ = vpr("tsne", "hog", str(shared_set), "--most", "12", "--quiet")
+    assert status == 0 and "12 images on a plane: tsne.png" in out and Image.open("tsne.png").height > 500
+
+
 def test_a_saved_sweep(vpr, tmp_path):
     Sweep("city", "m", 4, 2, "strict", (0.1,), (0.2, 0.5), {1: 50.0}, {1: [[50.0, 75.0]]}).save(tmp_path / "sweep.json")
     status, out, _ = vpr("sweep", "sweep.json")

@@ -77,9 +77,8 @@ def descriptor_map(
     axes.set_axis_off()
     colours = position_colours(where)
     for mark, chosen, label in (("o", ~asked, "database"), ("^", asked, "queries")):
-        axes.scatter(
-            *places[chosen].T, c=colours[chosen], marker=mark, s=26, edgecolors="black", linewidths=0.4, label=label
-        )
+        x, y = places[chosen].T
+        axes.scatter(x, y, 26, colours[chosen], mark, edgecolors="black", linewidths=0.4, label=label)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, 1.05), ncols=2)
     return figure
 
