@@ -78,7 +78,7 @@ def descriptor_map(
     colours = position_colours(where)
     for mark, chosen, label in (("o", ~asked, "database"), ("^", asked, "queries")):
         x, y = places[chosen].T
-        axes.scatter(x, y, 26, colours[chosen], mark, edgecolors="black", linewidths=0.4, label=label)
+        axes.scatter(x, y, s=26, c=colours[chosen], marker=mark, edgecolors="black", linewidths=0.4, label=label)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, 1.05), ncols=2)
     return figure
 
