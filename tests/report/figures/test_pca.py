@@ -59,7 +59,9 @@ def test_one_basis_for_all_photos_and_a_column_for_each_network(small):
     for row in range(2):
         assert np.allclose(grid[row, 2].images[0].get_array(), together[row])
         assert not np.allclose(grid[row, 1].images[0].get_array(), together[row])
-    assert [axes.get_title() for axes in grid[0, 1:]] == ["rerankvpr-small, block 1"] * 2
+    assert [axes.get_title() for axes in grid[0, 1:]] == [
+        f"rerankvpr-small ({weights}), block 1" for weights in ("random:3", "random:9")
+    ]
     assert len(token_pca(small, photos[0]).axes) == 3  # the photo, block 0 and block 1
     with pytest.raises(ConfigError, match="needs a method and a photo"):
         token_pca(small, [])

@@ -72,7 +72,10 @@ def token_pca(
     rows = [photos] if isinstance(photos, (str, Path, bytes, Image.Image, np.ndarray)) else list(photos)
     if not shown or not rows:
         raise ConfigError("a PCA map needs a method and a photo")
-    columns = [column for method in shown for column in _columns(method, rows, blocks)]
+    names = [method.name if len(shown) == 1 else f"{method.name} ({_weights(method)})" for method in shown]
+    columns = [
+        column for method, name in zip(shown, names, strict=True) for column in _columns(method, name, rows, blocks)
+    ]
     height, width = columns[0][1][0].shape[:2]
     figure = new_figure(2.4 * (1 + len(columns)), 0.4 + len(rows) * 2.4 * height / width)
     axes = figure.subplots(len(rows), 1 + len(columns), squeeze=False)
@@ -86,11 +89,16 @@ Column = tuple[str, list[np.ndarray]]
 """A title, and one picture for each photo."""
 
 
+def _weights(method: Method) -> str:
+    """What tells two networks of one name apart."""
+    return "no weights" if method.weights is None else Path(method.weights.path).name
+
+
 def _photos(method: Method, photos: Sequence[Photo]) -> Column:
     return "as the network sees it", [look(method, photo, []).picture for photo in photos]
 
 
-def _columns(method: Method, photos: Sequence[Photo], blocks: Sequence[int] | None) -> list[Column]:
+def _columns(method: Method, name: str, photos: Sequence[Photo], blocks: Sequence[int] | None) -> list[Column]:
     depth = len(trunk_of(method).blocks)
     wanted = tuple(dict.fromkeys(default_blocks(depth) if blocks is None else blocks))
     seen = [look(method, photo, [(block, Facet.TOKEN) for block in wanted]) for photo in photos]
@@ -100,5 +108,5 @@ def _columns(method: Method, photos: Sequence[Photo], blocks: Sequence[int] | No
         ends = np.cumsum([len(part) for part in parts])[:-1]
         colours = np.split(robust_pca(torch.cat(parts)), ends)
         maps = [part.reshape(*one.grid, 3) for part, one in zip(colours, seen, strict=True)]
-        columns.append((f"{method.name}, block {block % depth}", maps))
+        columns.append((f"{name}, block {block % depth}", maps))
     return columns
