@@ -101,6 +101,10 @@ def test_a_saved_sweep(vpr, tmp_path):
     [
         (["heads", "hog", "1.jpg"], "this figure reads the patches of a DINOv2, 'hog' has none"),
         (["heads", "hog", "1.jpg", "--out", "a.gif"], "not '.gif'"),
+        (
+            ["matches", "selavpr", "1.jpg", "2.jpg", "--out", "a.pdf"],
+            "a picture is written as .jpg, .jpeg, .png",
+        ),
         (["heads", "rerankvpr", "1.jpg", "--block", "7", *SMALL], "block 7 does not exist"),
         (["heads", "rerankvpr", "3.jpg", *SMALL], "3.jpg: there is no such file"),
         (["similarity", "hog", "1.jpg", "2.jpg", "--at", "4"], "write two numbers such as --at 120,80"),

@@ -12,6 +12,8 @@ Out = Annotated[Path, typer.Option("--out", "-o", help="Picture to write (.jpg o
 MOST = {"spread": 100, "clusters": 10}
 """Matches drawn by default; ten clusters are published."""
 
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
 SIDE = 448
 """Pixels of height that small images are drawn enlarged to."""
 
@@ -41,14 +43,13 @@ def matches(
 ) -> None:
     """Draw which cells of two photos match."""
     from vprkit.errors import ConfigError
-    from vprkit.files import refuse_to_overwrite
     from vprkit.report import marks
     from vprkit.report.choosing import CHOOSERS
     from vprkit.report.matches import consistent, draw_matches, match
 
     if choose not in MOST:
         raise ConfigError(f"--choose is {' or '.join(MOST)}, not '{choose}'")
-    refuse_to_overwrite(out, overwrite)
+    _check_picture(out, overwrite)
     chosen = shared.load(method, weights, device, precision, resize, settings, False)
     chosen = shared.guided_by(chosen, guided, patches)
     shared.change_second_stage(chosen, 1, rerank_set)
@@ -73,10 +74,19 @@ def attention(
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Draw where a network looks in a photo."""
-    from vprkit.files import refuse_to_overwrite
     from vprkit.report.matches import draw_attention
 
-    refuse_to_overwrite(out, overwrite)
+    _check_picture(out, overwrite)
     chosen = shared.load(method, weights, device, precision, resize, settings, False)
     draw_attention(chosen, photo).save(out)
     typer.echo(f"where it looks: {out}")
+
+
+def _check_picture(out: Path, overwrite: bool) -> None:
+    """Say before any work that a picture cannot be written."""
+    from vprkit.errors import ConfigError
+    from vprkit.files import refuse_to_overwrite
+
+    if out.suffix.lower() not in SUFFIXES:
+        raise ConfigError(f"{out}: a picture is written as {', '.join(SUFFIXES)}, not '{out.suffix}'")
+    refuse_to_overwrite(out, overwrite)

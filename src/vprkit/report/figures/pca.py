@@ -10,10 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from vprkit.backbones.vit import Facet
+from vprkit.data.images import prepare
 from vprkit.errors import ConfigError
 from vprkit.method import Method, Photo
 from vprkit.report.figures.canvas import new_figure, show_picture
-from vprkit.report.figures.looking import look, trunk_of
+from vprkit.report.figures.looking import as_picture, look, trunk_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,7 +96,8 @@ def _weights(method: Method) -> str:
 
 
 def _photos(method: Method, photos: Sequence[Photo]) -> Column:
-    return "as the network sees it", [look(method, photo, []).picture for photo in photos]
+    preprocessing = method.preprocessing
+    return "as the network sees it", [as_picture(prepare(photo, preprocessing), preprocessing) for photo in photos]
 
 
 def _columns(method: Method, name: str, photos: Sequence[Photo], blocks: Sequence[int] | None) -> list[Column]:
