@@ -79,8 +79,11 @@ def test_a_block_that_does_not_run_is_named(dinov2):
 
 def test_a_map_keeps_patches_and_opens_with_them_again(photo_set, tmp_path, capsys, monkeypatch):
     photos, small = photo_set / "database", ["-s", "size=S", "-s", "depth=2", "-s", "table_size=56", "--resize", "56"]
-    words = ["vpr", "map", "build", str(photos), "--method", "dinov2", "--out", str(tmp_path / "map"), "-w", "random:1", *small]
-    run(monkeypatch, [*words, "--guided", "--patches", "facet=key", "--local", "float16", "-q"])
+    words = ["vpr", "map", "build", str(photos), "--method", "dinov2", "--out", str(tmp_path / "map")]
+    run(
+        monkeypatch,
+        [*words, "-w", "random:1", *small, "--guided", "--patches", "facet=key", "--local", "float16", "-q"],
+    )
     opened = vprkit.Map.open(tmp_path / "map")
     assert opened.method.network.patches.facet == "key" and opened.store.local.salient
     photo = sorted(photos.glob("*.*"))[0]
