@@ -77,6 +77,15 @@ def test_a_block_that_does_not_run_is_named(dinov2):
         describe_patches(trunk, torch.rand(1, 3, 56, 56), PatchConfig(), lambda images: trunk.intermediate(images, [0]))
 
 
+def test_the_grid_is_that_of_what_the_vit_sees(dinov2):
+    def halved(images):
+        return dinov2.network(torch.nn.functional.interpolate(images, scale_factor=0.5))
+
+    with torch.no_grad():
+        local = describe_patches(dinov2.network.backbone, torch.rand(1, 3, 112, 56), PatchConfig(bins=1), halved).local
+    assert local.grid == (4, 2) and local.tokens.shape == (1, 8, 9 * 384)
+
+
 def test_a_map_keeps_patches_and_opens_with_them_again(photo_set, tmp_path, capsys, monkeypatch):
     photos, small = photo_set / "database", ["-s", "size=S", "-s", "depth=2", "-s", "table_size=56", "--resize", "56"]
     words = ["vpr", "map", "build", str(photos), "--method", "dinov2", "--out", str(tmp_path / "map")]

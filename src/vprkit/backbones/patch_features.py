@@ -62,7 +62,7 @@ def describe_patches(
     with trunk.tapped(wanted) as taps:
         output = (run or trunk.features)(images)
     facet, attention = taps.tensors()
-    first, grid = 1 + trunk.config.num_register_tokens, trunk.grid(images)
+    first, grid = 1 + trunk.config.num_register_tokens, taps.grid
     tokens = (joined_heads(facet) if facet.dim() == 4 else facet)[:, first:]
     if patches.bins:
         tokens = log_bins(tokens, grid, patches.bins)

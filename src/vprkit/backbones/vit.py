@@ -169,6 +169,7 @@ class ViT(nn.Module):
         found = Taps([(number % depth, facet) for number, facet in wanted])
         numbers = dict.fromkeys(number for number, _ in found.wanted)
         hooks = [self.blocks[number].register_forward_hook(found.hook(number)) for number in numbers]
+        hooks.append(self.patch_embed.register_forward_pre_hook(lambda _, inputs: found.see(self.grid(inputs[0]))))
         try:
             yield found
         finally:

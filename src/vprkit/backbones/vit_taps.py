@@ -38,12 +38,21 @@ class Taps:
 
     Args:
         wanted: (block, facet) pairs.
+
+    Attributes:
+        grid: (h, w) patches of the images that the ViT saw, which a network around it may have resized.
     """
+
+    grid: tuple[int, int] = (0, 0)
 
     def __init__(self, wanted: Sequence[tuple[int, Facet]]) -> None:
         self.wanted = tuple(dict.fromkeys(wanted))
         self._order = [self.wanted.index(pair) for pair in wanted]
         self._found: dict[tuple[int, Facet], Tensor] = {}
+
+    def see(self, grid: tuple[int, int]) -> None:
+        """Note the grid of what is coming in."""
+        self.grid = grid
 
     def hook(self, number: int) -> Callable[..., None]:
         """What a block calls after it has run."""
