@@ -8,7 +8,6 @@ import torch
 from vprkit.errors import ConfigError
 from vprkit.losses.batch_triplet import batch_triplet, euclidean, softmax_weighted, weighted
 from vprkit.losses.cosface import CosFace
-from vprkit.losses.image_text import supervised_contrast, weighted_contrast
 
 
 def features(rows: int, seed: int, scale: float = 1.0) -> torch.Tensor:
@@ -27,15 +26,6 @@ def test_cosface_logits_equal_loops() -> None:
 def test_cosface_refuses_no_classes() -> None:
     with pytest.raises(ConfigError, match="classes=0"):
         CosFace(5, 0)
-
-
-def test_equal_rows_may_be_counted_instead_of_repeated() -> None:
-    anchors, texts = features(6, 1), features(3, 2)
-    labels = torch.tensor([0, 1, 1, 2, 0, 1])
-    repeated = supervised_contrast(anchors, texts[labels], labels, labels)
-    same = (labels[:, None] == torch.arange(3)[None]).float()
-    counted = weighted_contrast(anchors, texts, same, multiples=labels.bincount())
-    assert counted.item() == pytest.approx(repeated.item(), rel=1e-5)
 
 
 def test_published_weights_lose_far_negatives_and_softmax_weights_keep_them() -> None:

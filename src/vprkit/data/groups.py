@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vprkit.config import option
 from vprkit.errors import ConfigError, DataError
 
 PANORAMA = 3328
@@ -40,21 +41,13 @@ class Grouped:
 
 @dataclass(frozen=True)
 class CosPlaceGrouping:
-    """How images become classes.
+    """How images become classes."""
 
-    Attributes:
-        metres: side M of a cell.
-        degrees: sector alpha of headings; 0 leaves headings out (EigenPlaces).
-        cells: N, neighbouring cells that belong to different groups, per axis.
-        sectors: L, likewise of sectors.
-        min_images: classes with fewer are dropped.
-    """
-
-    metres: int = 10
-    degrees: int = 30
-    cells: int = 5
-    sectors: int = 2
-    min_images: int = 10
+    metres: int = option(10, "side M of a cell")
+    degrees: int = option(30, "sector alpha of headings; 0 leaves headings out (EigenPlaces)")
+    cells: int = option(5, "N, neighbouring cells that belong to different groups, per axis")
+    sectors: int = option(2, "L, likewise of sectors")
+    min_images: int = option(10, "classes with fewer are dropped")
 
     def __post_init__(self) -> None:
         if min(self.metres, self.cells, self.sectors, self.min_images) < 1 or self.degrees < 0:

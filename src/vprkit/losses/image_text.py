@@ -21,28 +21,12 @@ def supervised_contrast(
     Returns:
         A scalar; NaN where an anchor shares its label with nothing.
     """
-    return weighted_contrast(anchors, others, (anchor_labels[:, None] == other_labels[None]).to(anchors), temperature)
-
-
-def weighted_contrast(
-    anchors: Tensor, others: Tensor, same: Tensor, temperature: float = 1.0, multiples: Tensor | None = None
-) -> Tensor:
-    """The same, where a row of `others` may stand for several equal ones.
-
-    Args:
-        anchors: (N, D).
-        others: (M, D).
-        same: (N, M), 1 where labels agree.
-        temperature: divides the products.
-        multiples: (M,) how many each of the others stands for; default 1.
-    """
     logits = anchors @ others.T / temperature
     # Constant per row, so it changes no number; it keeps the exponentials small.
     logits = logits - logits.max(dim=1, keepdim=True).values.detach()
-    counts = logits.new_ones(others.shape[0]) if multiples is None else multiples.to(logits)
-    log_share = logits - (logits.exp() * counts).sum(1, keepdim=True).log()
-    positives = same * counts
-    return -((positives * log_share).sum(1) / positives.sum(1)).mean()
+    log_share = logits - logits.exp().sum(1, keepdim=True).log()
+    same = (anchor_labels[:, None] == other_labels[None]).to(anchors)
+    return -((same * log_share).sum(1) / same.sum(1)).mean()
 
 
 def image_text_logits(features: Tensor, texts: Tensor) -> Tensor:

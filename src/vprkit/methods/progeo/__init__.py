@@ -7,7 +7,7 @@ with CosPlace's classifier and the texts' features. Images alone are described.
 
 from vprkit.methods.progeo.checkpoint import RELEASED_SIZE, recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Variant
+from vprkit.registry import Declaration, Recipe, Variant
 
 # Published tests leave a ResNet's images as they are; a ViT needs exactly the size of its position table, and the
 # published program stretches to it. ImageNet's mean and deviation, not CLIP's, for all.
@@ -37,4 +37,19 @@ METHOD = Declaration(
     },
     recognise=recognise,
     key_map="vprkit.methods.progeo.checkpoint:to_network",
+    recipes=(
+        Recipe(
+            "progeo-prompts",
+            "ProGEO's first stage on SF-XL: prompts of the classes of 8 groups, 480 epochs, from CLIP's features",
+            "vprkit.methods.progeo.stage_one:ProGEOPromptsRecipe",
+            "vprkit.methods.progeo.stage_one:task",
+        ),
+        Recipe(
+            "progeo",
+            "ProGEO's second stage on SF-XL: classifiers of 8 groups and texts, 64 epochs of 10000 batches of 32",
+            "vprkit.methods.progeo.stage_two:ProGEORecipe",
+            "vprkit.methods.progeo.stage_two:task",
+            stages=("progeo-prompts",),
+        ),
+    ),
 )

@@ -22,13 +22,14 @@ def to_network(name: str) -> str | None:
 def recognise(shapes: Shapes) -> dict[str, Any] | None:
     """The options that a checkpoint with these shapes stands for, or None where it is none of ProGEO."""
     if has(shapes, _BLOCKS) and has(shapes, "backbone.ln_p"):
-        return _vit(shapes)
+        return vit_sizes(shapes)
     if has(shapes, "backbone.layer4.") and has(shapes, "aggregation.") and has(shapes, "backbone.conv3."):
-        return _resnet(shapes)
+        return resnet_sizes(shapes)
     return None
 
 
-def _resnet(shapes: Shapes) -> dict[str, Any]:
+def resnet_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Options of a ModifiedResNet under `backbone.`, each size from several witnesses."""
     norms = [(f"backbone.bn3.{part}", 0) for part in ("weight", "bias", "running_mean")]
     return {
         "encoder": "resnet",
@@ -38,7 +39,8 @@ def _resnet(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def _vit(shapes: Shapes) -> dict[str, Any]:
+def vit_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Options of a vision transformer under `backbone.`, likewise."""
     norms = [(f"backbone.{norm}.{part}", 0) for norm in ("ln_pre", "ln_post") for part in ("weight", "bias")]
     dims = sizes_at(shapes, [("backbone.proj", 1), ("text_encoder.text_projection", 1)])
     patches = sizes_at(shapes, [("backbone.conv1.weight", 2), ("backbone.conv1.weight", 3)])
