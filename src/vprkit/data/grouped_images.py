@@ -81,6 +81,16 @@ class GroupedImages:
         starts = np.searchsorted(labels[order], np.arange(len(classes) + 1))
         return Group(self.grouped.classes[classes], rows[order], starts)
 
+    def summary(self) -> dict[str, int | str]:
+        """Counts, and the fingerprint."""
+        return {
+            "images": len(self.records),
+            "kept": int((self.grouped.labels >= 0).sum()),
+            "classes": len(self.grouped.classes),
+            "groups": self.grouped.groups,
+            "fingerprint": self.fingerprint(),
+        }
+
     def fingerprint(self) -> str:
         """A hash of the names in order and of the rule: the same list and rule give the same classes."""
         rule = json.dumps(config.to_dict(self.grouping), sort_keys=True)
