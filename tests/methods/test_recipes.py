@@ -106,7 +106,13 @@ def test_a_small_one_trains_and_loads(name, tmp_path):
 
 
 def test_every_recipe_is_tried():
-    elsewhere = {"selavpr", "cosplace", "progeo", "progeo-prompts"}  # test_selavpr, test_classes, test_progeo
+    elsewhere = {
+        "selavpr",
+        "cosplace",
+        "eigenplaces",
+        "progeo",
+        "progeo-prompts",
+    }  # test_selavpr, test_classes, test_progeo
     assert set(SMALL) | elsewhere == set(list_recipes())
 
 

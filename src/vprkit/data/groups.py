@@ -130,14 +130,18 @@ RULES = {"cosplace": COSPLACE, "eigenplaces": EIGENPLACES}
 
 
 def crop_towards(
-    heading: np.ndarray, east: np.ndarray, north: np.ndarray, focal_east: float, focal_north: float
+    heading: np.ndarray,
+    east: np.ndarray,
+    north: np.ndarray,
+    focal_east: float | np.ndarray,
+    focal_north: float | np.ndarray,
 ) -> np.ndarray:
     """(N,) left column of the 512 columns of a panorama that face a point, wrapping round; headings with 90 east.
 
     Args:
         heading: (N,) direction of each panorama's centre, compass degrees.
         east, north: (N,) where it stands, metres.
-        focal_east, focal_north: the point.
+        focal_east, focal_north: the point, or (N,) one for each.
     """
     bearing = np.degrees(np.arctan2(focal_east - east, focal_north - north)) % 360
     crop = (bearing / 360 * PANORAMA % PANORAMA).astype(np.int64)
