@@ -41,5 +41,12 @@ def methods(pattern: str = "*") -> list[str]:
 
 
 def get_trained_model(backbone: str = "ResNet50", fc_output_dim: int = 2048) -> Any:
-    """CosPlace's network, as its authors' own hub entry calls it."""
-    return load(f"cosplace-{backbone.lower()}-{fc_output_dim}")
+    """CosPlace's network, as its authors' own hub entry calls it.
+
+    Raises:
+        ValueError: no such model was released.
+    """
+    name = f"cosplace-{backbone.lower()}-{fc_output_dim}"
+    if name not in methods("cosplace-*"):
+        raise ValueError(f"there is no {name}; released are {', '.join(methods('cosplace-*'))}")
+    return load(name)
