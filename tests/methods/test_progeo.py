@@ -153,3 +153,4 @@ def test_what_does_not_belong_together_is_refused(place, tmp_path):
     with pytest.raises(VprError, match="nothing to validate"):
         train("progeo-prompts", {"train": place / "train", "val": place / "set"}, out=tmp_path / "i",
               options={**ONE, **VIT, "clip": str(place / "vit.safetensors")})  # fmt: skip
+    assert not (tmp_path / "i").exists(), "refused before any work"
