@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture, real_set
+from tests.training.cells import write_cells
 from vprkit.cli import main
 
 
@@ -246,3 +247,12 @@ def test_reproduce_prints_everything_in_one_command(shared_set, tmp_path, monkey
     data = json.loads(ok("reproduce", "thumbnail", "pitts30k-test", "--json"))
     assert data["comparable"] is False and data["database"] == 8
     assert "holds no folder named like 'tokyo247'" in refused("reproduce", "thumbnail", "tokyo247")
+
+
+def test_data_group_writes_classes_and_groups(tmp_path):
+    photos = write_cells(tmp_path / "photos")
+    rule = ["-s", "cells=2", "-s", "sectors=1", "-s", "min_images=3"]
+    said = json.loads(ok("data", "group", "cosplace", photos, tmp_path / "groups.npz", *rule, "--json"))
+    assert (said["images"], said["kept"], said["classes"], said["groups"]) == (32, 32, 8, 2)
+    assert (tmp_path / "groups.npz").is_file()
+    assert "did you mean 'cosplace'" in refused("data", "group", "cosplac", photos, tmp_path / "other.npz")

@@ -45,10 +45,14 @@ EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
     "progeo/cosplace_resnet101": ("cosplace-resnet101-2048", {"backbone": "resnet101", "dim": 2048}),
     "progeo/cosplace_resnet152": ("cosplace-resnet152-2048", {"backbone": "resnet152", "dim": 2048}),
     "progeo/cosplace_efficientnet_b0": ("cosplace", {"backbone": "efficientnet_b0", "dim": 512}),
+    "progeo/progeo_clip_rn50": ("progeo-rn50", {"layers": (3, 4, 6, 3), "dim": 1024}),
+    "progeo/progeo_clip_rn101": ("progeo-rn101", {"layers": (3, 4, 23, 3), "dim": 512}),
+    "progeo/progeo_clip_vit_b_16": ("progeo-vit-b-16", {"patch": 16, "image_size": 512, "dim": 512}),
+    "progeo/progeo_clip_vit_b_32": ("progeo-vit-b-32", {"patch": 32, "image_size": 512, "dim": 512}),
 }
 SMALL = ["lavpr/mixvpr_resnet50_128", "lavpr/boq_resnet50_16384_old_layout", "lavpr/boq_dinov2_12288"]
 SMALL += ["lavpr/netvlad_vgg16_4096", "lavpr/dinov2_salad_8448", "lavpr/megaloc_8448", "progeo/cosplace_vgg16"]
-SMALL += ["rerankvpr/rerankvpr_dinov2_small"]
+SMALL += ["rerankvpr/rerankvpr_dinov2_small", "progeo/progeo_clip_vit_b_32", "progeo/progeo_clip_rn50"]
 SMALL += ["selavpr/selavpr_vitl14_reg4", "progeo/cosplace_resnet18", "progeo/cosplace_efficientnet_b0"]
 
 Shapes = dict[str, tuple[int, ...]]
@@ -113,7 +117,7 @@ def test_the_manifests_of_other_systems_are_not_recognised() -> None:
     paths = list(runner.root().glob("*/manifests/*.json"))
     if not paths:
         pytest.skip(f"the manifests of the reference are not at {runner.root()}")
-    own = {"mixvpr", "convap", "netvlad", "salad", "boq", "megaloc", "cosplace", "eigenplaces", "dinomix"}
+    own = {"progeo", "mixvpr", "convap", "netvlad", "salad", "boq", "megaloc", "cosplace", "eigenplaces", "dinomix"}
     for path in paths:
         key = f"{path.parents[1].name}/{path.stem}"
         if key not in EXPECTED:

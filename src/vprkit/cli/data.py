@@ -1,4 +1,4 @@
-"""`vpr data list|check|convert|make-city`."""
+"""`vpr data list|check|convert|group|make-city`."""
 
 import dataclasses
 import json
@@ -113,6 +113,38 @@ def convert(
         written = Conversion(to, files, jpeg).write(benchmark, out, overwrite=overwrite, progress=progress)
     for line in written.lines():
         typer.echo(line)
+
+
+@app.command("group")
+def group(
+    rule: Annotated[str, typer.Argument(help="cosplace or eigenplaces.")],
+    path: Annotated[Path, typer.Argument(help="Folder of training images whose names tell positions.")],
+    out: Annotated[Path, typer.Argument(help="File to write (.npz).")],
+    settings: Annotated[list[str] | None, typer.Option("--set", "-s", help="Part of the rule, such as metres=10 or "
+                                                       "min_images=5; repeat.")] = None,
+    overwrite: shared.Overwrite = False,
+    as_json: shared.Json = False,
+) -> None:  # fmt: skip
+    """Put images into classes of position and heading, and classes into groups: what CosPlace and ProGEO train on."""
+    from vprkit import config
+    from vprkit.config import nearest
+    from vprkit.data.grouped_images import group_images, training_records
+    from vprkit.data.groups import RULES
+    from vprkit.errors import ConfigError
+    from vprkit.files import refuse_to_overwrite
+
+    if rule not in RULES:
+        raise ConfigError(f"there is no rule '{rule}'{nearest(rule, RULES)}; there are {', '.join(RULES)}")
+    chosen = config.override(RULES[rule], settings or [])
+    refuse_to_overwrite(out, overwrite)
+    grouped = group_images(training_records(path), chosen)
+    grouped.save(out)
+    said = grouped.summary()
+    if as_json:
+        typer.echo(json.dumps(said))
+        return
+    for key, value in said.items():
+        typer.echo(f"{key:<12} {value}")
 
 
 @app.command("make-city")

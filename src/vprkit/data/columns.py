@@ -26,10 +26,12 @@ class StringColumn(Sequence[str]):
 
     @staticmethod
     def of(strings: Iterable[str]) -> "StringColumn":
-        encoded = [string.encode("utf-8", "surrogateescape") for string in strings]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=offsets[1:])
-        return StringColumn(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+        texts = list(strings)
+        whole = "".join(texts)
+        if whole.isascii():  # a byte per character: nothing to encode one by one
+            return StringColumn(np.frombuffer(whole.encode("ascii"), np.uint8), _offsets(map(len, texts), len(texts)))
+        encoded = [text.encode("utf-8", "surrogateescape") for text in texts]
+        return StringColumn(np.frombuffer(b"".join(encoded), np.uint8), _offsets(map(len, encoded), len(encoded)))
 
     @staticmethod
     def cut(data: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> "StringColumn":
@@ -124,3 +126,10 @@ class StringColumn(Sequence[str]):
         window = np.where(np.arange(widest) < lengths[:, None], window, 0).astype(np.uint8)
         found, codes = np.unique(window.view(f"S{widest}").ravel(), return_inverse=True)
         return [value.decode("utf-8", "surrogateescape") for value in found.tolist()], codes.astype(np.int64)
+
+
+def _offsets(lengths: Iterable[int], count: int) -> np.ndarray:
+    """(count + 1,) where pieces of these lengths begin and end."""
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, count), out=offsets[1:])
+    return offsets

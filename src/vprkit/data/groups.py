@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vprkit.config import option
 from vprkit.errors import ConfigError, DataError
 
 PANORAMA = 3328
@@ -40,21 +41,13 @@ class Grouped:
 
 @dataclass(frozen=True)
 class CosPlaceGrouping:
-    """How images become classes.
+    """How images become classes."""
 
-    Attributes:
-        metres: side M of a cell.
-        degrees: sector alpha of headings; 0 leaves headings out (EigenPlaces).
-        cells: N, neighbouring cells that belong to different groups, per axis.
-        sectors: L, likewise of sectors.
-        min_images: classes with fewer are dropped.
-    """
-
-    metres: int = 10
-    degrees: int = 30
-    cells: int = 5
-    sectors: int = 2
-    min_images: int = 10
+    metres: int = option(10, "side M of a cell")
+    degrees: int = option(30, "sector alpha of headings; 0 leaves headings out (EigenPlaces)")
+    cells: int = option(5, "N, neighbouring cells that belong to different groups, per axis")
+    sectors: int = option(2, "L, likewise of sectors")
+    min_images: int = option(10, "classes with fewer are dropped")
 
     def __post_init__(self) -> None:
         if min(self.metres, self.cells, self.sectors, self.min_images) < 1 or self.degrees < 0:
@@ -70,8 +63,9 @@ class CosPlaceGrouping:
         Raises:
             DataError: an image has no position, or no heading where it is needed.
         """
-        corners = self._corners(east, north, heading)
-        classes, label, counts = np.unique(corners, axis=0, return_inverse=True, return_counts=True)
+        steps = np.array([self.metres, self.metres, self.degrees or 1])
+        cells, label, counts = _distinct(self._cells(east, north, heading))
+        classes = cells * steps
         kept = np.flatnonzero(counts >= self.min_images)
         number = np.full(len(classes), -1, np.int64)
         number[kept] = np.arange(len(kept))
@@ -80,7 +74,7 @@ class CosPlaceGrouping:
         group_of_image = np.where(labels >= 0, np.append(group_of_class, -1)[labels], -1)
         return Grouped(labels, group_of_image, classes[kept], group_of_class, int(group_of_class.max(initial=-1)) + 1)
 
-    def _corners(self, east: np.ndarray, north: np.ndarray, heading: np.ndarray) -> np.ndarray:
+    def _cells(self, east: np.ndarray, north: np.ndarray, heading: np.ndarray) -> np.ndarray:
         used = heading if self.degrees else np.zeros(len(east))
         known = np.isfinite(east) & np.isfinite(north) & np.isfinite(used)
         if not known.all():
@@ -89,7 +83,7 @@ class CosPlaceGrouping:
                 f"{int((~known).sum())} of {len(known)} images have no {what}; classes need it of every one"
             )
         sector = self.degrees or 1
-        columns = [np.floor(np.asarray(values, np.float64) / step) * step
+        columns = [np.floor(np.asarray(values, np.float64) / step)
                    for values, step in ((east, self.metres), (north, self.metres), (used, sector))]  # fmt: skip
         return np.stack(columns, 1).astype(np.int64)
 
@@ -100,26 +94,54 @@ class CosPlaceGrouping:
         parts.append(classes[:, 2] % (self.degrees * self.sectors) // self.degrees if self.degrees else parts[0] * 0)
         code = (parts[0] * self.cells + parts[1]) * self.sectors + parts[2]
         seen = code[labels[labels >= 0]]
-        values, first = np.unique(seen, return_index=True)
-        number = np.zeros(self.cells * self.cells * self.sectors, np.int64)
-        number[values[np.argsort(first)]] = np.arange(len(values))
+        first = np.full(self.cells * self.cells * self.sectors, len(seen))
+        first[seen[::-1]] = np.arange(len(seen))[::-1]  # of several, the last one written stays: the first image
+        number = np.argsort(np.argsort(first, kind="stable"), kind="stable")
         return np.asarray(number[code])
+
+
+_DENSE = 8
+"""Possible cells per image up to which they are counted instead of sorted."""
+
+
+def _distinct(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """((C, 3) distinct rows in order, (N,) which of them each is, (C,) how many are) of (N, 3) whole numbers."""
+    low = cells.min(0, initial=0)
+    spans = [int(span) + 1 for span in cells.max(0, initial=0) - low]
+    if spans[0] * spans[1] * spans[2] >= 2**62:  # positions all over the place; sorting rows is slower
+        return np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    moved = cells - low
+    code = (moved[:, 0] * spans[1] + moved[:, 1]) * spans[2] + moved[:, 2]
+    if spans[0] * spans[1] * spans[2] <= _DENSE * len(code):
+        sizes = np.bincount(code)
+        there = np.flatnonzero(sizes)
+        number = np.zeros(len(sizes), np.int64)
+        number[there] = np.arange(len(there))
+        return low + np.stack(np.unravel_index(there, spans), 1), number[code], sizes[there]
+    _, first, label, counts = np.unique(code, return_index=True, return_inverse=True, return_counts=True)
+    return cells[first], label, counts
 
 
 EIGENPLACES = CosPlaceGrouping(metres=15, degrees=0, cells=3, min_images=5)
 PAIR_VPR = CosPlaceGrouping(metres=15, degrees=0, cells=1, min_images=5)
 COSPLACE = CosPlaceGrouping()
+RULES = {"cosplace": COSPLACE, "eigenplaces": EIGENPLACES}
+"""What `vpr data group` knows by name."""
 
 
 def crop_towards(
-    heading: np.ndarray, east: np.ndarray, north: np.ndarray, focal_east: float, focal_north: float
+    heading: np.ndarray,
+    east: np.ndarray,
+    north: np.ndarray,
+    focal_east: float | np.ndarray,
+    focal_north: float | np.ndarray,
 ) -> np.ndarray:
     """(N,) left column of the 512 columns of a panorama that face a point, wrapping round; headings with 90 east.
 
     Args:
         heading: (N,) direction of each panorama's centre, compass degrees.
         east, north: (N,) where it stands, metres.
-        focal_east, focal_north: the point.
+        focal_east, focal_north: the point, or (N,) one for each.
     """
     bearing = np.degrees(np.arctan2(focal_east - east, focal_north - north)) % 360
     crop = (bearing / 360 * PANORAMA % PANORAMA).astype(np.int64)

@@ -20,7 +20,7 @@ from vprkit.method import Method
 from vprkit.retrieval.describe import Streaming
 from vprkit.training import fabric as fabrics
 from vprkit.training.feed import Fed, Feed
-from vprkit.training.keeping import LAST, Keeper, save_last
+from vprkit.training.keeping import LAST, Keeper
 from vprkit.training.logs import Logs
 from vprkit.training.randomness import seed_everything
 from vprkit.training.reporting import Pace, Reporter, name_broken
@@ -106,7 +106,7 @@ class Engine:
             if self.logs is not None:
                 self.logs.close()
         if self.first and not (self.folder.path / LAST).exists():
-            save_last(self._method(), self.folder.path, self.position.epoch, self._notes())
+            self._write_last()
         name_broken(self.feed.broken, self.folder.path, self.reporter)
         self.fabric.barrier()
         kept = self.keeper.kept()
@@ -172,7 +172,8 @@ class Engine:
     def _step(self, calendar: Calendar) -> float:
         """One optimiser step; returns the learning rate of the first group."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.rate(self.position.step, group["base"], calendar)
+            own = self.task.rate(self.position.epoch, group["base"])
+            group["lr"] = self.schedule.rate(self.position.step, group["base"], calendar) if own is None else own
         if self.running.clip is not None:
             self.fabric.clip_gradients(
                 self.module, self.optimiser, max_norm=self.running.clip, error_if_nonfinite=False
@@ -208,7 +209,7 @@ class Engine:
         ):  # fmt: skip
             self._validate()
         if self.first:
-            save_last(self._method(), self.folder.path, self.position.epoch, self._notes())
+            self._write_last()
         self._save_state()
 
     def _validate(self) -> None:
@@ -252,6 +253,10 @@ class Engine:
 
     def _notes(self) -> dict[str, Any]:
         return {"recipe": self.name, "step": self.position.step, "settings": config.to_dict(self.settings)}
+
+    def _write_last(self) -> None:
+        notes = {**self._notes(), "epoch": self.position.epoch}
+        self.task.write(self.folder.path / LAST, self._method, notes)
 
     def _save_state(self) -> None:
         self._check_finite()

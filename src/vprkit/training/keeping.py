@@ -78,11 +78,6 @@ class Keeper:
         sync_folder(self.folder)
 
 
-def save_last(method: Method, folder: Path, epoch: int, notes: dict[str, Any]) -> None:
-    """Write the weights after this epoch over those of the one before."""
-    save_method(method, folder / LAST, overwrite=True, notes={**notes, "epoch": epoch})
-
-
 def _read(path: Path) -> Kept | None:
     """The record in a file's header; None where it was not finished."""
     with contextlib.suppress(OSError, WeightsError, KeyError, safetensors.SafetensorError):

@@ -1,14 +1,16 @@
 """What the engine trains: the contract that a recipe's network, batches and loss meet."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vprkit.loading import save_method
 from vprkit.method import Method
 
 Losses = Mapping[str, Tensor]
@@ -70,6 +72,15 @@ class Task(nn.Module, ABC):
     @abstractmethod
     def method(self, device: torch.device, precision: str, epoch: int) -> Method:
         """The network as it is deployed, sharing its tensors: what validation measures and weights files hold."""
+
+    def write(self, path: Path, method: Callable[[], Method], notes: Mapping[str, Any]) -> None:
+        """Write what training has reached over what is at `path`: the deployed method's weights, unless a task trains
+        something else."""
+        save_method(method(), path, overwrite=True, notes=notes)
+
+    def rate(self, epoch: int, base: float) -> float | None:
+        """The learning rate in an epoch where the task's own calendar decides it; None: the recipe's schedule does."""
+        return None
 
     def fingerprint(self) -> str:
         """A hash of the training data, in order; a run only goes on with the same."""

@@ -59,9 +59,11 @@ def train(
     folder = RunFolder(Path(out) if out is not None else Path("runs") / f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}")
     fabric = fabrics.launch(resolved.running)
     task = load_attribute(declared.task)(resolved, sources.train)
-    if resolved.validation.rerank is not None and (sources.val or sources.test):
+    if sources.val or sources.test:
         # Refuses now what validation would refuse after an epoch.
-        Second(resolved.validation.rerank).of(task.method(fabric.device, "fp32", 0))
+        deployed = task.method(fabric.device, "fp32", 0)
+        if resolved.validation.rerank is not None:
+            Second(resolved.validation.rerank).of(deployed)
     prints = {"training set": task.fingerprint()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes

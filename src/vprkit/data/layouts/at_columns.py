@@ -117,7 +117,7 @@ def _checked_start(
     row = np.searchsorted(first, slashes, "right") - 1
     behind = (row >= 0) & (slashes < ends[row + 1])
     regular[row[behind]] = False
-    return marks[regular], regular
+    return marks if regular.all() else marks[regular], regular
 
 
 def _base_starts(ends: np.ndarray, slashes: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ Berton, Masone, Caputo, "Rethinking Visual Geo-localization for Large-Scale Appl
 
 from vprkit.aggregators.cosplace_files import CONFIGURATION, NETWORK, recognise, released, variants
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration
+from vprkit.registry import Declaration, Recipe
 
 _LICENCE = "MIT"
 _WIDE = (32, 64, 128, 256, 512, 1024, 2048)
@@ -30,4 +30,12 @@ METHOD = Declaration(
     variants=variants("cosplace", _MODELS),
     released=released("cosplace", _MODELS, "https://github.com/gmberton/CosPlace/releases/download/v1.0", _LICENCE),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "cosplace",
+            "CosPlace on SF-XL: a classifier of map cells per group, 8 groups, 50 epochs of 10000 batches of 32",
+            "vprkit.methods.cosplace.recipe:CosPlaceRecipe",
+            "vprkit.methods.cosplace.recipe:task",
+        ),
+    ),
 )

@@ -5,7 +5,7 @@ Berton, Trivigno, Caputo, Masone, "EigenPlaces: Training Viewpoint Robust Models
 
 from vprkit.aggregators.cosplace_files import CONFIGURATION, NETWORK, recognise, released, variants
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Variant
+from vprkit.registry import Declaration, Recipe, Variant
 
 _LICENCE = "MIT"
 _WIDE = (128, 256, 512, 2048)  # the authors' list has 1024 too, but no such file
@@ -25,4 +25,12 @@ METHOD = Declaration(
         "eigenplaces", _MODELS, "https://github.com/gmberton/EigenPlaces/releases/download/v1.0", _LICENCE
     ),
     recognise=recognise,
+    recipes=(
+        Recipe(
+            "eigenplaces",
+            "EigenPlaces on SF-XL panoramas: cells seen along and across the street, 40 epochs of 5000 batches of 32",
+            "vprkit.methods.eigenplaces.recipe:EigenPlacesRecipe",
+            "vprkit.methods.eigenplaces.recipe:task",
+        ),
+    ),
 )

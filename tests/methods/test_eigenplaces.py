@@ -1,0 +1,66 @@
+"""Recipe `eigenplaces` on a few drawn panoramas, and its crops."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import vprkit
+from tests.training.cells import RUNNING, SIDE, name_of
+from vprkit.data.grouped_images import group_images, training_records
+from vprkit.data.groups import CROP, PANORAMA, CosPlaceGrouping
+from vprkit.methods.eigenplaces.recipe import cut, view_columns
+from vprkit.training.train import train
+
+OPTIONS = {
+    **RUNNING,
+    "grouping.cells": 1,
+    "grouping.min_images": 3,
+    "groups": 1,
+    "model.dim": 8,
+    "trunk.weights": "random",
+    "trunk.frozen_layers": 5,
+    "image_size": (SIDE, SIDE),
+    "batch": 2,
+    "iterations": 2,
+    "epochs": 2,
+    "augmentation.hue": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def panoramas(tmp_path_factory):
+    root = tmp_path_factory.mktemp("panoramas")
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 416, 3), np.uint8)
+        place = name_of(550005 + 15 * (number // 4) + number % 4, 4180005, number)
+        Image.fromarray(pixels).save(root / place)
+    return root
+
+
+def test_crops_wrap_round_and_scale() -> None:
+    pixels = np.arange(416, dtype=np.uint8)[None].repeat(4, 0)
+    crop = np.asarray(cut(Image.fromarray(pixels), PANORAMA - CROP // 4))
+    assert crop.shape == (4, 64) and crop[0, 0] == (416 - 16) % 256 and crop[0, 16] == 0 and crop[0, -1] == 47
+    assert np.asarray(cut(Image.fromarray(pixels), 0)).tolist() == pixels[:, :64].tolist()
+
+
+def test_the_two_views_are_a_quarter_turn_apart_far_from_the_points(panoramas):
+    grouping = CosPlaceGrouping(15, 0, 1, 1, 3)
+    lateral, frontal = view_columns(group_images(training_records(panoramas), grouping), 1e6)
+    assert (np.abs((lateral - frontal) % PANORAMA - PANORAMA / 4) % (PANORAMA / 2) < 3).all()
+
+
+def test_it_trains_both_views_and_goes_on_to_the_same_weights(panoramas, tmp_path):
+    data = {"train": panoramas}
+    whole = train("eigenplaces", data, out=tmp_path / "whole", options=OPTIONS)
+    train("eigenplaces", data, out=tmp_path / "parts", options={**OPTIONS, "epochs": 1})
+    parts = train("eigenplaces", data, out=tmp_path / "parts", options=OPTIONS)
+    one, other = load_file(whole.weights), load_file(parts.weights)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    line = json.loads((whole.folder / "log.jsonl").read_text().splitlines()[0])
+    assert line["loss"] == pytest.approx(line["lateral"] + line["frontal"], rel=1e-5)
+    assert vprkit.load_method(weights=whole.weights).name.startswith("eigenplaces")

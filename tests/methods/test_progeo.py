@@ -1,0 +1,156 @@
+"""ProGEO's two stages on a few drawn pictures with a random CLIP, and what keeps them together."""
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import vprkit
+from tests.training.cells import GROUPING, RUNNING, SIDE, write_benchmark, write_cells, write_clip
+from vprkit.errors import ConfigError, NotAvailable, VprError, WeightsError
+from vprkit.methods.progeo.clip_files import read_clip, start_backbone
+from vprkit.methods.progeo.network import ProGEOConfig, build
+from vprkit.methods.progeo.prompt_files import read_prompts
+from vprkit.training.train import train
+
+VIT = {"model.encoder": "vit", "model.layers": (2,), "model.width": 64, "model.patch": 16, "model.image_size": SIDE}
+RESNET = {"model.layers": (1, 1, 1, 1), "model.width": 4}
+ONE = {**GROUPING, **RUNNING, "model.dim": 24, "batch": 6, "epochs": 4, "seed": 2}
+TWO = {**ONE, "image_size": (SIDE, SIDE), "batch": 3, "iterations": 2, "epochs": 2, "augmentation.hue": 0.0}
+
+
+class Stopping:
+    """Ends a run at some step, like a kill after a state was saved."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def pace(self, pace: object) -> None:
+        self.left -= 1
+        if not self.left:
+            raise RuntimeError("stopped")
+
+    def describing(self, what: str, done: int, total: int) -> None: ...
+
+    def say(self, sentence: str) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Folder with `train`, `set`, two CLIPs and the prompts of each."""
+    root = tmp_path_factory.mktemp("progeo")
+    write_cells(root / "train")
+    write_benchmark(root / "set")
+    for encoder, model in (("vit", VIT), ("resnet", RESNET)):
+        write_clip(root / f"{encoder}.safetensors", encoder)
+        learn(root, encoder, model, root / f"prompts-{encoder}")
+    return root
+
+
+def learn(root, encoder, model, out, reporter=None, **options):
+    own = {"clip": str(root / f"{encoder}.safetensors"), "feature_cache": str(root / "features"), **options}
+    data = {"train": root / "train"}
+    return train("progeo-prompts", data, out=out, options={**ONE, **model, **own}, reporter=reporter)
+
+
+def tune(root, encoder, model, out, reporter=None, **options):
+    own = {"clip": str(root / f"{encoder}.safetensors"), "prompts": str(root / f"prompts-{encoder}"), **options}
+    own = {"freezing.blocks": 1, **own}
+    data = {"train": root / "train", "val": root / "set"}
+    return train("progeo", data, out=out, options={**TWO, **model, **own}, reporter=reporter)
+
+
+@pytest.mark.parametrize(("encoder", "model"), [("vit", VIT), ("resnet", RESNET)])
+def test_both_stages_one_after_the_other(place, tmp_path, encoder, model):
+    done = tune(place, encoder, model, tmp_path / "run", triplet=True)
+    method = vprkit.load_method(weights=done.weights)
+    assert method.name == "progeo" and method.metric == "l2" and done.best is not None
+    vectors = method.describe([np.zeros((SIDE, SIDE, 3), np.uint8)]).global_
+    assert vectors.shape == (1, 24)
+    log = (done.folder / "log.jsonl").read_text()
+    assert '"text"' in log and '"triplet"' in log
+
+
+def test_prompts_learn_and_their_file_says_what_they_are_of(place):
+    prompts = read_prompts(place / "prompts-vit" / "last.safetensors")
+    assert prompts.facts.dim == 24 and [len(part) for part in prompts.classes] == [4, 4]
+    assert prompts.facts.clip == read_clip(place / "vit.safetensors").sha256
+    assert prompts.vectors[0].shape == (4, 4, 64) and prompts.vectors[0].std() > 0.03  # it began at 0.02
+    log = [line for line in (place / "prompts-vit" / "log.jsonl").read_text().splitlines() if '"loss"' in line]
+    assert len(log) == 4 * 3  # 16 images of a group in batches of 6
+
+
+def test_class_rows_are_found_by_their_corners(place):
+    prompts = read_prompts(place / "prompts-vit" / "last.safetensors")
+    corners = prompts.classes[1].numpy()
+    turned = prompts.features_of(1, corners[::-1].copy())
+    assert torch.equal(turned, prompts.features[1].flip(0))
+    with pytest.raises(ConfigError, match=r"lack 1 of 1 classes of group 1, such as \(1, 2, 3\)"):
+        prompts.features_of(0, np.array([[1, 2, 3]]))
+
+
+def test_features_are_described_once_and_kept(place):
+    before = {path: path.stat().st_mtime_ns for path in (place / "features").iterdir()}
+    assert len(before) == 4  # two groups of two CLIPs
+    learn(place, "vit", VIT, place / "again")
+    assert {path: path.stat().st_mtime_ns for path in (place / "features").iterdir()} == before
+    one, other = (load_file(place / name / "last.safetensors") for name in ("prompts-vit", "again"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_batch_statistics_give_other_features(place):
+    learn(place, "resnet", RESNET, place / "statistics", batch_statistics=True)
+    one, other = (read_prompts(place / name / "last.safetensors") for name in ("prompts-resnet", "statistics"))
+    assert not torch.equal(one.vectors[0], other.vectors[0])
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_stopped_prompts_go_on_to_the_same_numbers(place, tmp_path, step):
+    with pytest.raises(RuntimeError, match="stopped"):
+        learn(place, "vit", VIT, tmp_path / "run", Stopping(step))
+    learn(place, "vit", VIT, tmp_path / "run")
+    one, other = (load_file(folder / "last.safetensors") for folder in (place / "prompts-vit", tmp_path / "run"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_stopped_second_stage_goes_on_to_the_same_weights(place, tmp_path):
+    whole = tune(place, "resnet", RESNET, tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="stopped"):
+        tune(place, "resnet", RESNET, tmp_path / "parts", Stopping(3))
+    parts = tune(place, "resnet", RESNET, tmp_path / "parts")
+    one, other = (load_file(run.folder / "last.safetensors") for run in (whole, parts))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_positions_are_resampled_and_the_pool_left_out(place):
+    clip = read_clip(place / "vit.safetensors")
+    network = build(ProGEOConfig("vit", (2,), 64, 16, SIDE, 24))
+    start_backbone(network.backbone, clip)
+    assert len(network.backbone.positional_embedding) == 5 and len(clip.image["positional_embedding"]) == 17
+    resnet = build(ProGEOConfig("resnet", (1, 1, 1, 1), 4, dim=24))
+    start_backbone(resnet.backbone, read_clip(place / "resnet.safetensors"))
+
+
+def test_what_does_not_belong_together_is_refused(place, tmp_path):
+    with pytest.raises(ConfigError, match="model.dim is 8, but vit.safetensors has a joint width of 24"):
+        learn(place, "vit", {**VIT, "model.dim": 8}, tmp_path / "a")
+    with pytest.raises(ConfigError, match="learnt with another CLIP file"):
+        tune(place, "vit", VIT, tmp_path / "b", prompts=str(place / "prompts-resnet"))
+    with pytest.raises(ConfigError, match="give both stages the same grouping"):
+        tune(place, "vit", VIT, tmp_path / "c", **{"grouping.min_images": 2})
+    with pytest.raises(ConfigError, match="have 24 values, the model's dim is 8"):
+        tune(place, "resnet", {**RESNET, "model.dim": 8}, tmp_path / "d")
+    with pytest.raises(WeightsError, match="holds no prompts"):
+        tune(place, "vit", VIT, tmp_path / "e", prompts=str(place / "vit.safetensors"))
+    with pytest.raises(ConfigError, match="epochs=1 is less than groups=2"):
+        learn(place, "vit", VIT, tmp_path / "f", epochs=1)
+    with pytest.raises(NotAvailable, match="no CLIP file of these sizes"):
+        learn(place, "vit", VIT, tmp_path / "g", clip="pretrained")
+    with pytest.raises(ConfigError, match="give both the same"):
+        tune(place, "vit", VIT, tmp_path / "h", image_size=(64, 64))
+    with pytest.raises(WeightsError, match="no CLIP with image and text tower"):
+        read_clip(place / "prompts-vit" / "last.safetensors")
+    with pytest.raises(VprError, match="nothing to validate"):
+        train("progeo-prompts", {"train": place / "train", "val": place / "set"}, out=tmp_path / "i",
+              options={**ONE, **VIT, "clip": str(place / "vit.safetensors")})  # fmt: skip
+    assert not (tmp_path / "i").exists(), "refused before any work"

@@ -1,0 +1,110 @@
+"""Classification of map cells: batches, runs of recipe `cosplace`, going on, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import vprkit
+from tests.training.cells import CELLS, GROUPING, RUNNING, SIDE, write_benchmark, write_cells
+from vprkit.data.grouped_images import GroupedImages, class_batches, group_images, training_records
+from vprkit.data.groups import CosPlaceGrouping
+from vprkit.errors import ConfigError, DataError
+from vprkit.training.train import train
+
+SMALL = {
+    **GROUPING,
+    **RUNNING,
+    "model.backbone": "resnet18",
+    "model.dim": 8,
+    "trunk.weights": "random",
+    "trunk.frozen_layers": 5,
+    "image_size": (SIDE, SIDE),
+    "batch": 2,
+    "iterations": 3,
+    "epochs": 2,
+    "augmentation.hue": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    return write_cells(tmp_path_factory.mktemp("cells") / "train")
+
+
+def run(cells, out, **options):
+    given = {key.replace("__", "."): value for key, value in options.items()}
+    return train("cosplace", {"train": cells}, out=out, options={**SMALL, **given})
+
+
+def grouped(cells) -> GroupedImages:
+    return group_images(training_records(cells), CosPlaceGrouping(cells=2, sectors=1, min_images=3))
+
+
+def test_batches_hold_distinct_classes_and_every_class_before_any_again(cells):
+    images = grouped(cells)
+    group = images.group(0)
+    assert len(group.classes) == CELLS // 2 and len(group.rows) == 4 * len(group.classes)
+    batches = class_batches(group, 6, 3, 2, np.random.default_rng(0))
+    for rows in batches:
+        labels = images.grouped.labels[rows]
+        assert rows.shape == (3, 2) and (labels[:, 0] == labels[:, 1]).all() and len(set(labels[:, 0].tolist())) == 3
+        assert (rows[:, 0] != rows[:, 1]).all()
+    whole = class_batches(group, 2, 2, 1, np.random.default_rng(1))
+    assert len({*images.grouped.labels[np.concatenate(whole)].ravel().tolist()}) == 4
+
+
+def test_images_of_a_class_are_drawn_evenly(cells):
+    group = grouped(cells).group(0)
+    rows = np.stack([group.draw(np.arange(4), 3, np.random.default_rng(seed)) for seed in range(2000)])
+    assert (np.sort(rows, axis=2)[..., 1:] > np.sort(rows, axis=2)[..., :-1]).all()
+    _, counts = np.unique(rows, return_counts=True)
+    assert len(counts) == 16 and abs(counts / rows.size * 16 - 1).max() < 0.05
+
+
+def test_groups_take_turns_and_only_their_classifier_learns(cells, tmp_path):
+    first = run(cells, tmp_path / "one", epochs=1)
+    state = torch.load(first.folder / "last.ckpt", weights_only=True)["task"]
+    both = run(cells, tmp_path / "two")
+    after = torch.load(both.folder / "last.ckpt", weights_only=True)["task"]
+    name = "losses.classifiers.{}.weight"
+    assert torch.equal(state[name.format(0)], after[name.format(0)])
+    assert not torch.equal(state[name.format(1)], after[name.format(1)])
+    assert vprkit.load_method(weights=both.weights).name.startswith("cosplace")
+    lines = [json.loads(line) for line in (both.folder / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6] and all("cosface" in line for line in lines)
+
+
+def test_going_on_ends_in_the_same_weights(cells, tmp_path):
+    whole = run(cells, tmp_path / "whole")
+    run(cells, tmp_path / "parts", epochs=1)
+    parts = run(cells, tmp_path / "parts")
+    assert all(torch.equal(value, load_file(parts.weights)[name]) for name, value in load_file(whole.weights).items())
+
+
+def test_validation_measures_the_deployed_network(cells, tmp_path):
+    data = {"train": cells, "val": write_benchmark(tmp_path / "set")}
+    done = train("cosplace", data, out=tmp_path / "run", options={**SMALL, "test_resize": "32"})
+    assert done.weights.name == "best-1.safetensors" and done.best is not None
+    assert vprkit.load_method(weights=done.weights).preprocessing.size == (32, 32)
+
+
+def test_refusals(cells, tmp_path):
+    with pytest.raises(ConfigError, match="a batch takes 8 classes, but a group has only 4"):
+        run(cells, tmp_path / "a", batch=8)
+    with pytest.raises(DataError, match="there is no group 2: these images make 2 groups"):
+        run(cells, tmp_path / "b", groups=3)
+    with pytest.raises(ConfigError, match="no multiple of images_per_class=3"):
+        run(cells, tmp_path / "c", images_per_class=3)
+
+
+def test_a_grouping_on_disk_is_of_its_own_list_alone(cells, tmp_path):
+    images = grouped(cells)
+    images.save(tmp_path / "groups.npz")
+    again = GroupedImages.load(tmp_path / "groups.npz", training_records(cells))
+    assert again.fingerprint() == images.fingerprint() and (again.grouped.labels == images.grouped.labels).all()
+    fewer = images.records.take(np.arange(3))
+    with pytest.raises(DataError, match="made of another list"):
+        GroupedImages.load(tmp_path / "groups.npz", fewer)
