@@ -11,7 +11,7 @@ from vprkit.rerank.guided import SHARES, shares
 from vprkit.rerank.guided_full import Full
 from vprkit.rerank.guided_matches import GuidedMatches
 from vprkit.rerank.mutual import best_cells
-from vprkit.rerank.reranker import Shortlist, rerank, scores_of
+from vprkit.rerank.reranker import Shortlist, rerank, rerank_many, scores_of
 
 MASKS = sorted(SHARES)
 
@@ -130,3 +130,20 @@ def test_equal_scores_in_reversed_order_where_asked():
     given = features(torch.ones(1, 1, 1), torch.ones(1, 1))
     found = rerank(Equal(), given, np.array([4, 7, 1, 9]), 3, lambda n: given[[0] * len(n)], 1, "reversed")
     assert found.numbers.tolist() == [1, 7, 4, 9]
+
+
+def test_several_queries_per_call():
+    generator = torch.Generator().manual_seed(8)
+    tokens = F.normalize(torch.randn(3, 15, 6, generator=generator), dim=-1)
+    others = F.normalize(tokens.repeat(2, 1, 1) + 0.3 * torch.randn(6, 15, 6, generator=generator), dim=-1)
+    queries, database = features(tokens, torch.rand(3, 15)), features(others, torch.rand(6, 15))
+    rankings = np.array([[5, 1, 0, 3], [2, 4, -1, -1], [0, 5, 2, -1]])
+
+    def candidates(numbers):
+        return database[torch.from_numpy(numbers)]
+
+    found = rerank_many(GuidedMatches(0.1, 0.2), queries, rankings, 3, candidates, 1)
+    for place, row in enumerate(rankings):
+        alone = rerank(GuidedMatches(0.1, 0.2), queries[[place]], row[row >= 0], 3, candidates, 2**26)
+        assert found[place].numbers.tolist() == alone.numbers.tolist()
+        assert found[place].scores.tolist() == alone.scores.tolist()

@@ -108,6 +108,23 @@ def rerank(
     )
 
 
+def rerank_many(
+    reranker: Reranker, queries: Features, rankings: np.ndarray, count: int,
+    candidates: Callable[[np.ndarray], Features], row_bytes: int, ties: Ties = "first_stage",
+) -> list[Reranked]:  # fmt: skip
+    """`rerank` for several queries, one after the other: products of one query and its candidates fill a processor.
+
+    Args:
+        queries: features of Q queries.
+        rankings: (Q, N) database numbers, best first; -1 pads at the end.
+        reranker, count, candidates, row_bytes, ties: as of `rerank`.
+    """
+    return [
+        rerank(reranker, queries[[place]], row[row >= 0], count, candidates, row_bytes, ties)
+        for place, row in enumerate(rankings)
+    ]
+
+
 def scores_of(reranker: Reranker, query: Features, shortlist: Shortlist) -> Tensor:
     """(N,) scores of a shortlist, in its order."""
     if not len(shortlist):
