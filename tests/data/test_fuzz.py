@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.data.fuzzing import TARGETS
+from vprkit.data.layouts.vprbench import _ordered
 from vprkit.errors import DataError
 
 SLOWEST = 2.0
@@ -72,3 +73,11 @@ def test_sound_inputs_are_read(name, folder):
             TARGETS[name].read(seed, folder)
         except DataError as error:
             assert name in ("npy", "tables"), error  # one input is not sound for all readers of the target
+
+
+@pytest.mark.parametrize("number", ["_reconstruct", float("nan"), float("inf"), 1.5, None])
+def test_query_numbers_that_are_none_are_refused(number):
+    """What 100,000 inputs of `benchmarks/fuzz.py` found: a pickle may hold anything where a number is expected."""
+    with pytest.raises(DataError, match="lists.npy: calls a query"):
+        _ordered([[number, [1]], [0, [1]]], 2, Path("lists.npy"))
+    assert _ordered([[1.0, [3]], [0, [2]]], 2, Path("lists.npy")) == [[2], [3]]

@@ -57,11 +57,19 @@ def _ordered(value: Any, queries: int, path: Path) -> list[Any]:
         return rows
     lists: list[Any] = [[] for _ in range(queries)]
     for row in rows:
-        number = int(row[0])
+        number = _number(row[0], path)
         if not 0 <= number < queries:
             raise DataError(f"{path}: speaks of query {number}, but there are {queries}")
         lists[number] = row[1]
     return lists
+
+
+def _number(value: Any, path: Path) -> int:
+    """The number of a query, which some lists hold as a float."""
+    plain = value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+    if not isinstance(plain, (int, float)) or plain != plain or abs(plain) == float("inf") or plain != int(plain):
+        raise DataError(f"{path}: calls a query {plain!r:.60}, a whole number is needed")
+    return int(plain)
 
 
 def _is_pair(row: Any) -> bool:
