@@ -97,6 +97,8 @@ def test_maps_of_different_lengths():
         assert torch.cat([full.score(block) for block in ragged.blocks()]).tolist() == alone
     with pytest.raises(VprError, match="maps of one size"):
         scores_of(GuidedMatches(mask="official"), query, ragged)
+    with pytest.raises(VprError, match="maps of one size"):
+        Full(GuidedMatches(mask="official"), query.local, ragged)
 
 
 def test_matches_are_those_that_are_counted():

@@ -72,8 +72,14 @@ class Full:
         local = local_of(next(blocks))
         first = best_cells(self.tokens, local.tokens[:1])
         anywhere = without_nan(saliency_of(local)).amax(0)
+        lengths = set(local.counts.tolist())
         for block in blocks:
-            anywhere = torch.maximum(anywhere, without_nan(saliency_of(local_of(block))).amax(0))
+            local = local_of(block)
+            lengths |= set(local.counts.tolist())
+            if len(lengths) == 1:
+                anywhere = torch.maximum(anywhere, without_nan(saliency_of(local)).amax(0))
+        if len(lengths) > 1:
+            raise VprError("the official mask compares maps of one size; resize all images alike")
         return per_candidate_shares(first, anywhere[None])[0]
 
 
