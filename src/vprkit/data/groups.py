@@ -106,8 +106,10 @@ _DENSE = 8
 
 def _distinct(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """((C, 3) distinct rows in order, (N,) which of them each is, (C,) how many are) of (N, 3) whole numbers."""
-    low = cells.min(0, initial=0)
-    spans = [int(span) + 1 for span in cells.max(0, initial=0) - low]
+    if not len(cells):
+        return cells, np.zeros(0, np.int64), np.zeros(0, np.int64)
+    low = cells.min(0)
+    spans = [int(span) + 1 for span in cells.max(0) - low]
     if spans[0] * spans[1] * spans[2] >= 2**62:  # positions all over the place; sorting rows is slower
         return np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     moved = cells - low

@@ -13,8 +13,8 @@ import numpy as np
 from vprkit.data.columns import StringColumn
 from vprkit.data.layouts import at
 
-BLOCK = 1 << 18
-"""Names per block: memory follows the block."""
+BLOCK = 1 << 15
+"""Names per block: few enough that a block stays in a processor's cache."""
 
 WIDEST = 16
 """Longest number that is read by columns."""
