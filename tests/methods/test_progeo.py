@@ -1,5 +1,8 @@
 """ProGEO's two stages on a few drawn pictures with a random CLIP, and what keeps them together."""
 
+import sys
+import types
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +10,13 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.cells import GROUPING, RUNNING, SIDE, write_benchmark, write_cells, write_clip
+from vprkit.data.grouped_images import group_images, training_records
 from vprkit.errors import ConfigError, NotAvailable, VprError, WeightsError
 from vprkit.methods.progeo.clip_files import read_clip, start_backbone
 from vprkit.methods.progeo.network import ProGEOConfig, build
+from vprkit.methods.progeo.official_prompts import published_order, read_official_prompts
 from vprkit.methods.progeo.prompt_files import read_prompts
+from vprkit.methods.progeo.prompts import Prompts, sentence_vectors
 from vprkit.training.train import train
 
 VIT = {"model.encoder": "vit", "model.layers": (2,), "model.width": 64, "model.patch": 16, "model.image_size": SIDE}
@@ -154,3 +160,62 @@ def test_what_does_not_belong_together_is_refused(place, tmp_path):
         train("progeo-prompts", {"train": place / "train", "val": place / "set"}, out=tmp_path / "i",
               options={**ONE, **VIT, "clip": str(place / "vit.safetensors")})  # fmt: skip
     assert not (tmp_path / "i").exists(), "refused before any work"
+
+
+def pickled(path, monkeypatch, groups):
+    """What the published program saves: modules of a class of its own, here with a trap in it."""
+    module = types.ModuleType("cosplace_model.cosplace_network_stage1")
+
+    class PromptLearner(torch.nn.Module):
+        def __init__(self, vectors, prompts):
+            super().__init__()
+            self.num_class, self.n_cls_ctx = vectors.shape[:2]
+            self.cls_ctx = torch.nn.Parameter(vectors)
+            self.register_buffer("token_prefix", prompts.token_prefix)
+            self.register_buffer("token_suffix", prompts.token_suffix)
+            self.tokenized_prompts = torch.zeros(1, 77, dtype=torch.long)
+
+        def __setstate__(self, state):
+            raise AssertionError("code of the file's class was run")
+
+    PromptLearner.__module__, PromptLearner.__qualname__ = module.__name__, "PromptLearner"
+    module.PromptLearner = PromptLearner
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "cosplace_model", types.ModuleType("cosplace_model"))
+        patch.setitem(sys.modules, module.__name__, module)
+        torch.save([PromptLearner(vectors, prompts) for vectors, prompts in groups], path)
+    return path
+
+
+def test_the_authors_prompt_files_are_read_without_running_them(place, tmp_path, monkeypatch):
+    ours, clip = read_prompts(place / "prompts-vit" / "last.safetensors"), read_clip(place / "vit.safetensors")
+    images = group_images(training_records(place / "train"), ours.facts.grouping)
+    base = Prompts(4, sentence_vectors(clip.table))
+    theirs = [(vectors[torch.from_numpy(published_order(images, number))], base)
+              for number, vectors in enumerate(ours.vectors)]  # fmt: skip
+    path = pickled(tmp_path / "last_prompt_learners.pth", monkeypatch, theirs)
+    read = read_official_prompts(path, images, clip, 2)
+    for part in ("vectors", "features", "classes"):
+        for one, other in zip(getattr(ours, part), getattr(read, part), strict=True):
+            torch.testing.assert_close(one, other)
+    done = tune(place, "vit", VIT, tmp_path / "run", prompts=str(path))
+    same = tune(place, "vit", VIT, tmp_path / "same")
+    for one, other in zip(*(load_file(run.folder / "last.safetensors").values() for run in (done, same)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_prompt_files_of_other_lists_or_clips_are_refused(place, tmp_path, monkeypatch):
+    ours, clip = read_prompts(place / "prompts-vit" / "last.safetensors"), read_clip(place / "vit.safetensors")
+    images = group_images(training_records(place / "train"), ours.facts.grouping)
+    base = Prompts(4, sentence_vectors(clip.table))
+    short = pickled(tmp_path / "short.pth", monkeypatch, [(ours.vectors[0][:3], base)])
+    with pytest.raises(ConfigError, match="prompts of 1 groups, groups=2 are wanted"):
+        read_official_prompts(short, images, clip, 2)
+    with pytest.raises(ConfigError, match="short.pth, group 1: 3 prompts, but this training list makes 4 classes"):
+        read_official_prompts(short, images, clip, 1)
+    other = Prompts(4, sentence_vectors(clip.table) + 1)
+    with pytest.raises(WeightsError, match="learnt with another CLIP"):
+        read_official_prompts(pickled(tmp_path / "o.pth", monkeypatch, [(ours.vectors[0], other)]), images, clip, 1)
+    torch.save([torch.nn.Linear(1, 1)], tmp_path / "linear.pth")
+    with pytest.raises(WeightsError, match="'torch.nn.modules.linear.Linear', which is not data"):
+        read_official_prompts(tmp_path / "linear.pth", images, clip, 1)

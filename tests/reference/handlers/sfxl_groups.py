@@ -1,6 +1,7 @@
 """Classes, groups, focal points and crops of CosPlace and EigenPlaces against their cases."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,11 @@ import numpy as np
 from tests.reference.runner import Case, handles
 from vprkit.data.columns import StringColumn
 from vprkit.data.focal_points import FRONTAL, LATERAL, focal_points, second_axes
+from vprkit.data.folders import records_of_names
+from vprkit.data.grouped_images import GroupedImages
 from vprkit.data.groups import PANORAMA, CosPlaceGrouping, Grouped, crop_towards
 from vprkit.data.layouts import at_columns
+from vprkit.methods.progeo.official_prompts import published_order
 
 
 def columns(names: list[str]) -> Any:
@@ -48,6 +52,9 @@ def cosplace(case: Case) -> None:
         sizes = np.bincount(found.labels[found.group_of_image == 0], minlength=len(found.classes))
         counts = {",".join(map(str, c)): int(n) for c, n in zip(found.classes.tolist(), sizes, strict=True) if n}
         assert counts == expected["images_per_class_first_group"]
+        images = GroupedImages(records_of_names(Path(), case.json["filenames"]), grouping, found)
+        official = found.classes[found.group_of_class == 0][published_order(images, 0)]
+        assert official.tolist() == expected["official_order_first_group"]
         if number == 0:
             every = CosPlaceGrouping(p["M"], p["alpha"], p["N"], p["L"], 1).group(read.east, read.north, read.heading)
             case.check("class_id", every.classes[every.labels])

@@ -69,12 +69,20 @@ def find_clip(clip: str, variant: str) -> Path:
 
 
 def read_clip(path: Path) -> Clip:
-    """The towers of a file.
+    """The towers of a file: OpenAI's archive, transformers' tensors, or what ProGEO made of one.
 
     Raises:
         WeightsError: it is no CLIP with both towers.
     """
-    state = read(path).state
+    return clip_of(read(path).state, path, sha256_of(path))
+
+
+def clip_of(state: Mapping[str, Tensor], path: Path, sha256: str) -> Clip:
+    """The towers of a file's tensors.
+
+    Raises:
+        WeightsError: it is no CLIP with both towers.
+    """
     if any(name.startswith("vision_model.") for name in state):
         state = from_transformers(state)
     if any(name.startswith("text_encoder.") for name in state):
@@ -86,7 +94,7 @@ def read_clip(path: Path) -> Clip:
     text = {name: value for name, value in state.items() if not name.startswith("visual.")}
     if table is None or not image or "positional_embedding" not in text or "text_projection" not in text:
         raise WeightsError(f"{path} is no CLIP with image and text tower; give OpenAI's file or transformers'")
-    return Clip(path, sha256_of(path), image, text, table)
+    return Clip(path, sha256, image, text, table)
 
 
 class PooledResNet(nn.Module):

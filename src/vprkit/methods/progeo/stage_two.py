@@ -1,7 +1,7 @@
 """ProGEO's second stage (recipe `progeo`): the image encoder, CosPlace's classifiers, the first stage's texts."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -12,16 +12,20 @@ from vprkit import config
 from vprkit.backbones.clip_resnet import ClipResNet
 from vprkit.backbones.clip_vit import ClipViT
 from vprkit.config import option
+from vprkit.data.grouped_images import GroupedImages
 from vprkit.errors import ConfigError
 from vprkit.losses.batch_triplet import Mining, batch_triplet, softmax_weighted, weighted
 from vprkit.losses.image_text import image_text_loss
 from vprkit.methods.progeo.clip_files import PRETRAINED, Clip, find_clip, read_clip, start_backbone
 from vprkit.methods.progeo.network import ProGEOConfig
+from vprkit.methods.progeo.official_prompts import read_official_prompts
 from vprkit.methods.progeo.prompt_files import PromptFile, read_prompts
 from vprkit.training.classes import ClassConfig, ClassTask, Term, open_images
 from vprkit.training.settings import Validation
 from vprkit.training.starting import start_network, weights_of
+from vprkit.weights.reading import sha256_of
 from vprkit.weights.resolving import choose_by_name
+from vprkit.weights.sniffing import FileFormat, sniff
 
 _MININGS: dict[str, Mining] = {"published": weighted, "softmax": softmax_weighted}
 
@@ -117,21 +121,35 @@ def task(settings: ProGEORecipe, train: Mapping[str, Any]) -> ClassTask:
         size = settings.model.image_size
         choice = dataclasses.replace(choice, preprocessing=choice.preprocessing.resized(str(size)))
     network: Any = start_network(choice, settings.initial, settings.seed)
-    clip = read_clip(find_clip(settings.clip, choice.name)) if settings.initial is None else None
-    if clip is not None:
-        start_backbone(network.backbone, clip)
+    if settings.initial is None:
+        start_backbone(network.backbone, _clip_of(settings, choice.name))
     settings.freezing.apply(network.backbone)
-    terms = _terms(settings, clip, lambda: [images.group(number).classes for number in range(settings.groups)])
-    return ClassTask(choice, network, images, settings, settings.model.dim, terms)
+    return ClassTask(choice, network, images, settings, settings.model.dim, _terms(settings, images, choice.name))
 
 
-def _terms(settings: ProGEORecipe, clip: Clip | None, classes: Callable[[], list[Any]]) -> list[Term]:
+def _clip_of(settings: ProGEORecipe, variant: str) -> Clip:
+    return read_clip(find_clip(settings.clip, variant))
+
+
+def _terms(settings: ProGEORecipe, images: GroupedImages, variant: str) -> list[Term]:
     terms: list[Term] = []
     if settings.prompts is not None:
-        prompts: PromptFile = read_prompts(weights_of(settings.prompts))
-        prompts.check(None if clip is None else clip.sha256, settings.model.dim, settings.grouping)
-        features = [prompts.features_of(number, corners) for number, corners in enumerate(classes())]
+        prompts = _prompts_of(settings, images, variant)
+        corners = [images.group(number).classes for number in range(settings.groups)]
+        features = [prompts.features_of(number, classes) for number, classes in enumerate(corners)]
         terms.append(TextTerm(features, settings.smoothing))
     if settings.triplet:
         terms.append(TripletTerm(settings.batch, _MININGS[settings.triplet_weights]))
     return terms
+
+
+def _prompts_of(settings: ProGEORecipe, images: GroupedImages, variant: str) -> PromptFile:
+    """Ours with the classes they are of, or the authors', which need CLIP's text tower and the list beside them."""
+    path = weights_of(str(settings.prompts))
+    if sniff(path) is FileFormat.TORCH_ZIP:
+        prompts, clip = read_official_prompts(path, images, _clip_of(settings, variant), settings.groups), None
+    else:
+        prompts = read_prompts(path)
+        clip = sha256_of(find_clip(settings.clip, variant)) if settings.initial is None else None
+    prompts.check(clip, settings.model.dim, settings.grouping)
+    return prompts
