@@ -59,8 +59,8 @@ def test_everything_imports_without_optional_packages():
     """Every module imports, methods are listed and a configuration prints, with all extras blocked."""
     program = f"""
 import sys
-blocked = ["lightning", "pytorch_metric_learning", "kornia", "transformers", "peft", "matplotlib", "fastapi", "uvicorn",
-           "timm", "torchvision", "sklearn"]
+blocked = ["lightning", "pytorch_metric_learning", "kornia", "transformers", "peft", "ftfy", "matplotlib", "fastapi",
+           "uvicorn", "timm", "torchvision", "sklearn"]
 sys.modules.update(dict.fromkeys(blocked))
 import importlib
 for name in {MODULES!r}:

@@ -7,7 +7,7 @@ from vprkit.errors import MissingExtra, VprError
 
 EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("lightning", "pytorch_metric_learning", "kornia"),
-    "text": ("transformers", "peft"),
+    "text": ("transformers", "peft", "ftfy"),
     "report": ("matplotlib", "sklearn"),
     "serve": ("fastapi", "uvicorn", "multipart"),
     "timm": ("timm",),
