@@ -13,6 +13,7 @@ from tests.training.cells import RUNNING, SIDE, name_of
 from vprkit.data.grouped_images import group_images, training_records
 from vprkit.data.groups import CROP, PANORAMA, CosPlaceGrouping
 from vprkit.data.panoramas import cut
+from vprkit.errors import NotAvailable
 from vprkit.methods.eigenplaces.recipe import view_columns
 from vprkit.training.train import train
 
@@ -65,3 +66,23 @@ def test_it_trains_both_views_and_goes_on_to_the_same_weights(panoramas, tmp_pat
     line = json.loads((whole.folder / "log.jsonl").read_text().splitlines()[0])
     assert line["loss"] == pytest.approx(line["lateral"] + line["frontal"], rel=1e-5)
     assert vprkit.load_method(weights=whole.weights).name.startswith("eigenplaces")
+
+
+def started(trunk: str, panoramas, out) -> dict[str, torch.Tensor]:
+    """The weights of a run of no epoch."""
+    options = {**OPTIONS, "trunk.weights": trunk, "epochs": 0}
+    return load_file(train("eigenplaces", {"train": panoramas}, out=out, options=options).weights)
+
+
+def test_it_starts_from_cosplaces_trunk(panoramas, tmp_path, monkeypatch):
+    torch.manual_seed(7)
+    network = vprkit.load_method("cosplace-resnet18-512", "random:3").network
+    monkeypatch.setenv("VPRKIT_WEIGHTS", str(tmp_path))
+    with pytest.raises(NotAvailable, match="ResNet18_512_cosplace.pth"):
+        started("cosplace", panoramas, tmp_path / "none")
+    torch.save(network.state_dict(), tmp_path / "ResNet18_512_cosplace.pth")
+    expected = {name: value for name, value in network.state_dict().items() if name.startswith("backbone.")}
+    for trunk in ("cosplace", str(tmp_path / "ResNet18_512_cosplace.pth")):
+        found = started(trunk, panoramas, tmp_path / f"run-{len(trunk)}")
+        assert all(torch.equal(found[name], value) for name, value in expected.items())
+        assert found["aggregation.3.weight"].shape == (8, 512)  # the head is new

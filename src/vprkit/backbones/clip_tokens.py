@@ -40,8 +40,10 @@ def find_vocabulary() -> Path:
         beside = Path(package.origin).parent / FILE if package is not None and package.origin else None
         if beside is not None and beside.is_file():
             return beside
-        raise NotAvailable(f"CLIP's vocabulary {FILE} is not here. It is in OpenAI's repository CLIP and in the wheel of "
-                           f"open_clip_torch: put it into {directory()}") from error  # fmt: skip
+        raise NotAvailable(
+            f"CLIP's vocabulary {FILE} is not here. It is in OpenAI's repository CLIP and in the wheel of "
+            f"open_clip_torch: put it into {directory()}"
+        ) from error
 
 
 def _symbols() -> list[str]:
@@ -81,8 +83,10 @@ class ClipTokens:
         for row, text in enumerate(texts):
             found: list[int] = self._encoder(self._cleaned(text), add_special_tokens=True)["input_ids"]
             if len(found) > CONTEXT and not truncate:
-                raise VprError(f"text {row} has {len(found)} tokens, CLIP reads {CONTEXT}: '{text[:60]}...'; shorten it "
-                               "or have it cut")  # fmt: skip
+                raise VprError(
+                    f"text {row} has {len(found)} tokens, CLIP reads {CONTEXT}: '{text[:60]}...'; shorten it, or have "
+                    "it cut"
+                )
             kept = found if len(found) <= CONTEXT else [*found[: CONTEXT - 1], END]
             ids[row, : len(kept)] = torch.tensor(kept)
         return ids
