@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -20,7 +20,28 @@ from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
 
 Role = Literal["query", "database"]
+Modality = Literal["image", "text"]
 Photo = pictures.Photo
+
+IMAGES: frozenset[Modality] = frozenset({"image"})
+TEXTS: frozenset[Modality] = frozenset({"text"})
+
+
+@runtime_checkable
+class Multimodal(Protocol):
+    """A network that reads texts too. Without texts, or without images, it gets None in their place."""
+
+    def __call__(self, images: Tensor | None, texts: Sequence[str] | None) -> Features:
+        """(B, C, H, W) images and B texts, empty where there is none, to features; `global_` where only one is read."""
+
+    def reads(self, role: Role) -> frozenset[Modality]:
+        """What it wants of a query or of a database record."""
+
+    def index_vectors(self, features: Features, role: Role) -> Tensor:
+        """(B, E) vectors whose inner products are the scores."""
+
+    def decides(self, configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The part of the configuration that decides the features; the rest only says how they are compared."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +57,8 @@ class Method:
     """A place-recognition system ready to describe images.
 
     Args:
-        network: maps (B, C, H, W) float32 images to `Features`, or to a (B, D) tensor of global vectors.
+        network: maps (B, C, H, W) float32 images to `Features`, or to a (B, D) tensor of global vectors; or a
+            `Multimodal` one.
         preprocessing: how photos become those images.
         name: what manifests and results call it.
         metric: `ip` or `l2`, how its index vectors are compared.
@@ -85,40 +107,82 @@ class Method:
         options.setdefault("name", type(network).__name__.lower())
         return cls(network, preprocessing or Preprocessing(), **options)
 
-    def describe_batch(self, batch: Tensor) -> Features:
-        """The network alone: (B, C, H, W) preprocessed images to `Features` in float32 on the method's device."""
+    def reads(self, role: Role = "database") -> frozenset[Modality]:
+        """Whether photos, texts or both are described."""
+        return self.network.reads(role) if isinstance(self.network, Multimodal) else IMAGES
+
+    def describe_batch(self, batch: Tensor | None, texts: Sequence[str] | None = None) -> Features:
+        """The network alone: (B, C, H, W) preprocessed images to `Features` in float32 on the method's device.
+
+        Args:
+            batch: images, None where only texts are described.
+            texts: B texts for a method that reads them, empty where there is none.
+
+        Raises:
+            ConfigError: the method does not read what it was given.
+        """
+        images = None if batch is None else batch.to(self.device, non_blocking=True)
+        both = isinstance(self.network, Multimodal)
+        if not both and (images is None or texts is not None):
+            raise ConfigError(f"method '{self.name}' describes photos, not texts; take one that reads texts, such as "
+                              "lavpr-fusion or lavpr-crossmodal")  # fmt: skip
         with devices.inference(self.device, self.precision):
-            output = self.network(batch.to(self.device, non_blocking=True))
+            output = self.network(images, texts) if both else self.network(images)
         features = output if isinstance(output, Features) else Features(_as_vectors(output, self.name))
         return features.map(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)
 
-    def describe(self, images: Photo | Sequence[Photo] | Tensor, batch_size: int = 32) -> Features:
+    def describe(
+        self,
+        images: Photo | Sequence[Photo] | Tensor | None = None,
+        batch_size: int = 32,
+        texts: Sequence[str] | None = None,
+    ) -> Features:
         """Describe photos (paths, PIL images, uint8 arrays) or a ready (B, C, H, W) tensor; results in input order.
 
         Photos that end up with different sizes are described in buckets of equal size, so the result does not depend on
         which photos are described together (to rounding).
+
+        Args:
+            images: the photos; None where only texts are described.
+            batch_size: images or texts per forward pass.
+            texts: one of each photo, for a method that reads them.
         """
+        if images is None:
+            wanted = list(texts or ())
+            parts = [wanted[start : start + batch_size] for start in range(0, len(wanted), batch_size)]
+            if not parts:
+                raise VprError("describe was given neither images nor texts")
+            return Features.cat([self.describe_batch(None, part) for part in parts])
         if isinstance(images, Tensor):
-            return Features.cat([self.describe_batch(part) for part in torch.split(images, batch_size)])
-        photos = [images] if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray)) else list(images)
-        if not photos:
+            tensors = list(images)
+        else:
+            photos = [images] if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray)) else list(images)
+            tensors = [pictures.prepare(photo, self.preprocessing) for photo in photos]
+        if not tensors:
             raise VprError("describe was given no images")
-        tensors = [pictures.prepare(photo, self.preprocessing) for photo in photos]
+        if texts is not None and len(texts) != len(tensors):
+            raise VprError(f"describe was given {len(tensors)} images and {len(texts)} texts; give one text per image")
         buckets = list(pictures.buckets([tensor.shape for tensor in tensors], batch_size))
-        parts = [self.describe_batch(torch.stack([tensors[i] for i in bucket])) for bucket in buckets]
+        parts_of = [
+            self.describe_batch(
+                torch.stack([tensors[i] for i in bucket]), None if texts is None else [texts[i] for i in bucket]
+            )
+            for bucket in buckets
+        ]
         order = torch.argsort(torch.tensor([i for bucket in buckets for i in bucket]))
-        return Features.cat(parts)[order.to(self.device)]
+        return Features.cat(parts_of)[order.to(self.device)]
 
     def index_vectors(self, features: Features, role: Role = "database") -> Tensor:
         """The (B, E) vectors that are searched; methods that fuse modalities give other ones for queries."""
-        return features.global_
+        return self.network.index_vectors(features, role) if isinstance(self.network, Multimodal) else features.global_
 
     @cached_property
     def dimension(self) -> int:
         """D of the index vectors, told by describing one empty image of the method's size (224 px if it has none)."""
         height, width = self.preprocessing.fixed_size or (224, 224)
-        blank = torch.zeros(1, self.preprocessing.channels, height, width)
-        return int(self.index_vectors(self.describe_batch(blank)).shape[1])
+        read = self.reads()
+        blank = torch.zeros(1, self.preprocessing.channels, height, width) if "image" in read else None
+        return int(self.index_vectors(self.describe_batch(blank, [""] if "text" in read else None)).shape[1])
 
     @cached_property
     def tensors_sha256(self) -> str:
@@ -131,9 +195,10 @@ class Method:
 
     def identity(self) -> dict[str, Any]:
         """What decides the features: equal identities give comparable vectors. Device and precision are left out."""
+        own = self.configuration
         return {
             "method": self.name,
-            "configuration": self.configuration,
+            "configuration": dict(self.network.decides(own)) if isinstance(self.network, Multimodal) else own,
             "preprocessing": self.preprocessing.to_dict(),
             "metric": self.metric,
             "tensors_sha256": self.tensors_sha256,

@@ -25,10 +25,11 @@ from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
 from vprkit.evaluation.sequences import SequenceMode, check_mode, described
 from vprkit.evaluation.two_stage import Second, local_source, rerank_all
-from vprkit.method import Method
+from vprkit.method import Method, Role
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
+from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings, with_total
 
@@ -269,10 +270,13 @@ def _describe(
     report = None if progress is None else lambda done, total: progress(role, done, total)
     place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = f"{role}-{place}" if local is None else f"{role}-{place}-{local.dtype}"
-    built = describe_into(folder / name, method, records, streaming, timings=timings, progress=report, local=local)
+    kind: Role = "database" if role == "database" else "query"
+    built = describe_into(
+        folder / name, method, records, streaming, timings=timings, progress=report, local=local, role=kind
+    )
     kept = np.flatnonzero(built.rows >= 0)
     whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
-    vectors = built.store.vectors
+    vectors = index_rows(method, built.store, kind)
     return vectors if whole else vectors[built.rows[kept]], kept, built
 
 

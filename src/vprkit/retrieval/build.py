@@ -2,7 +2,7 @@
 
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from vprkit.data.columns import StringColumn
 from vprkit.data.images import read_file
 from vprkit.data.records import Records
 from vprkit.errors import ImageError, StoreError
 from vprkit.features import Features
 from vprkit.files import exclusive
-from vprkit.method import Method
+from vprkit.method import Method, Role
 from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths
+from vprkit.retrieval.file_facts import FileFacts, file_facts
 from vprkit.retrieval.local_codec import Encoded, LocalCodec
-from vprkit.retrieval.store import FeatureStore, FileFacts
+from vprkit.retrieval.store import FeatureStore
 from vprkit.timing import Timings
 
 LOCAL_BLOCK = 32
@@ -58,15 +60,18 @@ def describe_into(
     progress: Progress | None = None,
     block: int = BLOCK,
     local: LocalCodec | None = None,
+    role: Role = "database",
 ) -> Built:
     """Describe records into the store at `folder`, creating it where there is none; what it holds already is kept.
 
     A photo is described again where its content has changed (size and time of change are looked at first, then the
     content). A photo that was moved together with its folder, and one whose position or text was corrected, keep their
     vector. Killed at any moment, the same call goes on after the last committed block, and the store ends up the same.
-    With `local`, local features are kept too, and blocks are smaller.
+    With `local`, local features are kept too, and blocks are smaller. For a method that reads texts, another text makes
+    another record.
 
     Raises:
+        DataError: the method reads texts, and the records have none.
         StoreError: the store holds features of another method, is being written by somebody else, or will not fit.
         ImageError: an image cannot be read and `streaming.on_error` is `fail`.
     """
@@ -80,12 +85,16 @@ def describe_into(
             store.check_identity(method.identity())
             _check_local(store, local)
             known = unchanged_rows(store, records, files)
+            if "text" in method.reads(role):
+                known = _same_text(store, records, known)
             copied = _copy(store, records, files, known)
         todo = np.flatnonzero(known < 0)
         writer = _Writer(folder, method, records, todo, files, store, local)
+        texts = records.texts["text"].take(todo) if "text" in records.texts else None
         count = _counter(progress, len(records) - len(todo), len(records))
         blocks = describe_paths(method, [records.path(int(row)) for row in todo], streaming, timings=timings,
-                                progress=count, block=block if local is None else min(block, LOCAL_BLOCK))  # fmt: skip
+                                progress=count, block=block if local is None else min(block, LOCAL_BLOCK),
+                                texts=texts, reads=method.reads(role))  # fmt: skip
         closing.callback(blocks.close)  # type: ignore[attr-defined]
         for described in blocks:
             writer.commit(described)
@@ -95,6 +104,23 @@ def describe_into(
     read[described_rows] = True
     rows = rows_of(store, records)
     return Built(store, np.where(read | (known >= 0), rows, -1), len(described_rows), copied)
+
+
+def _same_text(store: FeatureStore, records: Records, known: np.ndarray) -> np.ndarray:
+    """`known` without the rows that were described with another text."""
+    held = np.flatnonzero(known >= 0)
+    before, now = (found.texts.get("text", StringColumn.blank(len(held)))
+                   for found in (store.records(known[held]), records.take(held)))  # fmt: skip
+    other = [place for place, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
+    kept = known.copy()
+    kept[held[other]] = -1
+    return kept
+
+
+def _beside(features: Features) -> dict[str, np.ndarray]:
+    """What goes beside the global vectors."""
+    parts = {"text": features.text, "weight": features.weight}
+    return {name: part.numpy() for name, part in parts.items() if part is not None}
 
 
 def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
@@ -110,18 +136,6 @@ def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
 def forecast(images: int, dimension: int) -> int:
     """Bytes that a store of this many images takes, about."""
     return images * (4 * dimension + RECORD_BYTES)
-
-
-def file_facts(records: Records) -> FileFacts:
-    """Sizes and times of change of the image files; checksums are zero: reading them is describing's work."""
-    size, modified = np.full(len(records), -1, np.int64), np.zeros(len(records), np.int64)
-    for row in range(len(records)):
-        try:
-            status = records.path(row).stat()
-        except (OSError, ValueError):
-            continue
-        size[row], modified[row] = status.st_size, status.st_mtime_ns
-    return FileFacts(size, modified, np.zeros(len(records), np.uint32))
 
 
 def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
@@ -180,7 +194,9 @@ def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.nda
         old = known[rows]
         facts = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
         local = [store.local.encoded(int(row)) for row in old] if store.local_facts else []
-        store.append(records.take(rows), np.array(store.vectors[old]), facts, superseded=old.tolist(), local=local)
+        kept = store.features(old)
+        store.append(records.take(rows), kept.global_.numpy(), facts, superseded=old.tolist(), local=local,
+                     beside=_beside(kept))  # fmt: skip
     return len(differing)
 
 
@@ -218,14 +234,15 @@ class _Writer:
                 self.skipped.append((name, why))
         if not block.rows:
             return
-        vectors = self.method.index_vectors(block.features).numpy()
+        vectors, beside = block.features.global_.numpy(), _beside(block.features)
         encoded = self._encoded(block.features)
-        store = self.store or self._create(vectors.shape[1], encoded)
+        store = self.store or self._create(vectors.shape[1], encoded, beside)
         rows = self.todo[block.rows]
         records = self.records.take(rows)
         old = self.replaced[rows]
         facts = FileFacts(self.files.size[rows], self.files.modified[rows], np.array(block.checksums, np.uint32))
-        store.append(records, vectors, facts, skipped=self.skipped, superseded=old[old >= 0].tolist(), local=encoded)
+        store.append(records, vectors, facts, skipped=self.skipped, superseded=old[old >= 0].tolist(), local=encoded,
+                     beside=beside)  # fmt: skip
         self.skipped = []
         self.described += rows.tolist()
 
@@ -238,8 +255,9 @@ class _Writer:
             )
         if self.skipped:
             nothing = np.zeros(0, np.int64)
+            empty = {name: np.zeros((0, width), np.float32) for name, width in self.store.beside.items()}
             self.store.append(self.records.take(nothing), np.zeros((0, self.store.dimension), np.float32),
-                              self.files.take(nothing), skipped=self.skipped)  # fmt: skip
+                              self.files.take(nothing), skipped=self.skipped, beside=empty)  # fmt: skip
         return self.store
 
     def _encoded(self, features: Features) -> list[Encoded]:
@@ -253,9 +271,10 @@ class _Writer:
         assert self.local is not None
         return {"dtype": self.local.dtype, "channels": first.tokens.shape[1], "saliency": bool(len(first.saliency))}
 
-    def _create(self, dimension: int, encoded: Sequence[Encoded]) -> FeatureStore:
+    def _create(self, dimension: int, encoded: Sequence[Encoded], beside: Mapping[str, np.ndarray]) -> FeatureStore:
         each = max((row.nbytes for row in encoded), default=0)
-        needed = forecast(len(self.todo), dimension) + len(self.todo) * each
+        widths = {name: part.shape[1] for name, part in beside.items()}
+        needed = forecast(len(self.todo), dimension + sum(widths.values())) + len(self.todo) * each
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise StoreError(
@@ -268,6 +287,6 @@ class _Writer:
             self.folder, self.method.identity(), dimension, precision=self.method.precision,
             device=self.method.device.type,
             weights=None if weights is None else {"path": weights.path, "sha256": weights.sha256},
-            local=None if self.local is None else self._local_facts(encoded[0]),
+            local=None if self.local is None else self._local_facts(encoded[0]), beside=widths,
         )  # fmt: skip
         return self.store

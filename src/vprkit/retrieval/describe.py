@@ -16,9 +16,9 @@ from torch import Tensor
 
 from vprkit import device as devices
 from vprkit.data import images as pictures
-from vprkit.errors import ConfigError, ImageError, VprError
+from vprkit.errors import ConfigError, DataError, ImageError, VprError
 from vprkit.features import Features
-from vprkit.method import Method
+from vprkit.method import Method, Modality
 from vprkit.timing import Timings
 
 BLOCK = 256
@@ -68,10 +68,14 @@ class Described:
 
 
 class _Loaded(NamedTuple):
-    """An image as `images.load` gives it, and the CRC-32 of its file."""
+    """An image as `images.load` gives it, None where only texts are read, and the CRC-32 of its file."""
 
-    image: Tensor
+    image: Tensor | None
     checksum: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return () if self.image is None else tuple(self.image.shape)
 
 
 @dataclass
@@ -79,6 +83,7 @@ class _Block:
     """Features of a block while they come in, bucket by bucket."""
 
     stop: int
+    texts: Sequence[str] | None = None
     waiting: dict[tuple[int, ...], list[tuple[int, "_Loaded"]]] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     checksums: list[int] = field(default_factory=list)
@@ -94,35 +99,46 @@ def describe_paths(
     timings: Timings | None = None,
     progress: Callable[[int], None] | None = None,
     block: int = BLOCK,
+    texts: Sequence[str] | None = None,
+    reads: frozenset[Modality] | None = None,
 ) -> Iterator[Described]:
     """Describe photos block by block, in input order; images of different sizes are bucketed inside a block.
 
     Args:
-        method: what describes them.
+        method: what describes them; one that reads no images opens no file.
         paths: the photos.
         streaming: batching and threads.
         timings: receives `decode` (per image, in its thread) and `describe` (per image, the network alone).
         progress: called with the number of images done since the last call.
         block: images per block.
+        texts: of the photos, for a method that reads them.
+        reads: what of them is described; None: what the method reads of a database record.
 
     Raises:
         ImageError: an image cannot be read and `on_error` is `fail`.
+        DataError: the method reads texts, and there are none.
     """
+    reads = method.reads() if reads is None else reads
+    if "text" in reads and texts is None:
+        raise DataError(f"method '{method.name}' reads texts, but these images have none; give a CSV of descriptions, "
+                        "or a set that has them")  # fmt: skip
+    read_texts = texts if "text" in reads else None
     options, clock = streaming or Streaming(), timings or Timings()
     # One small image first, on one thread: the math library chooses its code paths on first use, and two threads that
     # do so at once were seen to round the first batch differently.
     _ = method.dimension
     devices.synchronize(method.device)  # else the first batch's time holds what this left in the queue
-    current = _Block(min(block, len(paths)))
+    current = _Block(min(block, len(paths)), read_texts)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
         try:
-            for row, loaded in _decoded(method, paths, options, clock, pool):
+            loading = _decoded(method, paths, options, clock, pool) if "image" in reads else _unopened(len(paths))
+            for row, loaded in loading:
                 _take(current, row, loaded, method, options, clock)
                 if progress is not None:
                     progress(1)
                 if row + 1 == current.stop:
                     yield _close(current, method, clock)
-                    current = _Block(min(current.stop + block, len(paths)))
+                    current = _Block(min(current.stop + block, len(paths)), read_texts)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -156,6 +172,11 @@ def _decoded(
         yield row, ahead.popleft().result()
 
 
+def _unopened(count: int) -> Iterator[tuple[int, _Loaded]]:
+    """As `_decoded`, for a method that reads texts alone."""
+    return ((row, _Loaded(None, 0)) for row in range(count))
+
+
 def _take(
     block: _Block, row: int, loaded: _Loaded | ImageError, method: Method, options: Streaming, clock: Timings
 ) -> None:
@@ -164,16 +185,21 @@ def _take(
             raise loaded
         block.skipped.append((row, str(loaded)))
         return
-    bucket = block.waiting.setdefault(tuple(loaded.image.shape), [])
+    bucket = block.waiting.setdefault(loaded.shape, [])
     bucket.append((row, loaded))
     if len(bucket) == options.batch_size:
-        _describe(block, block.waiting.pop(tuple(loaded.image.shape)), method, clock)
+        _describe(block, block.waiting.pop(loaded.shape), method, clock)
 
 
 def _describe(block: _Block, bucket: list[tuple[int, _Loaded]], method: Method, clock: Timings) -> None:
     with clock.measure("describe", len(bucket)):
-        batch = torch.stack([loaded.image for _, loaded in bucket]).to(method.device, non_blocking=True)
-        features = method.describe_batch(pictures.finish(batch, method.preprocessing))
+        images = [loaded.image for _, loaded in bucket if loaded.image is not None]
+        batch = None
+        if images:
+            batch = torch.stack(images).to(method.device, non_blocking=True)
+            batch = pictures.finish(batch, method.preprocessing)
+        texts = [] if block.texts is None else [[block.texts[row] for row, _ in bucket]]
+        features = method.describe_batch(batch, *texts)
         devices.synchronize(method.device)
     block.rows += [row for row, _ in bucket]
     block.checksums += [loaded.checksum for _, loaded in bucket]

@@ -7,7 +7,7 @@ import numpy as np
 
 from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features
-from vprkit.method import Method, Photo
+from vprkit.method import IMAGES, TEXTS, Method, Photo
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.index import Neighbours
 from vprkit.retrieval.location import Hit, Location, distinct_rows, estimate_position
@@ -57,24 +57,51 @@ class Finder:
         self.top, self.distinct_metres, self.second = top, distinct_metres, second
 
     def locate(
-        self, photos: Sequence[Photo], streaming: Streaming, progress: Callable[[int, int], None] | None = None
+        self,
+        photos: Sequence[Photo],
+        streaming: Streaming,
+        progress: Callable[[int, int], None] | None = None,
+        texts: Sequence[str] | None = None,
     ) -> list[Location]:
-        """One location per photo, in order. Files are decoded and described in a stream, whatever their number."""
+        """One location per photo, in order. Files are decoded and described in a stream, whatever their number.
+
+        Args:
+            photos: the photos.
+            streaming, progress: as of `describe_paths`.
+            texts: one of each photo, for a method that joins both; without them photos answer alone.
+
+        Raises:
+            ConfigError: the method joins no texts with photos.
+        """
+        both = self.method.reads("query") == IMAGES | TEXTS
+        if texts is not None and not both:
+            raise ConfigError(f"method '{self.method.name}' does not join a text with a photo; leave the text out, or "
+                              "build the map with lavpr-fusion")  # fmt: skip
+        if both:
+            texts = texts or [""] * len(photos)
         answers: list[Location] = []
-        for described in self._described(photos, streaming):
+        for described in self._described(photos, streaming, texts):
             answers += described
             if progress is not None:
                 progress(len(answers), len(photos))
         return answers
 
-    def _described(self, photos: Sequence[Photo], streaming: Streaming) -> Iterator[list[Location]]:
+    def find(self, sentences: Sequence[str]) -> list[Location]:
+        """One location per sentence, for a method that reads texts alone in a query."""
+        return self._answers(sentences, self.method.describe(texts=sentences).cpu())
+
+    def _described(
+        self, photos: Sequence[Photo], streaming: Streaming, texts: Sequence[str] | None
+    ) -> Iterator[list[Location]]:
         paths = [Path(photo) for photo in photos if isinstance(photo, (str, Path))]
         if len(paths) < len(photos):
             for number, photo in enumerate(photos):
                 name = str(photo) if isinstance(photo, (str, Path)) else f"image {number}"
-                yield self._answers([name], self.method.describe(photo).cpu())
+                own = None if texts is None else [texts[number]]
+                yield self._answers([name], self.method.describe([photo], texts=own).cpu())
             return
-        for block in describe_paths(self.method, paths, streaming):
+        reads = IMAGES if texts is None else IMAGES | TEXTS
+        for block in describe_paths(self.method, paths, streaming, texts=texts, reads=reads):
             answers = {row: Location(str(paths[row]), (), None, why) for row, why in block.skipped}
             if block.rows:
                 names = [str(paths[row]) for row in block.rows]

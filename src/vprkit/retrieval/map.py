@@ -17,10 +17,12 @@ from vprkit.errors import StoreError, VprError
 from vprkit.files import exclusive, is_temporary
 from vprkit.method import Method, Photo
 from vprkit.retrieval import map_settings as settings_file
-from vprkit.retrieval.build import Built, Progress, describe_into, file_facts, unchanged_rows
+from vprkit.retrieval.build import Built, Progress, describe_into, unchanged_rows
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex, check_rows
+from vprkit.retrieval.file_facts import file_facts
 from vprkit.retrieval.index import ExactIndex, Index, Neighbours
+from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
@@ -29,7 +31,7 @@ from vprkit.retrieval.removed import matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
 
-_CACHED = ("records", "live", "index", "removed")
+_CACHED = ("records", "live", "index", "removed", "vectors")
 
 
 class Map:
@@ -180,6 +182,11 @@ class Map:
         return live
 
     @cached_property
+    def vectors(self) -> np.ndarray:
+        """(N, E) what is searched: the rows of the store, or what a method that also reads texts makes of them."""
+        return index_rows(self.method, self.store)
+
+    @cached_property
     def index(self) -> Index:
         """The index over all rows: the fast one where it was asked for and covers them, else the exact one."""
         fast = self._load_fast()
@@ -199,7 +206,12 @@ class Map:
             ask = min(len(self.store), 2 * ask)
 
     def locate(
-        self, photo: Photo, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None
+        self,
+        photo: Photo,
+        top: int = 5,
+        distinct_metres: float | None = None,
+        rerank: int | None = None,
+        text: str | None = None,
     ) -> Location:
         """Where a photo was taken: the best `top` database images and the position they suggest.
 
@@ -208,11 +220,14 @@ class Map:
             top: hits wanted.
             distinct_metres: only hits at least this far from every better one (`top` places, not `top` views of one).
             rerank: candidates that the method's second stage looks at again; hits come from these, with its scores.
+            text: what the photo shows, for a map whose method joins photos and texts.
 
         Raises:
             ImageError: the photo cannot be read.
+            ConfigError: the method joins no texts with photos.
         """
-        return self.locate_many([photo], top, distinct_metres, rerank=rerank)[0]
+        texts = None if text is None else [text]
+        return self.locate_many([photo], top, distinct_metres, rerank=rerank, texts=texts)[0]
 
     def locate_many(
         self,
@@ -222,11 +237,12 @@ class Map:
         streaming: Streaming | None = None,
         progress: Progress | None = None,
         rerank: int | None = None,
+        texts: Sequence[str] | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
         second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top))
         finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second)
-        return finder.locate(photos, streaming or Streaming(), progress)
+        return finder.locate(photos, streaming or Streaming(), progress, texts)
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""
@@ -298,7 +314,7 @@ class Map:
         write_removed(self.folder, {*hidden, *(row for row in again if row >= before)})
 
     def _update_fast(self) -> None:
-        vectors, rows = self.store.vectors, len(self.store)
+        vectors, rows = self.vectors, len(self.store)
         fast = self._load_fast()
         if fast is not None and len(fast) == rows:
             return
@@ -313,11 +329,11 @@ class Map:
     def _load_fast(self) -> FastIndex | None:
         if self.settings["index"] != "fast":
             return None
-        return FastIndex.load(self.folder / "index", self.store.vectors, self.method.metric,
+        return FastIndex.load(self.folder / "index", self.vectors, self.method.metric,
                               self.store.journal.fingerprint)  # fmt: skip
 
     def _exact(self) -> ExactIndex:
-        return ExactIndex(self.store.vectors, self.method.metric)
+        return ExactIndex(self.vectors, self.method.metric)
 
     def _forget(self) -> None:
         for name in _CACHED:

@@ -9,20 +9,22 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 import vprkit
 from vprkit.data.columns import StringColumn
 from vprkit.data.records import TEXT_COLUMNS, Records
 from vprkit.errors import StoreError
+from vprkit.features import Features
 from vprkit.files import sync_folder, write_json
 from vprkit.retrieval import columns
 from vprkit.retrieval.columns import Column
+from vprkit.retrieval.file_facts import FileFacts
 from vprkit.retrieval.journal import Block, Journal
 from vprkit.retrieval.local_codec import Encoded
 from vprkit.retrieval.local_store import StoredLocal, encode_block, shard_of
@@ -33,24 +35,6 @@ _RECORD_COLUMNS = (Column("east", "<f8"), Column("north", "<f8"), Column("zone",
                    Column("latitude", "<f8"), Column("longitude", "<f8"), Column("heading", "<f4"))  # fmt: skip
 _FILE_COLUMNS = (Column("file_size", "<i8"), Column("file_modified", "<i8"), Column("file_checksum", "<u4"))
 _STRINGS = ("name", *TEXT_COLUMNS)
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What tells whether image files have changed since they were described.
-
-    Attributes:
-        size: (N,) int64 bytes, -1 where there is no file.
-        modified: (N,) int64 time of the last change in nanoseconds.
-        checksum: (N,) uint32 CRC-32 of the content.
-    """
-
-    size: np.ndarray
-    modified: np.ndarray
-    checksum: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "FileFacts":
-        return FileFacts(self.size[rows], self.modified[rows], self.checksum[rows])
 
 
 class FeatureStore:
@@ -74,7 +58,8 @@ class FeatureStore:
             folder: must not hold one yet.
             identity: `Method.identity()` of the method whose features these will be.
             dimension: D of the global vectors.
-            details: further facts for the manifest (precision, weights, ...), not part of the identity.
+            details: further facts for the manifest (precision, weights, ...), not part of the identity; `beside` names
+                what is kept beside the global vectors (`text`, `weight`) and how many numbers each has.
         """
         folder = Path(folder)
         if (folder / "manifest.json").exists():
@@ -147,7 +132,20 @@ class FeatureStore:
     @cached_property
     def vectors(self) -> np.ndarray:
         """(N, D) float32 global vectors, memory-mapped."""
-        return self._global.read(self.folder, len(self))
+        return self._column("global", self.dimension).read(self.folder, len(self))
+
+    @property
+    def beside(self) -> dict[str, int]:
+        """What is kept beside the global vectors, by name, with the numbers per row."""
+        kept: dict[str, int] = self.manifest.get("beside") or {}
+        return kept
+
+    def features(self, rows: np.ndarray | slice) -> Features:
+        """Global vectors and what is kept beside them, of some rows."""
+        parts = {name: self._column(name, width).read(self.folder, len(self)) for name, width in self.beside.items()}
+        kept = {name: torch.from_numpy(np.array(part[rows])) for name, part in parts.items()}
+        vectors = torch.from_numpy(np.array(self.vectors[rows]))
+        return Features(vectors, text=kept.get("text"), weight=kept.get("weight"))
 
     @property
     def local_facts(self) -> dict[str, Any] | None:
@@ -231,6 +229,7 @@ class FeatureStore:
         skipped: Sequence[tuple[str, str]] = (),
         superseded: Sequence[int] = (),
         local: Sequence[Encoded] = (),
+        beside: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Commit a block; the caller holds the lock (`vprkit.files.exclusive`). On return it is on disk.
 
@@ -241,13 +240,20 @@ class FeatureStore:
             skipped: (name, why) of images that could not be read.
             superseded: earlier rows that these replace.
             local: local features of the rows, where the store keeps them (`local` in its manifest).
+            beside: (B, width) float32 of everything in `beside`.
         """
+        beside = beside or {}
+        if {name: part.shape[1] for name, part in beside.items()} != self.beside:
+            raise StoreError(
+                f"{self.folder} keeps {self.beside or 'nothing'} beside global vectors, not {list(beside)}"
+            )
         if len(local) != (len(records) if self.local_facts else 0):
             raise StoreError(f"{len(records)} records but local features of {len(local)}")
         if len(vectors) != len(records) or len(files.size) != len(records):
             raise StoreError(f"{len(records)} records but {len(vectors)} vectors and {len(files.size)} files")
-        if not np.isfinite(vectors).all():
-            bad = int(np.flatnonzero(~np.isfinite(vectors).all(1))[0])
+        finite = np.logical_and.reduce([np.isfinite(part).all(1) for part in (vectors, *beside.values())])
+        if not finite.all():
+            bad = int(np.flatnonzero(~finite)[0])
             raise StoreError(
                 f"the features of '{records.names[bad]}' are not finite; are the weights damaged, or is the "
                 "precision too low for them?"
@@ -256,7 +262,7 @@ class FeatureStore:
         ends = {part.file: part.start + part.size for part in (self.blocks[-1].parts if self.blocks else ())}
         parts = tuple(
             columns.append(self.folder, file, data, ends.get(file, 0))
-            for file, data in self._encoded(records, vectors, files, local)
+            for file, data in self._encoded(records, {"global": vectors, **beside}, files, local)
         )
         start, folder = len(self), str(records.root.resolve())
         self.journal.add(Block(start, start + len(records), folder, parts, tuple(skipped), tuple(map(int, superseded))))
@@ -270,12 +276,12 @@ class FeatureStore:
         problems = (columns.verify(self.folder, part) for block in self.blocks for part in block.parts)
         return [problem for problem in problems if problem is not None]
 
-    @property
-    def _global(self) -> Column:
-        return Column("global", "<f4", (self.dimension,))
+    @staticmethod
+    def _column(name: str, width: int) -> Column:
+        return Column(name, "<f4", (width,))
 
     def _encoded(
-        self, records: Records, vectors: np.ndarray, files: FileFacts, local: Sequence[Encoded]
+        self, records: Records, features: Mapping[str, np.ndarray], files: FileFacts, local: Sequence[Encoded]
     ) -> Iterator[tuple[str, bytes]]:
         for column in _RECORD_COLUMNS:
             yield f"{column.name}.bin", column.encode(getattr(records, column.name))
@@ -287,7 +293,8 @@ class FeatureStore:
             text, lengths = columns.encode_strings(strings)
             yield f"{name}.utf8.bin", text
             yield f"{name}.lengths.bin", lengths
-        yield f"{self._global.name}.bin", self._global.encode(vectors)
+        for name, values in features.items():
+            yield f"{name}.bin", self._column(name, values.shape[1]).encode(values)
         if local:
             yield from encode_block(local, shard_of(self.blocks))
 
