@@ -126,12 +126,19 @@ def load_attribute(reference: str) -> Any:
 
 @functools.cache
 def _modules() -> dict[str, str]:
-    """Method name -> module, by listing `vprkit.methods` and the entry points, importing none of them."""
+    """Method name -> module, by listing `vprkit.methods` and the entry points, importing none of them.
+
+    A folder cannot have a hyphen in its name, so hyphens of a method's name are underscores here.
+    """
     package = importlib.import_module("vprkit.methods")
     modules = {info.name: f"vprkit.methods.{info.name}" for info in pkgutil.iter_modules(package.__path__)}
     for entry in importlib.metadata.entry_points(group="vprkit.methods"):
-        modules.setdefault(entry.name, entry.value)
+        modules.setdefault(_folder(entry.name), entry.value)
     return modules
+
+
+def _folder(name: str) -> str:
+    return name.replace("-", "_")
 
 
 @functools.cache
@@ -182,8 +189,8 @@ def find_declaration(name: str) -> Declaration:
         NotAvailable: a known system that vprkit does not have; the message says why.
     """
     modules = _modules()
-    if name in modules:
-        return _declaration_of(modules[name])
+    if _folder(name) in modules:
+        return _declaration_of(modules[_folder(name)])
     for declaration in declarations():
         if name in declaration.variants:
             return declaration.for_variant(name)
