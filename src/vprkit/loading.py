@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.method import Method, WeightsSource
@@ -17,6 +17,14 @@ from vprkit.weights.reading import read, sha256_of
 from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, released_as
 
 RANDOM = "random"
+
+
+@runtime_checkable
+class KeepsPart(Protocol):
+    """A network of parts that have weights files of their own: only the others are written."""
+
+    def kept_state(self) -> dict[str, Tensor]:
+        """The tensors that its file holds."""
 
 
 def load_method(
@@ -54,6 +62,9 @@ def load_method(
     elif weights is None and name is not None and not find_declaration(name).needs_weights:
         choice = choose_by_name(name, options)
         network, source = choice.build(), None
+    elif weights is None and name is not None and find_declaration(name).assemble:
+        choice = choose_by_name(name, options)
+        network, source = choice.assembled(None), WeightsSource("the weights of its parts", "")
     else:
         choice, network, source = _from_file(name, weights, options)
     return Method(
@@ -83,7 +94,9 @@ def save_method(
     header = Header(
         method.name, method.configuration, method.preprocessing, method.metric, licence, notes=dict(notes or {})
     )
-    return save(path, method.network.state_dict(), header, overwrite=overwrite)
+    network = method.network
+    state = network.kept_state() if isinstance(network, KeepsPart) else network.state_dict()
+    return save(path, state, header, overwrite=overwrite)
 
 
 def released_files(name: str) -> tuple[Released, ...]:

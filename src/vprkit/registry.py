@@ -80,6 +80,9 @@ class Declaration:
         reranker: a callable `(configuration) -> vprkit.rerank.reranker.Reranker`, where it has a second stage.
         convert: a callable from a foreign checkpoint's tensors to ones of the network's layout, before their names are
             mapped; for files of other programs (MATLAB) whose axes differ.
+        prepared: a callable `(configuration) -> Preprocessing`, where options decide how images are prepared.
+        assemble: a callable `(configuration, checkpoint or None) -> nn.Module` that gives the network its weights, for
+            a method that is put together from others: what the checkpoint lacks comes from the files of its parts.
     """
 
     name: str
@@ -98,6 +101,8 @@ class Declaration:
     convert: str | None = None
     recipes: tuple[Recipe, ...] = ()
     reranker: str | None = None
+    prepared: str | None = None
+    assemble: str | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""

@@ -25,7 +25,7 @@ from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
 from vprkit.evaluation.sequences import SequenceMode, check_mode, described
 from vprkit.evaluation.two_stage import Second, local_source, rerank_all
-from vprkit.method import Method, Role
+from vprkit.method import IMAGES, Method, Role
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
@@ -271,6 +271,8 @@ def _describe(
     place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = f"{role}-{place}" if local is None else f"{role}-{place}-{local.dtype}"
     kind: Role = "database" if role == "database" else "query"
+    if method.reads(kind) != IMAGES:
+        name += "-" + "+".join(sorted(method.reads(kind)))
     built = describe_into(
         folder / name, method, records, streaming, timings=timings, progress=report, local=local, role=kind
     )

@@ -52,6 +52,8 @@ class Choice:
         Raises:
             WeightsError: they do not fit, key by key.
         """
+        if self.declaration.assemble:
+            return self.assembled(checkpoint)
         network = on_meta(self.build)
         key_map: KeyMap | None = None
         state = checkpoint.state
@@ -60,6 +62,11 @@ class Choice:
         if checkpoint.header is None and self.declaration.key_map:
             key_map = registry.load_attribute(self.declaration.key_map)
         fit(network, state, source=f"{checkpoint.path} does not fit {self.name}", key_map=key_map)
+        return network
+
+    def assembled(self, checkpoint: Checkpoint | None) -> nn.Module:
+        """The network of a method that is put together from others; without a file every part brings its own."""
+        network: nn.Module = registry.load_attribute(str(self.declaration.assemble))(self.configuration, checkpoint)
         return network
 
     def header(self, **notes: Any) -> Header:
@@ -85,8 +92,10 @@ def choose_by_name(
     ]
     configuration = _agreed(registry.load_attribute(declaration.configuration), layers)
     final = _canonical(declaration, configuration, name)
-    seen = declaration.for_variant(final)
-    return Choice(declaration, final, configuration, seen.preprocessing, declaration.metric)
+    seen = declaration.for_variant(final).preprocessing
+    if declaration.prepared:
+        seen = registry.load_attribute(declaration.prepared)(configuration)
+    return Choice(declaration, final, configuration, seen, declaration.metric)
 
 
 def choose_for_file(checkpoint: Checkpoint, name: str | None, options: Mapping[str, Any]) -> Choice:
