@@ -27,11 +27,11 @@ def recognise(shapes: Shapes) -> dict[str, Any] | None:
     words = shapes.get(f"{TEXT}embeddings.word_embeddings.weight", (0, 0))
     if len(words) != 2 or words[1] not in _WIDTHS:
         return None
-    pooled = any(name.startswith("text_pooling.") for name in shapes)
     head, width = _head(shapes)
-    found = {"image": image_method(image), "text": _WIDTHS[words[1]], "head": head}
-    # Both poolers have the same parameters; the published recipe uses the first.
-    return {**found, **({} if width is None else {"width": width}), **({} if pooled else {"pooling": "none"})}
+    # Both poolers have the same parameters; the published recipe takes the first.
+    pooling = "cls" if any(name.startswith("text_pooling.") for name in shapes) else "none"
+    found = {"image": image_method(image), "text": _WIDTHS[words[1]], "head": head, "pooling": pooling}
+    return found if width is None else {**found, "width": width}
 
 
 def below(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:
