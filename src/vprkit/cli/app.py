@@ -7,7 +7,21 @@ import traceback
 
 import typer
 
-from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, show, sweep, train, weights
+from vprkit.cli import (
+    data,
+    demo,
+    describe_check,
+    evaluate,
+    locate,
+    maps,
+    methods,
+    report,
+    reproduce,
+    show,
+    sweep,
+    train,
+    weights,
+)
 from vprkit.errors import VprError
 
 INTERRUPTED = 130
@@ -53,6 +67,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("locate")(locate.locate)
 app.command("search")(locate.search)
 app.command("report")(report.report)
+data.app.command("describe-check")(describe_check.describe_check)
 app.add_typer(maps.app, name="map")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
