@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vprkit.backbones.text_encoder import encode_texts
 from vprkit.data import cache
 from vprkit.data.columns import StringColumn
 from vprkit.data.places import PlaceSet, join_places
@@ -34,12 +35,14 @@ class FusionBatch(NamedTuple):
 
     Attributes:
         images: (B, Dv) vectors described before, or (B, C, H, W) images as loaded.
-        ids, mask: (B, T) tokens of the texts.
+        texts: (B, Dt) vectors encoded before, or (B, 0).
+        ids, mask: (B, T) tokens of the texts, (B, 0) where they were encoded before.
         present: (B,) whether there is a text.
         labels: (B,) places.
     """
 
     images: Tensor
+    texts: Tensor
     ids: Tensor
     mask: Tensor
     present: Tensor
@@ -66,6 +69,7 @@ class FusionTask(PlaceTask):
         self.fused_loss = FusedMultiSimilarityLoss()
         self.across_loss = MultiSimilarityLoss(2.0, 40.0, 0.5)
         self._vectors: np.ndarray | None = None
+        self._texts: Tensor | None = None
 
     def start_training(self) -> None:
         """Frozen encoders stay in eval mode, so that what they say does not drift (published: it does)."""
@@ -78,6 +82,9 @@ class FusionTask(PlaceTask):
         super().start_epoch(epoch, device)
         if self.settings.cached and self._vectors is None:
             self._vectors = np.concatenate([self._described(part, device) for part in self.sets])
+            encoder = self.network.text_encoder
+            if self.network.text_pooling is None and encoder is not None:  # a pooler learns, so it needs the tokens
+                self._texts = encode_texts(encoder, [self._text(row) for row in range(len(self.texts))])
 
     def read(self, row: int, generator: np.random.Generator) -> Tensor:
         if self._vectors is None:
@@ -88,20 +95,29 @@ class FusionTask(PlaceTask):
         found = [(int(row), image) for row, image in zip(rows.ravel(), images, strict=True) if image is not None]
         if not found:
             raise ConfigError("a batch has no readable image left; `vpr data check` lists what cannot be read")
-        texts = [self.texts[row][: self.settings.characters] for row, _ in found]
-        assert self.network.text_encoder is not None
-        ids, mask = self.network.text_encoder.tokens(texts)
-        present = torch.tensor([bool(text.strip()) for text in texts])
-        labels = torch.tensor([int(self.places.labels[row]) for row, _ in found])
-        return FusionBatch(torch.stack([image for _, image in found]), ids, mask, present, labels)
+        rows = np.array([row for row, _ in found])
+        said = [self._text(int(row)) for row in rows]
+        nothing = torch.zeros(len(rows), 0, dtype=torch.long)
+        vectors, ids, mask = nothing.float(), nothing, nothing
+        if self._texts is not None:
+            vectors = self._texts[torch.from_numpy(rows)]
+        elif self.network.text_encoder is not None:
+            ids, mask = self.network.text_encoder.tokens(said)
+        present = torch.tensor([bool(text.strip()) for text in said])
+        labels = torch.from_numpy(np.asarray(self.places.labels[rows], np.int64))
+        return FusionBatch(torch.stack([image for _, image in found]), vectors, ids, mask, present, labels)
 
     def forward(self, batch: Any) -> Losses:
         network = self.network
-        assert network.text_encoder is not None
         with torch.no_grad():
             image = batch.images if self._vectors is not None else network.image_vectors(self._prepared(batch.images))
-            read = network.text_encoder(batch.ids, batch.mask)
-        text = network.pooled(*read) * batch.present[:, None]
+        text = batch.texts
+        if not text.shape[1]:
+            assert network.text_encoder is not None
+            with torch.no_grad():
+                read = network.text_encoder(batch.ids, batch.mask)
+            text = network.pooled(*read)
+        text = text * batch.present[:, None]
         with torch.autocast(text.device.type, enabled=False):
             fused = network.fuse(image.float(), text.float())
             return self._fused_losses(fused, image.float(), batch.labels)
@@ -129,6 +145,10 @@ class FusionTask(PlaceTask):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         frozen = {name: value for name, value in super().state_dict().items() if name.startswith(_FROZEN)}
         return super().load_state_dict({**frozen, **state_dict}, strict, assign)
+
+    def _text(self, row: int) -> str:
+        """What is read of an image's text."""
+        return self.texts[row][: self.settings.characters]
 
     def _described(self, part: PlaceSet, device: torch.device) -> np.ndarray:
         """(N, Dv) vectors of a set's images, kept on disk: a run that was killed goes on describing."""
