@@ -12,7 +12,8 @@ import vprkit
 from tests.training.cells import RUNNING, SIDE, name_of
 from vprkit.data.grouped_images import group_images, training_records
 from vprkit.data.groups import CROP, PANORAMA, CosPlaceGrouping
-from vprkit.methods.eigenplaces.recipe import cut, view_columns
+from vprkit.data.panoramas import cut
+from vprkit.methods.eigenplaces.recipe import view_columns
 from vprkit.training.train import train
 
 OPTIONS = {

@@ -200,7 +200,7 @@ def test_broken_images_fail_by_default_or_are_counted_and_named(tmp_path):
     recorder = Recorder()
     done = run(tmp_path / "skips", {"train": Broken()}, recorder, running__on_error="skip")
     assert done.steps == 6
-    assert any("images could not be read and were skipped" in sentence for sentence in recorder.said)
+    assert any("images could not be read and were left out" in sentence for sentence in recorder.said)
     assert sum(pace.images for pace in recorder.paces) == 2 * 48 - 2 * 2
 
 

@@ -13,17 +13,18 @@ def world_size() -> int:
 
 
 def gather_embeddings(embeddings: Tensor) -> Tensor:
-    """Embeddings of every rank, in rank order, on every rank; gradients flow back to the rank they came from.
+    """Embeddings (or whatever has one row per item) of every rank, in rank order, on every rank; gradients flow back to
+    the rank they came from.
 
     Each rank then computes the loss of the joined batch. The backward pass adds up what all ranks ask of an embedding,
     so with the mean over ranks that DistributedDataParallel takes, the parameters get exactly the gradient that one
     process would give them on the joined batch.
 
     Args:
-        embeddings: (B, D); B may differ between ranks, D may not.
+        embeddings: (B, ...); B may differ between ranks, the rest may not.
 
     Returns:
-        (sum of B, D).
+        (sum of B, ...).
     """
     if world_size() == 1:
         return embeddings

@@ -23,8 +23,8 @@ class ParameterGroup:
 
     Attributes:
         parameters: the parameters.
-        rate: factor on the recipe's learning rate.
-        weight_decay: instead of the recipe's; None for that.
+        rate: factor on the recipe's learning rate, whatever its schedule makes of it.
+        weight_decay: instead of the recipe's, and constant; None for that.
     """
 
     parameters: Sequence[nn.Parameter]
@@ -57,6 +57,10 @@ class Task(nn.Module, ABC):
         Raises:
             ImageError: it cannot be read.
         """
+
+    def replacement(self, row: int, generator: np.random.Generator) -> int | None:
+        """Another row that may stand for one that cannot be read; None where it is left out instead."""
+        return None
 
     @abstractmethod
     def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vprkit import config
@@ -20,7 +19,8 @@ from vprkit.config import option
 from vprkit.data import images as pictures
 from vprkit.data.focal_points import FRONTAL, LATERAL, focal_points, second_axes
 from vprkit.data.grouped_images import GroupedImages, class_batches
-from vprkit.data.groups import CROP, EIGENPLACES, PANORAMA, CosPlaceGrouping, crop_towards
+from vprkit.data.groups import EIGENPLACES, CosPlaceGrouping, crop_towards
+from vprkit.data.panoramas import cut
 from vprkit.errors import ConfigError
 from vprkit.losses.cosface import CosFace
 from vprkit.training.classes import ClassConfig, ClassTask, open_images
@@ -146,19 +146,6 @@ def view_columns(images: GroupedImages, distance: float) -> np.ndarray:
             records.heading[kept], records.east[kept], records.north[kept], points[:, 0], points[:, 1]
         )
     return columns
-
-
-def cut(panorama: Image.Image, column: int) -> Image.Image:
-    """The square of a panorama that begins at a column (of 3328, scaled where it is narrower), wrapping round."""
-    width, height = panorama.size
-    left, wide = column * width // PANORAMA, max(1, CROP * width // PANORAMA)
-    piece = panorama.crop((left, 0, min(left + wide, width), height))
-    if piece.width == wide:
-        return piece
-    whole = Image.new(panorama.mode, (wide, height))
-    whole.paste(piece, (0, 0))
-    whole.paste(panorama.crop((0, 0, wide - piece.width, height)), (piece.width, 0))
-    return whole
 
 
 def task(settings: EigenPlacesRecipe, train: Mapping[str, Any]) -> EigenPlacesTask:
