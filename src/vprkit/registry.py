@@ -80,6 +80,8 @@ class Declaration:
         reranker: a callable `(configuration) -> vprkit.rerank.reranker.Reranker`, where it has a second stage.
         convert: a callable from a foreign checkpoint's tensors to ones of the network's layout, before their names are
             mapped; for files of other programs (MATLAB) whose axes differ.
+        unfinished: a callable `(configuration) -> str | None` that says why a network with these options describes no
+            images yet (what only a training stage needs), and what to do; None where it does.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Declaration:
     convert: str | None = None
     recipes: tuple[Recipe, ...] = ()
     reranker: str | None = None
+    unfinished: str | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""
