@@ -36,7 +36,7 @@ def test_members_are_those_of_a_loop():
 
 def test_a_place_gives_two_different_images_of_its_own():
     places = Drawn(places=12, images=4)
-    pairs = PlacePairs(places)
+    pairs = PlacePairs("places", places)
     seen = set()
     for seed in range(30):
         drawn = pairs.draw(np.random.default_rng(seed))
@@ -127,8 +127,8 @@ def test_a_view_is_the_part_of_the_panorama(tmp_path):
 
 
 def test_joined_sources_keep_their_views_apart(tmp_path):
-    first, second = PlacePairs(Drawn(places=4)), PanoramaPairs("panoramas", cells(tmp_path), PairViews())
-    third = PlacePairs(Drawn(places=2, seed=1))
+    first, second = PlacePairs("places", Drawn(places=4)), PanoramaPairs("panoramas", cells(tmp_path), PairViews())
+    third = PlacePairs("places", Drawn(places=2, seed=1))
     joined = JoinedPairs([first, second, third])
     drawn = joined.draw(np.random.default_rng(3))
     assert len(joined) == 9 == len(drawn) and joined.views == 16 + second.views + 8

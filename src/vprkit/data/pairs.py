@@ -49,17 +49,14 @@ class PlacePairs:
     """Two different images of every place (of a place's only image, twice the same).
 
     Args:
+        name: what logs call it.
         places: the training set.
     """
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
+    def __init__(self, name: str, places: Places) -> None:
+        self.name, self.places = name, places
         _, self._class = np.unique(places.labels, return_inverse=True)
         self._members = Members.of(self._class, int(self._class.max(initial=-1)) + 1)
-
-    @property
-    def name(self) -> str:
-        return self.places.name
 
     @property
     def views(self) -> int:

@@ -12,6 +12,11 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """The number of this process among them; 0 outside a process group."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
 def gather_embeddings(embeddings: Tensor) -> Tensor:
     """Embeddings (or whatever has one row per item) of every rank, in rank order, on every rank; gradients flow back to
     the rank they came from.

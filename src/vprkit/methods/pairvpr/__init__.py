@@ -6,7 +6,7 @@ Recognition with Vision Transformers", IEEE RA-L 2025, arXiv 2410.06614.
 
 from vprkit.methods.pairvpr.checkpoint import recognise
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Declaration, Released, Variant
+from vprkit.registry import Declaration, Recipe, Released, Variant
 
 _PAGE = "https://github.com/csiro-robotics/Pair-VPR"
 _LICENCE = "CSIRO, non-commercial use only"
@@ -48,4 +48,19 @@ METHOD = Declaration(
     key_map="vprkit.methods.pairvpr.checkpoint:to_network",
     convert="vprkit.methods.pairvpr.checkpoint:complete",
     unfinished="vprkit.methods.pairvpr.checkpoint:unfinished",
+    recipes=(
+        Recipe(
+            "pairvpr-pretrain",
+            "Pair-VPR's first stage: masked images filled in with another image of the place; SF-XL, GLv2, GSV-Cities",
+            "vprkit.methods.pairvpr.stage_one:PairVPRPretrainRecipe",
+            "vprkit.methods.pairvpr.stage_one:task",
+        ),
+        Recipe(
+            "pairvpr",
+            "Pair-VPR's second stage on GSV-Cities: global descriptor and judge of pairs, 100 x 4 images, 322 px",
+            "vprkit.methods.pairvpr.stage_two:PairVPRRecipe",
+            "vprkit.methods.pairvpr.stage_two:task",
+            stages=("pairvpr-pretrain",),
+        ),
+    ),
 )

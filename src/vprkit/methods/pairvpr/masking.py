@@ -23,11 +23,12 @@ def draw_mask(images: int, patches: int, ratio: float) -> Tensor:
 
 def patches_of(images: Tensor, patch: int) -> Tensor:
     """(B, 3, H, W) -> (B, N, patch * patch * 3): patches row by row, each ordered by row, column, channel."""
-    cells = images.unflatten(2, (-1, patch)).unflatten(4, (-1, patch))  # B, 3, h, p, w, p
-    return cells.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
+    count, channels, height, width = images.shape
+    cells = images.reshape(count, channels, height // patch, patch, width // patch, patch)
+    return cells.permute(0, 2, 4, 3, 5, 1).reshape(count, -1, patch * patch * channels)
 
 
 def image_of(patches: Tensor, patch: int, grid: tuple[int, int]) -> Tensor:
-    """The inverse of `patches_of`: (B, h * w, patch * patch * 3) -> (B, 3, H, W); `grid` is (h, w)."""
-    cells = patches.unflatten(1, grid).unflatten(3, (patch, patch, 3))  # B, h, w, p, p, 3
-    return cells.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3)
+    """The inverse of `patches_of`: (B, h * w, patch * patch * C) -> (B, C, H, W); `grid` is (h, w)."""
+    cells = patches.reshape(len(patches), *grid, patch, patch, -1)
+    return cells.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), -1, grid[0] * patch, grid[1] * patch)
