@@ -7,7 +7,21 @@ import traceback
 
 import typer
 
-from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, show, sweep, train, weights
+from vprkit.cli import (
+    data,
+    demo,
+    evaluate,
+    locate,
+    maps,
+    methods,
+    report,
+    reproduce,
+    search_checkpoints,
+    show,
+    sweep,
+    train,
+    weights,
+)
 from vprkit.errors import VprError
 
 INTERRUPTED = 130
@@ -49,6 +63,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
+app.command("search-checkpoints")(search_checkpoints.search_checkpoints)
 app.command("reproduce")(reproduce.reproduce)
 app.command("locate")(locate.locate)
 app.command("report")(report.report)

@@ -78,7 +78,7 @@ def evaluate(
     from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_folder, refuse_to_overwrite
 
-    ks = _whole_numbers(recall)
+    ks = shared.whole_numbers(recall)
     if rerank is not None:
         Second(rerank, local, local_dtype, ties=ties)  # type: ignore[arg-type]
     shared.check_method(method)
@@ -159,15 +159,6 @@ def compare(
 
     comparison = run(Result.load(first), Result.load(second))
     typer.echo(json.dumps(dataclasses.asdict(comparison)) if as_json else comparison.table())
-
-
-def _whole_numbers(text: str) -> list[int]:
-    from vprkit.errors import ConfigError
-
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise ConfigError(f"--recall '{text}': write positive whole numbers with commas, such as 1,5,10")
-    return [int(part) for part in parts]
 
 
 def _targets(save: Path | None, labels: list[str]) -> list[Path]:

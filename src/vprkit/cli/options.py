@@ -95,6 +95,16 @@ def check_method(method: str) -> None:
         find_declaration(method)
 
 
+def whole_numbers(text: str) -> list[int]:
+    """The K of `--recall`."""
+    from vprkit.errors import ConfigError
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(f"--recall '{text}': write positive whole numbers with commas, such as 1,5,10")
+    return [int(part) for part in parts]
+
+
 def settings_of(settings: list[str] | None) -> dict[str, Any]:
     """`key=value` settings as keyword arguments."""
     from vprkit.config import parse_value

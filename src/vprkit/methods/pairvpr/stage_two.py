@@ -108,6 +108,8 @@ def judge(network: PairVPR, dense: Tensor, triplets: Indices, symmetric: bool, c
 
     def answers(others: Tensor) -> Tensor:
         orders = [(anchors, others), *([(others, anchors)] if symmetric else [])]
+        if not len(others):  # a rank may have none, but takes part in gathering, backwards too
+            return gather_embeddings(dense[:0, 0, : len(orders)].float())
         mine = torch.cat([in_chunks(logits, order, chunk)[0] for order in orders], 1)
         return gather_embeddings(mine.float())
 
