@@ -4,11 +4,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-HALVES = (torch.bfloat16, torch.float16)
+TILE_BYTES = 2**24
+"""Attention weights at once on a CPU, so that they stay in its cache: one pair of images of 529 patches in float32."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(d)) v; the batch of one side may be 1 and stands for as many as the other has.
+
+    CPUs get plain products tile by tile where no gradient is asked for, which `benchmarks/pairs.py` measured to be
+    faster than torch's fused kernel, in half precision twice as fast; anything else gets the fused kernel.
 
     Args:
         query: (B, heads, t, d).
@@ -19,9 +23,19 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     batch = max(len(query), len(key))
     query, key, value = (part.expand(batch, -1, -1, -1) for part in (query, key, value))
-    if query.device.type == "cpu" and query.dtype in HALVES and not torch.is_grad_enabled():
-        return plain(query, key, value)  # torch's fused kernel for CPUs is slower in bf16; `benchmarks/pairs.py`
+    if query.device.type == "cpu" and not torch.is_grad_enabled():
+        return tiled(query, key, value)
     return F.scaled_dot_product_attention(query, key, value)
+
+
+def tiled(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`plain` for a few of the batch at once, so that memory does not grow with it; shapes as of `attend`."""
+    weights = query.shape[1] * query.shape[2] * key.shape[2] * query.element_size()
+    rows = max(1, TILE_BYTES // max(1, weights))
+    if rows >= len(query):
+        return plain(query, key, value)
+    parts = zip(*(torch.split(part, rows) for part in (query, key, value)), strict=True)
+    return torch.cat([plain(*part) for part in parts])
 
 
 def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import Method
-from vprkit.rerank.reranker import Reranked, Reranker, rerank
+from vprkit.rerank.reranker import Reranked, Reranker, ready, rerank
 from vprkit.retrieval.store import FeatureStore
 
 
@@ -28,7 +28,7 @@ class SecondLook:
             raise NotAvailable(f"method '{method.name}' has no second stage; leave rerank out")
         if count < 1:
             raise ConfigError(f"rerank must be at least 1 candidate, got {count}")
-        self.reranker: Reranker = method.reranker
+        self.reranker: Reranker = ready(method.reranker, method)
         self.method, self.store, self.count = method, store, count
 
     def order(self, query: Features, rows: np.ndarray) -> Reranked:

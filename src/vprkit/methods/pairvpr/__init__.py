@@ -12,6 +12,9 @@ _PAGE = "https://github.com/csiro-robotics/Pair-VPR"
 _LICENCE = "CSIRO, non-commercial use only"
 _PRETRAINED = {"vitb": "500epochs-vitB", "vitl": "1000epochs-vitL", "vitg": "1000epochs-vitG"}
 
+SPEED, PERFORMANCE = 100, 500
+"""Candidates of the original's two evaluation settings."""
+
 METHOD = Declaration(
     name="pairvpr",
     summary="Pair-VPR: 512 numbers from DINOv2's class token, and a decoder that judges pairs of images",
@@ -22,7 +25,12 @@ METHOD = Declaration(
     network="vprkit.methods.pairvpr.network:build",
     metric="l2",
     variants={
-        **{f"pairvpr-vit{size.lower()}": Variant({"size": size}) for size in ("S", "B", "L", "g")},
+        **{
+            f"pairvpr-vit{size.lower()}": Variant({"size": size}, candidates=count)
+            for size, count in (("S", None), ("B", SPEED), ("L", None), ("g", PERFORMANCE))
+        },
+        "pairvpr-speed": Variant({"size": "B"}, candidates=SPEED),
+        "pairvpr-performance": Variant({"size": "g"}, candidates=PERFORMANCE),
         **{
             f"pairvpr-pretrained-vit{size.lower()}": Variant({"size": size, "class_token": False})
             for size in ("S", "B", "L", "g")
@@ -33,6 +41,8 @@ METHOD = Declaration(
             Released(f"pairvpr-{name}.pth", _PAGE, _LICENCE, variant=f"pairvpr-{name.lower()}", browser_only=True)
             for name in ("vitB", "vitL", "vitG")
         ),
+        Released("pairvpr-vitB.pth", _PAGE, _LICENCE, variant="pairvpr-speed", browser_only=True),
+        Released("pairvpr-vitG.pth", _PAGE, _LICENCE, variant="pairvpr-performance", browser_only=True),
         *(
             Released(
                 f"pairvpr-pretrained-{file}.pth",
@@ -44,6 +54,7 @@ METHOD = Declaration(
             for name, file in _PRETRAINED.items()
         ),
     ),
+    reranker="vprkit.methods.pairvpr.classifier:make_reranker",
     recognise=recognise,
     key_map="vprkit.methods.pairvpr.checkpoint:to_network",
     convert="vprkit.methods.pairvpr.checkpoint:complete",
