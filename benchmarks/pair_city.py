@@ -38,14 +38,13 @@ PRETRAIN = {
     "layer_decay": 1.0,
     "optimiser.rate": 3e-4,
     "running.keep_every": 0,
-    "pair_weight": 0.5,  # at 2 the descriptors of a network this small hardly learn in time
+    "schedule.warmup_epochs": 4,
 }
-PRETRAIN |= {"schedule.warmup_epochs": 4}
 TRAIN = {
     **NETWORK, "image_size": (SIDE, SIDE), "sampling.places": 8, "sampling.reshuffle": True, "sampling.drop_last": True,
     "keep_gb": 1.0, "optimiser.rate": 2e-4, "schedule.kind": "constant", "schedule.warmup_steps": 20,
     "augmentation.rand_augment": 0, "augmentation.brightness": 0.5, "augmentation.contrast": 0.3,
-    "running.keep_every": 0, "pair_weight": 0.5,  # at 2 the descriptors of a network this small hardly learn in time
+    "running.keep_every": 0, "pair_weight": 0.1,  # at 2 the descriptors of a network this small learn nothing in time
 }  # fmt: skip
 Row = dict[str, float]
 
@@ -130,8 +129,12 @@ def main(given: argparse.Namespace) -> None:
     table(
         f"R@1 in per cent of night queries, {len(found)} seeds, mean and 95 % interval; ViT-S of {SIZES['depth']} "
         f"blocks at {SIDE} px, {given.rerank} candidates",
-        ("", "mean ± half the interval"),
-        [(name, interval([row[name] for row in found])) for name in found[0] if name != "seed"],
+        ("", *(f"seed {seed}" for seed in given.seeds), "mean ± half the interval"),
+        [
+            (name, *(f"{row[name]:.2f}" for row in found), interval([row[name] for row in found]))
+            for name in found[0]
+            if name != "seed"
+        ],
     )
 
 
