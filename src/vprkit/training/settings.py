@@ -73,7 +73,7 @@ class Running:
     workers: int | None = option(None, "[free] decoding threads per process; none: one per core, at most 16")
     ahead: int | None = option(None, "[free] batches decoded ahead; none: 3 beside a GPU, 0 on a CPU")
     on_error: Literal["fail", "skip"] = option(
-        "fail", "an unreadable image: fail, or skip it, count and name it (recipes that can take another in its place)"
+        "fail", "an unreadable image: fail; or skip: leave it out (some recipes take another), count and name it"
     )
     checkpoint_every: int = option(500, "[free] optimiser steps between last.ckpt inside an epoch; 0: at its end only")
     keep_every: int = option(

@@ -83,7 +83,10 @@ class Task(nn.Module, ABC):
         save_method(method(), path, overwrite=True, notes=notes)
 
     def rate(self, epoch: int, base: float) -> float | None:
-        """The learning rate in an epoch where the task's own calendar decides it; None: the recipe's schedule does."""
+        """The learning rate in an epoch where the task's own calendar decides it; None: the recipe's schedule does.
+
+        `base` is the recipe's rate; groups multiply what comes of it.
+        """
         return None
 
     def fingerprint(self) -> str:

@@ -5,6 +5,7 @@ decoder predicts them from what is left and from the second image, which shows t
 of SF-XL, from Google Landmarks v2, from GSV-Cities, or from any set of places.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +32,7 @@ from vprkit.methods.pairvpr.layer_decay import layer_groups
 from vprkit.methods.pairvpr.masking import draw_mask, patches_of
 from vprkit.methods.pairvpr.network import PairVPR, PairVPRConfig
 from vprkit.methods.pairvpr.starting import start_pairvpr
-from vprkit.training.augmentation import Augmentation, batch_transform
+from vprkit.training.augmentation import Augmentation, batch_transform, photo_transform
 from vprkit.training.places import sized
 from vprkit.training.randomness import generator_for
 from vprkit.training.schedules import Schedule
@@ -75,7 +76,7 @@ class PairVPRPretrainRecipe(TrainingConfig):
         help="how images are changed in training; a crop comes first, while decoding",
     )
     optimiser: Optimiser = option(
-        factory=partial(Optimiser, "adamw", _RATE, 0.04, 0.4),
+        factory=partial(Optimiser, "adamw", _RATE, weight_decay=0.04, weight_decay_end=0.4),
         help="how weights follow gradients; the authors' rate is 3e-4 sqrt(batch / 1024)",
     )
     schedule: Schedule = option(
@@ -124,10 +125,9 @@ class PretrainTask(Task):
         self.patch = settings.model.encoder().patch_size
         side = (settings.model.image_size,) * 2
         self.preprocessing = sized(choice.preprocessing, side)
-        augmentation = settings.augmentation
-        self.crop_area = augmentation.crop_area
+        self.change_photo = photo_transform(settings.augmentation)
         # The crop is taken while decoding, from the whole photo; the rest changes the batch.
-        self.change_batch = batch_transform(config.with_values(augmentation, {"crop_area": 1.0}))
+        self.change_batch = batch_transform(dataclasses.replace(settings.augmentation, crop_area=1.0))
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
         """(batch, 2) views: a pair of every class in random order; a last incomplete batch is left out."""
@@ -136,13 +136,15 @@ class PretrainTask(Task):
         return [pairs[start : start + size] for start in range(0, len(pairs) - size + 1, size)]
 
     def read(self, row: int, generator: np.random.Generator) -> Tensor:
-        photo = self.pairs.photo(row)
-        picture = pictures.decode(photo)
-        if self.crop_area < 1:
+        photo, change = pictures.decode(self.pairs.photo(row)), self.change_photo
+        if self.settings.augmentation.crop_area < 1:
             seeded = torch.Generator().manual_seed(int(generator.integers(2**63)))
-            top, left, height, width = draw_crops(1, picture.size[::-1], self.crop_area, seeded)[0].tolist()
-            picture = picture.crop((left, top, left + width, top + height))
-        return pictures.load(picture, self.preprocessing)
+            size = (photo.height, photo.width)
+            box = draw_crops(1, size, self.settings.augmentation.crop_area, seeded)
+            top, left, height, width = box[0].tolist()
+            photo = photo.crop((left, top, left + width, top + height))
+        transform = None if change is None else (lambda picture: change(picture, generator))
+        return pictures.load(photo, self.preprocessing, transform=transform)
 
     def replacement(self, row: int, generator: np.random.Generator) -> int:
         return self.pairs.another(row, generator)
@@ -168,7 +170,8 @@ class PretrainTask(Task):
             target = patches_of(first, self.patch)
             target = standardised(target) if self.settings.normalise_patches else target
             loss = masked_mse(predicted.float(), target, mask)
-            return {"loss": loss, **self._by_source(predicted.detach().float(), target, mask, batch.sources)}
+            parts = self._by_source(predicted.detach().float(), target, mask, batch.sources)
+            return {"loss": loss, **parts}
 
     def parameter_groups(self) -> list[ParameterGroup]:
         model, settings = self.settings.model, self.settings
@@ -187,13 +190,12 @@ class PretrainTask(Task):
         save(path, self.network.state_dict(), self.choice.header(**notes), overwrite=True)
 
     def _by_source(self, predicted: Tensor, target: Tensor, mask: Tensor, sources: Tensor) -> dict[str, Tensor]:
-        """The loss of every source that the batch holds pairs of, where there are several."""
-        count = len(self.pairs.sources)
-        if count == 1:
+        """The loss of every source where there are several, for the log; NaN of one that the batch has no pair of."""
+        names = [f"loss_{source.name.removeprefix('train.')}" for source in self.pairs.sources]
+        if len(names) == 1:
             return {}
-        parts = masked_mse_by_group(predicted, target, mask, sources, count)
-        names = [source.name for source in self.pairs.sources]
-        return {f"loss_{names[number]}": parts[number] for number in sorted(set(sources.tolist()))}
+        parts = masked_mse_by_group(predicted, target, mask, sources, len(names))
+        return dict(zip(names, parts, strict=True))
 
     def _prepared(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
