@@ -16,6 +16,7 @@ from vprkit.losses.masked_mse import masked_mse, masked_mse_by_group, standardis
 from vprkit.losses.miners import BatchHardMiner
 from vprkit.losses.pairs import cosines
 from vprkit.methods.pairvpr.layer_decay import rate_factor
+from vprkit.methods.pairvpr.stage_one import PairVPRPretrainRecipe
 from vprkit.training.losses import make_loss, make_miner
 from vprkit.training.schedules import Schedule
 
@@ -100,7 +101,9 @@ def _check_multipliers(case: Case, sizes: dict[str, dict[str, float]]) -> None:
             1 + max(int(match[1]) for name in expected if (match := re.match(rf"{stack}\.(\d+)\.", name)))
             for stack in ("encoder.model.blocks", "dec_blocks")
         )
-        found = [rate_factor(name, depth, decoder, decay, 0.2) for name in expected]
+        found = [
+            rate_factor(name, depth, decoder, decay, PairVPRPretrainRecipe().patch_embed_rate) for name in expected
+        ]
         case.compare(f"multipliers of {size}", np.array(found), np.array(list(expected.values())))
 
 
