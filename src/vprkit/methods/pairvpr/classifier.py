@@ -15,7 +15,6 @@ from vprkit.rerank.mutual_matches import local_of
 from vprkit.rerank.reranker import Scorer, Shortlist
 from vprkit.retrieval.recent import Recent
 
-
 STOP_AFTER = 4
 """Candidates that are compared at once where the search may end after any of them."""
 
