@@ -136,6 +136,9 @@ def test_enough_ends_the_search(method, dense, expected, monkeypatch):
     assert read == list(range(best + 1)) and best < COUNT - 1
     assert torch.isneginf(scores[best + 1 :]).all()
     torch.testing.assert_close(scores[: best + 1], expected.sum(1)[: best + 1], atol=1e-5, rtol=1e-5)
+    monkeypatch.undo()
+    together, _ = looked_at(method, dense, PairClassifier(enough=float(expected.sum(1).max()) - 1e-4))
+    assert int(torch.isfinite(together).sum()) == min(COUNT, 4 * (best // 4 + 1))
     whole, _ = looked_at(method, dense, PairClassifier(enough=1e9))
     torch.testing.assert_close(whole, expected.sum(1), atol=1e-5, rtol=1e-5)
 
@@ -190,6 +193,8 @@ def test_every_source_of_local_features_gives_the_same(method, shared_set, tmp_p
         and "kB per image: descriptor 0.1, local 1.0" in results["store"].table()
     )
     assert vprkit.evaluate(method, benchmark).storage == {"descriptor": 0.064}
+    vprkit.write_submission(results["store"], tmp_path / "challenge.txt")
+    assert vprkit.read_submission(tmp_path / "challenge.txt", benchmark).tolist() == orders[0]
 
 
 @pytest.mark.parametrize("local", [None, "float32"])
@@ -202,6 +207,9 @@ def test_a_map_is_asked_with_the_second_stage(method, shared_set, tmp_path, loca
     scores = second.scorer.score(second.scorer.prepare(query.local), second.scorer.prepare(others.local))
     np.testing.assert_allclose([hit.score for hit in hits], scores, atol=1e-5)
     assert list(scores) == sorted(scores, reverse=True)
+    made = opened._second_look.reranker
+    opened.locate(photo, top=2, rerank=3)
+    assert opened._second_look.reranker is made  # what it made ready, and its hot set, live as long as the map
 
 
 def test_projected_vectors_leave_the_decoder_in_reach(method, dense, expected):

@@ -15,6 +15,9 @@ from vprkit.rerank.mutual_matches import local_of
 from vprkit.rerank.reranker import Scorer, Shortlist
 from vprkit.retrieval.recent import Recent
 
+STOP_AFTER = 4
+"""Candidates that are compared at once where the search may end after any of them."""
+
 
 @dataclass(frozen=True)
 class PairClassifier:
@@ -112,7 +115,8 @@ class BothWays:
 
     def score(self, candidates: Features) -> Tensor:
         scores = []
-        for part in self.second.scorer.blocks(local_of(candidates)):
+        most = None if self.second.settings.enough is None else STOP_AFTER
+        for part in self.second.scorer.blocks(local_of(candidates), most):
             numbers = self.numbers[self.seen : self.seen + len(part)]
             self.seen += len(part)
             found = self.second.scorer.score(self.query, self.second.prepared(numbers, part))

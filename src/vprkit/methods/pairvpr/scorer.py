@@ -107,12 +107,13 @@ class PairScorer:
         with devices.inference(self.device, self.precision):
             return self.network.judge(started, memory).float()[:, 0]
 
-    def blocks(self, local: LocalFeatures) -> Iterator[LocalFeatures]:
-        """Parts of a block of candidates that are compared at once."""
+    def blocks(self, local: LocalFeatures, most: int | None = None) -> Iterator[LocalFeatures]:
+        """Parts of a block of candidates that are compared at once, of at most `most`."""
         config = self.network.config
         hidden = local.tokens.shape[1] * int(config.width * config.mlp_ratio)
         size = hidden * (4 if self.precision == "fp32" else 2)
-        count = max(1, (BLOCK_BYTES if self.device.type == "cpu" else DEVICE_BYTES) // size)
+        room = max(1, (BLOCK_BYTES if self.device.type == "cpu" else DEVICE_BYTES) // size)
+        count = room if most is None else min(most, room)
         for start in range(0, len(local), count):
             yield local.map(lambda tensor: tensor[start : start + count])  # noqa: B023
 
