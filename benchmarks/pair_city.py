@@ -141,10 +141,10 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=320, help="of 8 images, to learn from")
+    parser.add_argument("--places", type=int, default=240, help="of 8 images, to learn from")
     parser.add_argument("--test-places", type=int, default=40)
     parser.add_argument("--pretrain-epochs", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=15, help="of the second stage")
+    parser.add_argument("--epochs", type=int, default=12, help="of the second stage")
     parser.add_argument("--rerank", type=int, default=20, help="candidates")
     parser.add_argument("--rows", type=Path, help="file that keeps every seed's row, to go on later")
     main(parser.parse_args())
