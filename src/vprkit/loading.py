@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from vprkit.errors import ConfigError, NotAvailable
+from vprkit.errors import ConfigError, NotAvailable, WeightsError
 from vprkit.method import Method, WeightsSource
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Declaration, Released, find_declaration
@@ -149,6 +149,8 @@ def _from_file(
     path = _released_file(name, options) if weights is None and name is not None else _given_file(weights)
     checkpoint = read(path)
     choice = choose_for_file(checkpoint, name, options)
+    if reason := choice.unfinished():
+        raise WeightsError(f"{path} {reason}")
     return choice, choice.fill(checkpoint), WeightsSource(str(path.absolute()), sha256_of(path), choice.licence)
 
 

@@ -17,6 +17,7 @@ from vprkit.cli import (
     methods,
     report,
     reproduce,
+    search_checkpoints,
     show,
     sweep,
     train,
@@ -63,6 +64,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
+app.command("search-checkpoints")(search_checkpoints.search_checkpoints)
 app.command("reproduce")(reproduce.reproduce)
 app.command("locate")(locate.locate)
 app.command("search")(locate.search)

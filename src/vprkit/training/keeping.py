@@ -1,4 +1,4 @@
-"""Weights that a run leaves to use: the best by the monitored recall, and the last."""
+"""Weights that a run leaves to use: the best by the monitored recall, those of some epochs, and the last."""
 
 import contextlib
 import os
@@ -15,6 +15,11 @@ from vprkit.method import Method
 from vprkit.weights.own import Header
 
 LAST = "last.safetensors"
+
+
+def kept_name(epoch: int) -> str:
+    """Of weights that are kept for good."""
+    return f"epoch-{epoch:05d}.safetensors"
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ class Choice:
         declared = self.declaration.reranker
         return None if declared is None else registry.load_attribute(declared)(self.configuration)
 
+    def unfinished(self) -> str | None:
+        """Why this network describes no images yet, None where it does."""
+        declared = self.declaration.unfinished
+        return None if declared is None else registry.load_attribute(declared)(self.configuration)
+
     def fill(self, checkpoint: Checkpoint) -> nn.Module:
         """The network with the numbers of a file.
 
