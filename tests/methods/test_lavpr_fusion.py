@@ -94,7 +94,7 @@ def test_weights_enter_as_published_and_a_missing_text_leaves_the_image(photos: 
 
 
 def test_the_other_modality_orders_the_shortlist_by_number(tmp_path: Path) -> None:
-    """Two photos look alike, their sentences tell them apart; the third says what the query says but looks different."""
+    """Two photos look alike, their sentences tell them apart; the third says what is asked but looks different."""
     seen = {"database": ((0, "a church"), (0, "a bakery"), (5, "a bakery")), "queries": ((0, "a bakery"),)}
     for role, rows in seen.items():
         (tmp_path / role).mkdir()
@@ -109,8 +109,8 @@ def test_the_other_modality_orders_the_shortlist_by_number(tmp_path: Path) -> No
     method = fused("image_then_text")
     first = vprkit.evaluate(method, benchmark, ks=(3,))
     again = vprkit.evaluate(method, benchmark, ks=(3,), rerank=2)
-    assert sorted(first.rankings[0][:2].tolist()) == [0, 1] and first.rankings[0][2] == 2
-    assert again.rankings[0].tolist() == [1, 0, 2]
+    assert sorted(first.rankings[0].ranking[:2]) == [0, 1] and first.rankings[0].ranking[2] == 2
+    assert again.rankings[0].ranking == [1, 0, 2]
     with pytest.raises(vprkit.VprError, match="local features"):
         vprkit.evaluate(fused("concat"), benchmark, ks=(1,), rerank=2)
 
