@@ -14,7 +14,7 @@ def sides(batch=5, tokens=7, others=9, dtype=torch.float32):
     return [torch.randn(batch, 2, count, 8, generator=generator).to(dtype) for count in (tokens, others, others)]
 
 
-@pytest.mark.parametrize("tile", [1, 2 * 2 * 7 * 9 * 4, 2**24])
+@pytest.mark.parametrize("tile", [1, 7 * 9 * 4, 2 * 2 * 7 * 9 * 4, 2**24])
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (torch.float64, 1e-12), (torch.bfloat16, 2e-2)])
 def test_tiles_of_any_size_give_the_same(monkeypatch, tile, dtype, error):
     monkeypatch.setattr(attention, "TILE_BYTES", tile)

@@ -73,10 +73,10 @@ def looked_at(method, dense, settings, row_bytes=1, numbers=None):
     return scores_of(second, query, Shortlist(numbers, take, row_bytes)), read
 
 
-@pytest.mark.parametrize("block", [1, 2**11, 2**14, 2**24])
+@pytest.mark.parametrize("block", [1, 2**12, 2**14, 2**24])
 @pytest.mark.parametrize("hot", [0.0, 1.0])
 def test_the_sum_of_both_directions_whatever_the_blocks(method, dense, expected, monkeypatch, block, hot):
-    monkeypatch.setattr(scoring, "BLOCK_BYTES", block)
+    monkeypatch.setattr(scoring, "BLOCK_NUMBERS", block)
     for row_bytes in (1, 2**25):
         scores, _ = looked_at(method, dense, PairClassifier(hot_gigabytes=hot), row_bytes)
         torch.testing.assert_close(scores, expected.sum(1), atol=1e-5, rtol=1e-5)
@@ -130,7 +130,7 @@ def test_one_direction_first_and_both_for_the_best(method, dense, expected):
 
 
 def test_enough_ends_the_search(method, dense, expected, monkeypatch):
-    monkeypatch.setattr(scoring, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(scoring, "BLOCK_NUMBERS", 1)
     best = int(expected.sum(1).argmax())
     scores, read = looked_at(method, dense, PairClassifier(enough=float(expected.sum(1).max()) - 1e-4), 2**26)
     assert read == list(range(best + 1)) and best < COUNT - 1

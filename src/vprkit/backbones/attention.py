@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-TILE_BYTES = 2**24
-"""Attention weights at once on a CPU, so that they stay in its cache: one pair of images of 529 patches in float32."""
+TILE_BYTES = 2**22
+"""Attention weights at once on a CPU, so that they stay in its cache, and in memory that is not asked for anew."""
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -29,13 +29,17 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 def tiled(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """`plain` for a few of the batch at once, so that memory does not grow with it; shapes as of `attend`."""
-    weights = query.shape[1] * query.shape[2] * key.shape[2] * query.element_size()
-    rows = max(1, TILE_BYTES // max(1, weights))
-    if rows >= len(query):
-        return plain(query, key, value)
-    parts = zip(*(torch.split(part, rows) for part in (query, key, value)), strict=True)
-    return torch.cat([plain(*part) for part in parts])
+    """`plain` for a few heads of an image at once, or several small images; shapes as of `attend`."""
+    batch, heads, tokens, width = query.shape
+    weights = max(1, tokens * key.shape[2] * query.element_size())
+    some_heads, images = min(heads, max(1, TILE_BYTES // weights)), max(1, TILE_BYTES // (weights * heads))
+    # Laid out as the projection that follows reads it: (B, t, heads, d).
+    mixed = query.new_empty(batch, tokens, heads, width).transpose(1, 2)
+    for image in range(0, batch, images):
+        for head in range(0, heads, some_heads):
+            part = slice(image, image + images), slice(head, head + some_heads)
+            mixed[part] = plain(query[part], key[part], value[part])
+    return mixed
 
 
 def plain(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

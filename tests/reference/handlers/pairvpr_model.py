@@ -14,7 +14,7 @@ _ENCODER = {"pretrain_img_size": "img_size"}
 _DECODER = {"dec_embed_dim": "width", "dec_num_heads": "heads", "dec_depth": "depth", "mlp_ratio": "mlp_ratio",
             "norm_im2_in_dec": "norm_memory"}  # fmt: skip
 _APART = ("layerscale", "num_trainable_blocks")
-_RELEASED = (768, 23, 16)  # width of `full_*`, cells a side at stage two and at stage one: the specification's
+_BEFORE = 16  # cells a side at stage one: `full_interp_sub` is that table at the size of `full_sincos<side>_sub`
 
 
 def network_of(case: Case) -> PairVPR:
@@ -92,7 +92,10 @@ def decoder_position_tables(case: Case) -> None:
         compared.check(f"interp_{grid}", resized)
         compared.check(f"interp_cls_{grid}", with_class)
     rows, columns = case.input("rows"), case.input("cols")
-    full, now, before = _RELEASED
-    compared.check("full_sincos23_sub", analytic_table(now, full)[rows][:, columns])
-    compared.check("full_interp_sub", stage_two_tables(analytic_table(before, full), now)[0][rows][:, columns])
+    released = DecoderConfig().width
+    for name in case.outputs("full_sincos*_sub"):
+        side = int(name.removeprefix("full_sincos").removesuffix("_sub"))
+        compared.check(name, analytic_table(side, released)[rows][:, columns])
+        resized = stage_two_tables(analytic_table(_BEFORE, released), side)[0]
+        compared.check("full_interp_sub", resized[rows][:, columns])
     compared.assert_complete()

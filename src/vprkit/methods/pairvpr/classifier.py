@@ -120,10 +120,11 @@ class BothWays:
             numbers = self.numbers[self.seen : self.seen + len(part)]
             self.seen += len(part)
             found = self.second.scorer.score(self.query, self.second.prepared(numbers, part))
-            self.best = max(self.best, float(found.max()))
             scores.append(found)
-            if self.satisfied:
-                break
+            if most is not None:
+                self.best = max(self.best, float(found.max()))
+                if self.satisfied:
+                    break
         return torch.cat(scores)
 
 

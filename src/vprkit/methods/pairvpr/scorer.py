@@ -20,11 +20,11 @@ from vprkit.methods.pairvpr.network import PairVPR
 
 Products = Literal["exact", "half"]
 
-BLOCK_BYTES = 2**24
-"""Of the widest layer's output for all candidates at once on a CPU: more does not stay near the processor."""
+BLOCK_NUMBERS = 2**22
+"""Of the widest layer's output for all candidates at once on a CPU, 2 of 529 patches: more does not stay near it."""
 
-DEVICE_BYTES = 2**28
-"""The same on accelerators: 41 candidates of 529 patches in float32."""
+DEVICE_NUMBERS = 2**26
+"""The same on accelerators: 41 candidates of 529 patches."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,8 @@ class PairScorer:
     def blocks(self, local: LocalFeatures, most: int | None = None) -> Iterator[LocalFeatures]:
         """Parts of a block of candidates that are compared at once, of at most `most`."""
         config = self.network.config
-        hidden = local.tokens.shape[1] * int(config.width * config.mlp_ratio)
-        size = hidden * (4 if self.precision == "fp32" else 2)
-        room = max(1, (BLOCK_BYTES if self.device.type == "cpu" else DEVICE_BYTES) // size)
+        widest = local.tokens.shape[1] * int(config.width * config.mlp_ratio)
+        room = max(1, (BLOCK_NUMBERS if self.device.type == "cpu" else DEVICE_NUMBERS) // widest)
         count = room if most is None else min(most, room)
         for start in range(0, len(local), count):
             yield local.map(lambda tensor: tensor[start : start + count])  # noqa: B023
