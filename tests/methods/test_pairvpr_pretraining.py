@@ -211,7 +211,7 @@ def test_random_blocks_keep_tokens_and_positions():
 @pytest.fixture
 def published(tmp_path, panoramas):
     """What the authors' program would have cached of these panoramas."""
-    grouped = group_images(training_records(panoramas), PAIR_VPR)
+    grouped = group_images(training_records(panoramas, PAIR_VPR), PAIR_VPR)
     cells = [tuple(map(int, cell[:2])) for cell in grouped.grouped.classes]
     images = {
         cell: [grouped.records.names[int(row)] for row in np.flatnonzero(grouped.grouped.labels == number)]
