@@ -63,7 +63,7 @@ class Declaration:
     """Everything vprkit knows of a system before loading it. Parts written `"module:attribute"` load when needed.
 
     Attributes:
-        name: the name of its folder or file under `methods/`.
+        name: the name of its folder or file under `methods/`, dashes for its underscores if it likes.
         summary: one line for `vpr methods`.
         paper: citation or address of the source.
         licence: licence of the released weights ("none needed" where it has none).
@@ -126,7 +126,10 @@ def load_attribute(reference: str) -> Any:
 
 @functools.cache
 def _modules() -> dict[str, str]:
-    """Method name -> module, by listing `vprkit.methods` and the entry points, importing none of them."""
+    """Method name -> module, by listing `vprkit.methods` and the entry points, importing none of them.
+
+    A folder's name cannot hold a dash, so `lavpr-fusion` lives in `lavpr_fusion`.
+    """
     package = importlib.import_module("vprkit.methods")
     modules = {info.name: f"vprkit.methods.{info.name}" for info in pkgutil.iter_modules(package.__path__)}
     for entry in importlib.metadata.entry_points(group="vprkit.methods"):
@@ -182,8 +185,9 @@ def find_declaration(name: str) -> Declaration:
         NotAvailable: a known system that vprkit does not have; the message says why.
     """
     modules = _modules()
-    if name in modules:
-        return _declaration_of(modules[name])
+    module = modules.get(name) or modules.get(name.replace("-", "_"))
+    if module is not None:
+        return _declaration_of(module)
     for declaration in declarations():
         if name in declaration.variants:
             return declaration.for_variant(name)
