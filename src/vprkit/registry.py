@@ -63,7 +63,7 @@ class Declaration:
     """Everything vprkit knows of a system before loading it. Parts written `"module:attribute"` load when needed.
 
     Attributes:
-        name: the name of its folder or file under `methods/`, dashes for its underscores if it likes.
+        name: the name of its folder or file under `methods/`.
         summary: one line for `vpr methods`.
         paper: citation or address of the source.
         licence: licence of the released weights ("none needed" where it has none).
@@ -128,13 +128,17 @@ def load_attribute(reference: str) -> Any:
 def _modules() -> dict[str, str]:
     """Method name -> module, by listing `vprkit.methods` and the entry points, importing none of them.
 
-    A folder's name cannot hold a dash, so `lavpr-fusion` lives in `lavpr_fusion`.
+    A folder cannot have a hyphen in its name, so hyphens of a method's name are underscores here.
     """
     package = importlib.import_module("vprkit.methods")
     modules = {info.name: f"vprkit.methods.{info.name}" for info in pkgutil.iter_modules(package.__path__)}
     for entry in importlib.metadata.entry_points(group="vprkit.methods"):
-        modules.setdefault(entry.name, entry.value)
+        modules.setdefault(_folder(entry.name), entry.value)
     return modules
+
+
+def _folder(name: str) -> str:
+    return name.replace("-", "_")
 
 
 @functools.cache
@@ -185,9 +189,8 @@ def find_declaration(name: str) -> Declaration:
         NotAvailable: a known system that vprkit does not have; the message says why.
     """
     modules = _modules()
-    module = modules.get(name) or modules.get(name.replace("-", "_"))
-    if module is not None:
-        return _declaration_of(module)
+    if _folder(name) in modules:
+        return _declaration_of(modules[_folder(name)])
     for declaration in declarations():
         if name in declaration.variants:
             return declaration.for_variant(name)
