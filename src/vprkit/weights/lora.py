@@ -6,7 +6,7 @@ A layer with weight W of shape (out, in) and matrices A (r, in) and B (out, r) a
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from vprkit.errors import NotAvailable, WeightsError
-from vprkit.weights.reading import read, sha256_of
+from vprkit.weights.fetching import directory, find
+from vprkit.weights.own import Header
+from vprkit.weights.reading import read
 
 CONFIG, FILES = "adapter_config.json", ("adapter_model.safetensors", "adapter_model.bin")
 PREFIX = "base_model.model."
@@ -79,12 +81,19 @@ class LoraFacts:
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter as read: matrices by the names that the base weights' own file gives the layers."""
+    """An adapter as read.
+
+    Attributes:
+        path: the folder or file it was given as.
+        facts: rank, scaling, what it is for.
+        pairs: matrices by the names that the authors' base weights give the layers.
+        header: of vprkit's own file.
+    """
 
     path: Path
-    sha256: str
     facts: LoraFacts
     pairs: Mapping[str, Pair]
+    header: Header | None = None
 
 
 def read_adapter(place: str | Path) -> Adapter:
@@ -94,7 +103,7 @@ def read_adapter(place: str | Path) -> Adapter:
         NotAvailable: there is none.
         WeightsError: unsafe, damaged, or of a kind whose meaning is not known here; the key is named.
     """
-    place = Path(place)
+    place = Path(place).expanduser()
     if place.is_dir():
         facts = _read_config(place / CONFIG)
         path = next((place / name for name in FILES if (place / name).is_file()), None)
@@ -102,16 +111,17 @@ def read_adapter(place: str | Path) -> Adapter:
             raise NotAvailable(f"{place} holds no {FILES[0]}; copy the whole adapter folder")
         checkpoint = read(path)
     else:
-        path, checkpoint = place, read(place)
+        path, checkpoint = place, read(find(place))
         found = None if checkpoint.header is None else facts_in(checkpoint.header.notes)
         if found is None:
             raise WeightsError(f"{place} is no adapter of vprkit's; give the folder that peft wrote, with its {CONFIG}")
         facts = found
     pairs, rest = split(checkpoint.state)
     if rest or not pairs:
-        named = f"'{next(iter(rest))}', which is no LoRA matrix of a linear layer" if rest else "no matrices"
-        raise WeightsError(f"{path} holds {named}; only plain LoRA is merged")
-    adapter = Adapter(path, sha256_of(path), facts, {n.removeprefix(PREFIX): pair for n, pair in pairs.items()})
+        other = f"'{next(iter(rest))}', which is no LoRA matrix of a linear layer" if rest else "no matrices"
+        raise WeightsError(f"{path} holds {other}; only plain LoRA is merged")
+    named = {name.removeprefix(PREFIX): pair for name, pair in pairs.items()}
+    adapter = Adapter(place, facts, named, checkpoint.header)
     _check(adapter)
     return adapter
 
@@ -190,6 +200,22 @@ def merge_into(network: nn.Module, adapter: Adapter, key_map: Callable[[str], st
                            f"{', '.join(left[:4])}")  # fmt: skip
 
 
+def find_base(path: Path, facts: LoraFacts) -> Path:
+    """The weights that the adapter in a file of vprkit's is for: where they were, else by name in the weights folder.
+
+    Raises:
+        NotAvailable: in neither place.
+    """
+    for place in (facts.base, Path(facts.base).name):
+        try:
+            return find(place)
+        except NotAvailable:
+            continue
+    raise NotAvailable(f"{path} holds an adapter alone; {facts.base} (SHA-256 {facts.base_sha256[:16]}...), which it "
+                       f"was made for, is not here: put it into {directory()}, or give weights=FILE and "
+                       f"adapter={path.name}")  # fmt: skip
+
+
 def check_base(adapter: Adapter, path: Path, sha256: str) -> None:
     """Refuse other weights than those that an adapter was made for, where it says which.
 
@@ -217,11 +243,11 @@ def _read_config(path: Path) -> LoraFacts:
         if key not in known and value and value not in _NEUTRAL.get(key, ()):
             raise WeightsError(f"{path}: '{key}' is {str(value)[:60]}, which is not understood here; merge the adapter "
                                "with the program that made it, and give the merged weights")  # fmt: skip
-    rank, alpha, targets = said.get("r"), said.get("lora_alpha"), said.get("target_modules")
-    if not _positive(rank) or not _positive(alpha) or not isinstance(rank, int):
-        raise WeightsError(f"{path}: 'r' and 'lora_alpha' must be positive numbers, got {rank!r} and {alpha!r}")
-    listed = tuple(targets) if _is_list_of_text(targets) else None
-    return LoraFacts(rank, float(alpha), bool(said.get("use_rslora", False)), listed)
+    targets = said.get("target_modules")
+    listed = isinstance(targets, list) and all(isinstance(target, str) for target in targets)
+    named = tuple(targets or ()) if listed else None
+    rank, alpha = (_positive(said, key, path) for key in ("r", "lora_alpha"))
+    return LoraFacts(int(rank), alpha, bool(said.get("use_rslora")), named)
 
 
 def _check(adapter: Adapter) -> None:
@@ -236,9 +262,8 @@ def _check(adapter: Adapter) -> None:
                                "adapter")  # fmt: skip
 
 
-def _positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-
-
-def _is_list_of_text(value: Any) -> bool:
-    return isinstance(value, Iterable) and not isinstance(value, str) and all(isinstance(part, str) for part in value)
+def _positive(said: Mapping[str, Any], key: str, path: Path) -> float:
+    value = said.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise WeightsError(f"{path}: '{key}' must be a positive number, got {value!r}")
+    return float(value)

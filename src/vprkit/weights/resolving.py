@@ -12,6 +12,7 @@ from vprkit.errors import ConfigError, WeightsError
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Declaration, Metric, Released
 from vprkit.weights.fitting import KeyMap, fit, on_meta
+from vprkit.weights.lora import Adapter, merge_into
 from vprkit.weights.own import Header
 from vprkit.weights.reading import Checkpoint
 
@@ -46,21 +47,27 @@ class Choice:
         declared = self.declaration.reranker
         return None if declared is None else registry.load_attribute(declared)(self.configuration)
 
-    def fill(self, checkpoint: Checkpoint) -> nn.Module:
-        """The network with the numbers of a file.
+    def fill(self, checkpoint: Checkpoint, adapter: Adapter | None = None) -> nn.Module:
+        """The network with the numbers of a file, and an adapter merged into them.
 
         Raises:
             WeightsError: they do not fit, key by key.
         """
         network = on_meta(self.build)
-        key_map: KeyMap | None = None
-        state = checkpoint.state
-        if checkpoint.header is None and self.declaration.convert:
+        foreign, state = checkpoint.header is None, checkpoint.state
+        if foreign and self.declaration.convert:
             state = registry.load_attribute(self.declaration.convert)(state)
-        if checkpoint.header is None and self.declaration.key_map:
-            key_map = registry.load_attribute(self.declaration.key_map)
-        fit(network, state, source=f"{checkpoint.path} does not fit {self.name}", key_map=key_map)
+        named = self._key_map()
+        source = f"{checkpoint.path} does not fit {self.name}"
+        fit(network, state, source=source, key_map=named if foreign else None)
+        if adapter is not None:
+            merge_into(network, adapter, named)
         return network
+
+    def _key_map(self) -> KeyMap | None:
+        """From the authors' names to the network's."""
+        declared = self.declaration.key_map
+        return registry.load_attribute(declared) if declared else None
 
     def header(self, **notes: Any) -> Header:
         """What a file with this network's weights says about itself."""
