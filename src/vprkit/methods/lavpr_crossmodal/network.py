@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from vprkit.backbones.blip import Blip
@@ -100,8 +99,3 @@ class CrossModal(nn.Module):
 def build(config: CrossModalConfig) -> CrossModal:
     """The network with initial values."""
     return CrossModal(config)
-
-
-def token_pairs(ids: Tensor, mask: Tensor) -> Tensor:
-    """(B, 2, T) ids above their mask, so that one tensor holds what the text tower reads of each text."""
-    return torch.stack([ids, mask], 1)
