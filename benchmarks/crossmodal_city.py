@@ -23,10 +23,10 @@ from vprkit.data.city import make_city
 from vprkit.data.places import open_places
 from vprkit.data.positives import Positives
 
-SIDE = 112
+SIDE = 96
 TOWERS = {
-    "model.width": 128, "model.layers": 4, "model.heads": 4, "model.hidden": 384, "model.image_size": SIDE,
-    "model.patch": 16, "model.text_width": 128, "model.text_layers": 2, "model.text_heads": 4, "model.text_hidden": 384,
+    "model.width": 128, "model.layers": 3, "model.heads": 4, "model.hidden": 256, "model.image_size": SIDE,
+    "model.patch": 16, "model.text_width": 96, "model.text_layers": 1, "model.text_heads": 4, "model.text_hidden": 192,
     "model.positions": 96, "model.dim": 128,
 }  # fmt: skip
 SHARED = {

@@ -18,14 +18,19 @@ from tests.training.small import write_gsv
 from vprkit.backbones.bert_tokens import BertTokens, find_vocabulary
 from vprkit.data.columns import StringColumn
 from vprkit.errors import ConfigError, NotAvailable, VprError, WeightsError
+from vprkit.evaluation.result import Result
 from vprkit.loading import load_method, save_method
 from vprkit.method import IMAGES, TEXTS, Method
 from vprkit.methods.lavpr_crossmodal.checkpoint import published_scaling, recognise
 from vprkit.methods.lavpr_crossmodal.network import CrossModalConfig, build
 from vprkit.registry import find_declaration, list_methods, load_attribute
+from vprkit.report.failures import failures
+from vprkit.report.groups import Group
+from vprkit.report.sheets import save_predictions, tiles
+from vprkit.training.sources import open_sources
 from vprkit.weights.fitting import on_meta
 from vprkit.weights.lora import CONFIG, FILES, PREFIX, Adapter, LoraFacts, merge_into, split
-from vprkit.weights.reading import sha256_of
+from vprkit.weights.reading import read, sha256_of
 from vprkit.weights.resolving import choose_for_file
 
 SIDE = 32
@@ -216,11 +221,11 @@ def test_a_map_finds_its_adapter_again(files: tuple[Method, Path, Path], tmp_pat
         Image.fromarray(np.full((SIDE, SIDE, 3), 80 * number, np.uint8)).save(tmp_path / "photos" / f"{number}.png")
     method = load_method("lavpr-crossmodal", base, adapter=place, **CPU, **HEADS)
     built = vprkit.Map.build(tmp_path / "photos", method, tmp_path / "map")
-    hits = built.search("a grey wall").hits if hasattr(built, "search") else None
     again = vprkit.Map.open(tmp_path / "map", device="cpu")
     same(again.method, method)
-    if hits is not None:
-        assert again.search("a grey wall").hits == hits
+    asked = method.describe(texts=SENTENCES).global_.numpy()
+    first, second = built.search(asked, 3), again.search(asked, 3)
+    assert np.array_equal(first.numbers, second.numbers) and np.array_equal(first.scores, second.scores)
 
 
 # --- released layouts ------------------------------------------------------------------------------------------------
@@ -322,7 +327,7 @@ def test_texts_ask_for_photos_and_photos_for_texts(tmp_path: Path) -> None:
         place = tmp_path / "set" / "images" / "test" / role
         place.mkdir(parents=True)
         for number in range(count):
-            shade = np.full((SIDE, SIDE, 3), 40 * number, np.uint8)
+            shade = np.random.default_rng([number, count]).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
             name = f"@{500000 + 100 * number:010.2f}@4180000.00@10@S@@@{number}@@@@@@@@.png"
             Image.fromarray(shade).save(place / name)
     benchmark = vprkit.open_benchmark(tmp_path / "set")
@@ -338,9 +343,19 @@ def test_texts_ask_for_photos_and_photos_for_texts(tmp_path: Path) -> None:
         (images, images.describe(texts=list(benchmark.queries.texts["text"])), images.describe(paths[1])),
         (texts, texts.describe(paths[0]), texts.describe(texts=list(benchmark.database.texts["text"]))),
     ):
-        result = vprkit.evaluate(method, benchmark, ks=(1, 5), features=tmp_path / "features")
-        best = (query.global_ @ database.global_.T).argmax(1).tolist()
-        assert [row.ranking[0] for row in result.rankings] == best
+        result = vprkit.evaluate(method, benchmark, ks=(1, 5))
+        best = (query.global_ @ database.global_.T).amax(1)
+        torch.testing.assert_close(torch.tensor([row.scores[0] for row in result.rankings]), best)
+        asked = method is images  # in words
+        assert [row.by_photo for row in result.rankings] == [not asked] * 3
+        assert [row.text for row in result.rankings] == (["wall number 0 of 3", "wall number 1 of 3",
+                                                          "wall number 2 of 3"] if asked else [""] * 3)  # fmt: skip
+        again = Result.from_dict(json.loads(result.to_json()))
+        assert again.rankings == result.rankings
+        shown = tiles(again.rankings[1], again, 2)[0]
+        assert (shown.text, shown.path is None) == ("wall number 1 of 3" if asked else "", asked)
+        assert save_predictions(again, tmp_path / f"sheets-{asked}", 2) == 3
+        assert ("wall number 1 of 3" in str(failures(Group("set", [again], ["run"]), 3))) == asked
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -390,9 +405,8 @@ def test_adapters_learn_and_are_written_merged_or_alone(places: Path, tmp_path: 
     assert not any(name.startswith("itm_head.") or ".crossattention." in name for name in moved)
     file = tmp_path / "alone" / "last.safetensors"
     assert file.stat().st_size < 0.3 * (tmp_path / "merged" / "last.safetensors").stat().st_size
-    header = vprkit.weights.read(file).header if hasattr(vprkit, "weights") else None
-    if header is not None:
-        assert header.notes["lora"]["base_sha256"] == sha256_of(base)
+    header = read(file).header
+    assert header is not None and header.notes["lora"]["base_sha256"] == sha256_of(base)
     base.rename(tmp_path / "moved.safetensors")
     with pytest.raises(NotAvailable, match=r"holds an adapter alone; .*base.safetensors \(SHA-256"):
         load_method(weights=file, device="cpu")
@@ -432,3 +446,16 @@ def test_places_without_texts_are_refused(tmp_path: Path) -> None:
     bare = write_gsv(tmp_path / "bare")
     with pytest.raises(ConfigError, match=r"has no descriptions.csv or gsv_cities_descriptions.csv; give texts=FILE"):
         trained(bare, tmp_path / "run", initial=None)
+
+
+def test_a_validation_set_may_bring_its_descriptions(tmp_path: Path) -> None:
+    for role in ("database", "queries"):
+        place = tmp_path / "set" / "images" / "val" / role
+        place.mkdir(parents=True)
+        Image.new("RGB", (SIDE, SIDE)).save(place / "@0500000.00@4180000.00@10@S@@@0@@@@@@@@.png")
+    name = "queries/@0500000.00@4180000.00@10@S@@@0@@@@@@@@.png"
+    (tmp_path / "said.csv").write_text(f'image_path,description\n{name},"a wall, a door"\n')
+    for written in (f"{tmp_path}/set#val", f"{tmp_path}/set"):
+        opened = open_sources({"train": tmp_path, "val": f"{written}+{tmp_path}/said.csv"}).val["val"]
+        assert list(opened.queries.texts["text"]) == ["a wall, a door"]
+    assert "text" not in open_sources({"train": tmp_path, "val": f"{tmp_path}/set"}).val["val"].queries.texts
