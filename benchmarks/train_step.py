@@ -57,7 +57,7 @@ def alone(recipe: str, photos: Photos, options: dict[str, object], steps: int) -
     settings = resolve_settings(find_recipe(recipe), None, options)
     fabric = launch(settings.running)
     task = load_attribute(find_recipe(recipe).task)(settings, {"train": photos})
-    module, optimiser = fabric.setup(task, make_optimiser(settings.optimiser, task))
+    module, optimiser = fabric.setup(task, make_optimiser(settings.optimiser, task.parameter_groups()))
     rows = task.batches(0)[0]
     threads = ThreadPoolExecutor(settings.running.workers or min(16, torch.get_num_threads()))
     generator = np.random.default_rng(0)

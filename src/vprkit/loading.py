@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from vprkit.errors import ConfigError, NotAvailable
+from vprkit.errors import ConfigError, NotAvailable, WeightsError
 from vprkit.method import Method, WeightsSource
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Declaration, Released, find_declaration
@@ -19,6 +19,14 @@ from vprkit.weights.reading import Checkpoint, read, sha256_of
 from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, released_as
 
 RANDOM = "random"
+
+
+@runtime_checkable
+class KeepsPart(Protocol):
+    """A network of parts that have weights files of their own: only the others are written."""
+
+    def kept_state(self) -> dict[str, Tensor]:
+        """The tensors that its file holds."""
 
 
 def load_method(
@@ -60,6 +68,9 @@ def load_method(
         _no_adapter(adapter)
         choice = choose_by_name(name, options)
         network, source = choice.build(), None
+    elif weights is None and name is not None and find_declaration(name).assemble:
+        choice = choose_by_name(name, options)
+        network, source = choice.assembled(None), WeightsSource("the weights of its parts", "")
     else:
         choice, network, source = _from_file(name, weights, options, adapter)
     return Method(
@@ -89,7 +100,9 @@ def save_method(
     header = Header(
         method.name, method.configuration, method.preprocessing, method.metric, licence, notes=dict(notes or {})
     )
-    return save(path, method.network.state_dict(), header, overwrite=overwrite)
+    network = method.network
+    state = network.kept_state() if isinstance(network, KeepsPart) else network.state_dict()
+    return save(path, state, header, overwrite=overwrite)
 
 
 def released_files(name: str) -> tuple[Released, ...]:
@@ -148,6 +161,8 @@ def _from_file(
     if adapter is not None:
         return _adapted(name, path, checkpoint, read_adapter(adapter), options)
     choice = choose_for_file(checkpoint, name, options)
+    if reason := choice.unfinished():
+        raise WeightsError(f"{path} {reason}")
     return choice, choice.fill(checkpoint), WeightsSource(str(path.absolute()), sha256_of(path), choice.licence)
 
 

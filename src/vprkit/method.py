@@ -188,11 +188,7 @@ class Method:
     @cached_property
     def tensors_sha256(self) -> str:
         """SHA-256 over the network's named tensors: equal for equal numbers, whatever file they came from."""
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        return tensors_sha256(self.network)
 
     def identity(self) -> dict[str, Any]:
         """What decides the features: equal identities give comparable vectors. Device and precision are left out."""
@@ -207,6 +203,15 @@ class Method:
 
     def __repr__(self) -> str:
         return f"Method({self.name}, {self.metric}, {self.device.type}, {self.precision})"
+
+
+def tensors_sha256(network: nn.Module) -> str:
+    """SHA-256 over a network's named tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _as_vectors(output: Any, name: str) -> Tensor:

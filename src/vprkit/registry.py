@@ -33,10 +33,17 @@ class Released:
 
 @dataclass(frozen=True)
 class Variant:
-    """A named setting of a method: configuration that differs from its default, and preprocessing where it differs."""
+    """A named setting of a method.
+
+    Attributes:
+        configuration: what differs from the method's default.
+        preprocessing: where it differs.
+        candidates: how many candidates its authors look at again, where they say so.
+    """
 
     configuration: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    candidates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,11 @@ class Declaration:
         reranker: a callable `(configuration) -> vprkit.rerank.reranker.Reranker`, where it has a second stage.
         convert: a callable from a foreign checkpoint's tensors to ones of the network's layout, before their names are
             mapped; for files of other programs (MATLAB) whose axes differ.
+        prepared: a callable `(configuration) -> Preprocessing`, where options decide how images are prepared.
+        assemble: a callable `(configuration, checkpoint or None) -> nn.Module` that gives the network its weights, for
+            a method that is put together from others: what the checkpoint lacks comes from the files of its parts.
+        unfinished: a callable `(configuration) -> str | None` that says why a network with these options describes no
+            images yet (what only a training stage needs), and what to do; None where it does.
     """
 
     name: str
@@ -98,6 +110,9 @@ class Declaration:
     convert: str | None = None
     recipes: tuple[Recipe, ...] = ()
     reranker: str | None = None
+    prepared: str | None = None
+    assemble: str | None = None
+    unfinished: str | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""
@@ -199,6 +214,16 @@ def find_declaration(name: str) -> Declaration:
     if refused := _refused(name):
         raise NotAvailable(f"'{name}' is not offered: {refused}")
     raise ConfigError(f"there is no method '{name}'{nearest(name, list_methods())}; `vpr methods` lists them")
+
+
+def published_candidates(name: str) -> int | None:
+    """How many candidates the authors of a method or variant look at again; None where nobody says.
+
+    Raises:
+        ConfigError: no method has this name.
+    """
+    variant = find_declaration(name).variants.get(name)
+    return None if variant is None else variant.candidates
 
 
 def _refused(name: str) -> str | None:

@@ -62,7 +62,7 @@ def test_every_source_gives_the_same(selavpr, benchmark, tmp_path, dtype):
 
 
 def test_timings_tell_reading_from_matching_and_add_up(selavpr, benchmark, tmp_path):
-    timings = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "recompute")).timings
+    timings = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "recompute", cache_gigabytes=0)).timings
     queries = len(benchmark.queries)
     assert timings["rerank"]["items"] == timings["rerank_match"]["items"] == timings["total"]["items"] == queries
     parts = timings["rerank_read"]["seconds"] + timings["rerank_match"]["seconds"]
@@ -75,6 +75,18 @@ def test_timings_tell_reading_from_matching_and_add_up(selavpr, benchmark, tmp_p
     assert "rerank_describe" not in stored and "rerank_read" in stored
     kept = vprkit.evaluate(selavpr, benchmark, rerank=5, features=tmp_path).timings
     assert "rerank" in kept and "total" not in kept  # nothing was described: the whole is not known
+
+
+def test_what_is_described_again_is_kept_for_a_while(selavpr, benchmark):
+    everything, one = len(benchmark.database), 37 * 37 * 8 * 4 / 1e9
+    plain = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "recompute", "float32", cache_gigabytes=0))
+    for room, most in ((1.0, everything + len(benchmark.queries)), (2.5 * one, None)):
+        result = vprkit.evaluate(selavpr, benchmark, rerank=Second(5, "recompute", "float32", cache_gigabytes=room))
+        assert order(result) == order(plain)
+        described = result.timings["rerank_describe"]["items"]
+        assert described <= (most or plain.timings["rerank_describe"]["items"] - 1)
+    with pytest.raises(ConfigError, match="cache_gigabytes must be at least 0"):
+        Second(5, "recompute", cache_gigabytes=-1)
 
 
 def test_clocks_wait_for_the_device(selavpr, benchmark, monkeypatch):

@@ -10,7 +10,7 @@ from pytorch_metric_learning.losses import NCALoss as TheirNCA
 from pytorch_metric_learning.miners import MultiSimilarityMiner as TheirMiner
 from pytorch_metric_learning.miners import TripletMarginMiner as TheirTriplets
 
-from vprkit.losses.miners import HardTripletMiner, MultiSimilarityMiner
+from vprkit.losses.miners import BatchHardMiner, HardTripletMiner, MultiSimilarityMiner
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 from vprkit.losses.nca import NCALoss
 from vprkit.losses.pairs import all_pairs, as_pairs
@@ -119,3 +119,20 @@ def test_nothing_is_mined_where_a_kind_is_missing():
 def test_triplets_become_pairs():
     lists = tuple(torch.tensor(values) for values in ([0, 1], [1, 0], [2, 3]))
     assert [part.tolist() for part in as_pairs(lists, LABELS)] == [[0, 1], [1, 0], [0, 1], [2, 3]]
+
+
+def test_batch_hard_triplets_equal_a_loop():
+    generator = torch.Generator().manual_seed(2)
+    vectors, labels = torch.randn(14, 5, generator=generator), torch.tensor([0, 0, 0, 1, 1, 2, 3, 3, 3, 3, 4, 4, 5, 5])
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    expected = []
+    for anchor in range(14):
+        distances = (unit - unit[anchor]).norm(dim=1)
+        positives = [i for i in range(14) if labels[i] == labels[anchor] and i != anchor]
+        negatives = [i for i in range(14) if labels[i] != labels[anchor]]
+        if positives:
+            expected.append(
+                [anchor, max(positives, key=lambda i: distances[i]), min(negatives, key=lambda i: distances[i])]
+            )
+    assert torch.stack(BatchHardMiner()(vectors, labels), 1).tolist() == expected and len(expected) == 13
+    assert all(len(part) == 0 for part in BatchHardMiner()(vectors, torch.zeros(14)))

@@ -112,7 +112,9 @@ def test_every_recipe_is_tried():
         "eigenplaces",
         "progeo",
         "progeo-prompts",
-    }  # test_selavpr, test_classes, test_progeo
+        "pairvpr",
+        "pairvpr-pretrain",
+    }  # test_selavpr, test_classes, test_progeo, test_pairvpr_training, test_pairvpr_pretraining
     assert set(SMALL) | elsewhere == set(list_recipes())
 
 

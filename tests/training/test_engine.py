@@ -200,8 +200,29 @@ def test_broken_images_fail_by_default_or_are_counted_and_named(tmp_path):
     recorder = Recorder()
     done = run(tmp_path / "skips", {"train": Broken()}, recorder, running__on_error="skip")
     assert done.steps == 6
-    assert any("images could not be read and were skipped" in sentence for sentence in recorder.said)
+    assert any("images could not be read and were left out" in sentence for sentence in recorder.said)
     assert sum(pace.images for pace in recorder.paces) == 2 * 48 - 2 * 2
+
+
+def test_a_broken_image_is_replaced_where_the_task_knows_another(tmp_path, monkeypatch):
+    from vprkit.training.places import PlaceTask
+
+    monkeypatch.setattr(PlaceTask, "replacement", lambda task, row, generator: row + 1)
+    recorder = Recorder()
+    run(tmp_path / "run", {"train": Broken()}, recorder, running__on_error="skip")
+    assert sum(pace.images for pace in recorder.paces) == 2 * 48
+    assert any("images could not be read and were left out" in sentence for sentence in recorder.said)
+    monkeypatch.setattr(PlaceTask, "replacement", lambda task, row, generator: row)
+    run(tmp_path / "given-up", {"train": Broken()}, again := Recorder(), running__on_error="skip", epochs=1)
+    assert sum(pace.images for pace in again.paces) == 48 - 2
+
+
+def test_weights_of_every_so_many_epochs_and_of_the_last_are_kept(tmp_path, plain):
+    done = run(tmp_path / "run", epochs=3, running__keep_every=2, running__steps_per_epoch=1)
+    kept = sorted(path.name for path in done.folder.glob("epoch-*"))
+    assert kept == ["epoch-00002.safetensors", "epoch-00003.safetensors"]
+    assert equal(load_file(done.folder / kept[1]), tensors(done), atol=0)
+    assert not list(plain.folder.glob("epoch-*"))
 
 
 def test_a_loss_of_ones_own(tmp_path):

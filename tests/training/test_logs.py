@@ -48,3 +48,10 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "wandb", None)
     with pytest.raises(MissingExtra, match=r"vprkit\[wandb\]"):
         Logs(("wandb",), tmp_path / "log.jsonl", 0)
+
+
+def test_numbers_that_are_not_finite_are_null(tmp_path):
+    logs = Logs(("jsonl",), tmp_path / "log.jsonl", 0)
+    logs.write(1, loss=float("nan"), rate=0.5, ages=[1, 2])
+    logs.close()
+    assert (tmp_path / "log.jsonl").read_text() == '{"step": 1, "loss": null, "rate": 0.5, "ages": [1, 2]}\n'

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch.optim import lr_scheduler
@@ -74,3 +76,24 @@ def test_epochs_of_different_length():
     assert rates[6:] == pytest.approx([0.5] * 6 + [0.25] * 3 + [0.125] * 3)
     assert [calendar.epoch(step) for step in (0, 5, 6, 11, 12, 14, 15)] == [0, 0, 1, 1, 2, 2, 3]
     assert [calendar.start(epoch) for epoch in range(5)] == [0, 6, 12, 15, 18]
+
+
+def test_half_a_cosine_over_the_run_with_a_warm_up_from_zero():
+    schedule = Schedule("half_cosine", warmup_epochs=2, epochs=6, end=0.01)
+    rates = [schedule.rate(step, 0.5, 3) for step in range(20)]
+    assert rates[:6] == pytest.approx(torch.linspace(0, 0.5, 6).tolist())
+    wanted = [0.01 + 0.49 * (1 + math.cos(math.pi * (step - 6) / 12)) / 2 for step in range(6, 18)]
+    assert rates[6:] == pytest.approx([*wanted, 0.01, 0.01])
+    ahead = Schedule("half_cosine", warmup_epochs=2, epochs=6, end=0.01, first_index=1)
+    assert [ahead.rate(step, 0.5, 3) for step in range(19)] == rates[1:]
+    with pytest.raises(ConfigError, match="needs epochs, the end of its curve"):
+        Schedule("half_cosine").rate(0, 0.5, 3)
+
+
+def test_weight_decay_follows_half_a_cosine_of_its_own():
+    schedule = Schedule("half_cosine", warmup_epochs=2).over(4)
+    found = [schedule.weight_decay(step, 0.04, 0.4, 5) for step in range(22)]
+    wanted = [0.4 - 0.36 * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(20)]
+    assert found == pytest.approx([*wanted, 0.4, 0.4])
+    assert Schedule("linear", epochs=20, per_step=True).weight_decay(7, 0.04, 0.4, 5) == found[7]
+    assert Schedule(first_index=1).over(4).weight_decay(6, 0.04, 0.4, 5) == found[7]

@@ -81,11 +81,15 @@ class TextEncoder(nn.Module):
         tokens: Tensor = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
         return Read(tokens, mask, F.normalize(self._pooled(tokens, mask), dim=1))
 
-    def read(self, texts: Sequence[str]) -> Read:
-        """B sentences, cut to the encoder's limit of tokens."""
+    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """(B, T) ids and mask of B sentences, cut to the encoder's limit of tokens."""
         if self._tokens is None:  # a vocabulary is needed where texts are, not where networks are built
             self._tokens = BertTokens(find_vocabulary())
-        ids, mask = self._tokens(texts, self.sizes.limit)
+        return self._tokens(texts, self.sizes.limit)
+
+    def read(self, texts: Sequence[str]) -> Read:
+        """What it makes of B sentences."""
+        ids, mask = self.tokens(texts)
         device = next(self.bert.parameters()).device
         found: Read = self(ids.to(device), mask.to(device))
         return found

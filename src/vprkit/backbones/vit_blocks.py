@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vprkit.backbones.attention import attend
 from vprkit.errors import ConfigError
 
 FeedForward = Literal["mlp", "swiglu"]
@@ -100,8 +101,14 @@ class Attention(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         batch, count, width = tokens.shape
         query, key, value = self.qkv(tokens).reshape(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = attend(query, key, value)
         result: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
+        return result
+
+    def first(self, tokens: Tensor, rows: int) -> Tensor:
+        """What the first `rows` tokens get: (B, rows, D); the others are looked at, and not computed."""
+        mixed = attend(self.query(tokens[:, :rows]), self.key(tokens), self.value(tokens))
+        result: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return result
 
     def query(self, tokens: Tensor) -> Tensor:

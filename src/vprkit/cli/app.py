@@ -7,7 +7,22 @@ import traceback
 
 import typer
 
-from vprkit.cli import data, demo, evaluate, locate, maps, methods, report, reproduce, show, sweep, train, weights
+from vprkit.cli import (
+    data,
+    demo,
+    describe_check,
+    evaluate,
+    locate,
+    maps,
+    methods,
+    report,
+    reproduce,
+    search_checkpoints,
+    show,
+    sweep,
+    train,
+    weights,
+)
 from vprkit.errors import VprError
 
 INTERRUPTED = 130
@@ -49,9 +64,12 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
 app.command("sweep")(sweep.sweep)
 app.command("train")(train.train)
+app.command("search-checkpoints")(search_checkpoints.search_checkpoints)
 app.command("reproduce")(reproduce.reproduce)
 app.command("locate")(locate.locate)
+app.command("search")(locate.search)
 app.command("report")(report.report)
+data.app.command("describe-check")(describe_check.describe_check)
 app.add_typer(maps.app, name="map")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

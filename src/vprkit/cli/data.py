@@ -117,7 +117,7 @@ def convert(
 
 @app.command("group")
 def group(
-    rule: Annotated[str, typer.Argument(help="cosplace or eigenplaces.")],
+    rule: Annotated[str, typer.Argument(help="cosplace, eigenplaces or pair-vpr.")],
     path: Annotated[Path, typer.Argument(help="Folder of training images whose names tell positions.")],
     out: Annotated[Path, typer.Argument(help="File to write (.npz).")],
     settings: Annotated[list[str] | None, typer.Option("--set", "-s", help="Part of the rule, such as metres=10 or "
@@ -125,7 +125,8 @@ def group(
     overwrite: shared.Overwrite = False,
     as_json: shared.Json = False,
 ) -> None:  # fmt: skip
-    """Put images into classes of position and heading, and classes into groups: what CosPlace and ProGEO train on."""
+    """Put images into classes of position and heading, and classes into groups: what CosPlace, ProGEO and Pair-VPR
+    train on."""
     from vprkit import config
     from vprkit.config import nearest
     from vprkit.data.grouped_images import group_images, training_records

@@ -34,9 +34,15 @@ def evaluate(
     strict: Annotated[bool, typer.Option("--strict", help="Unreadable UTM zones are an error.")] = False,
     recall: Annotated[str, typer.Option(help="K values of Recall@K.")] = "1,5,10,20",
     rerank: Annotated[
-        int | None, typer.Option(help="Candidates that the method's second stage looks at again.")
+        str | None,
+        typer.Option(
+            help="Candidates that the second stage looks at again: a number, or 'published' for its authors'."
+        ),
     ] = None,
     local: Annotated[str, typer.Option(help="Where their local features are kept: store, ram or recompute.")] = "store",
+    local_cache: Annotated[
+        float, typer.Option(help="Gigabytes for the latest that --local recompute described.")
+    ] = 1.0,
     local_dtype: Annotated[str, typer.Option(help="As what: float32, float16 or int8.")] = "float16",
     ties: Annotated[str, typer.Option(help="Who is first of equal scores: first_stage or reversed.")] = "first_stage",
     rerank_set: shared.RerankSettings = None,
@@ -78,9 +84,10 @@ def evaluate(
     from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_folder, refuse_to_overwrite
 
-    ks = _whole_numbers(recall)
+    ks = shared.whole_numbers(recall)
     if rerank is not None:
-        Second(rerank, local, local_dtype, ties=ties)  # type: ignore[arg-type]
+        count = shared.candidates_asked(rerank)
+        Second(1 if count is None else count, local, local_dtype, ties=ties)  # type: ignore[arg-type]
     shared.check_method(method)
     names = matching_protocols(protocol) if protocol else [None]
     asked = [(path, name) for path in data for name in names]
@@ -109,7 +116,9 @@ def evaluate(
     if pca is not None:
         chosen = shared.projected(chosen, pca, pca_data, batch_size, workers, quiet or as_json)
     query_method(chosen, queries_as)  # type: ignore[arg-type]
-    second = shared.second_of(chosen, rerank, local, local_dtype, ties, rerank_set)
+    second = shared.second_of(
+        chosen, shared.candidates_of(chosen, rerank), local, local_dtype, ties, rerank_set, local_cache
+    )
     results = []
     for benchmark in sets:
         if second is not None:
@@ -159,15 +168,6 @@ def compare(
 
     comparison = run(Result.load(first), Result.load(second))
     typer.echo(json.dumps(dataclasses.asdict(comparison)) if as_json else comparison.table())
-
-
-def _whole_numbers(text: str) -> list[int]:
-    from vprkit.errors import ConfigError
-
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise ConfigError(f"--recall '{text}': write positive whole numbers with commas, such as 1,5,10")
-    return [int(part) for part in parts]
 
 
 def _targets(save: Path | None, labels: list[str]) -> list[Path]:

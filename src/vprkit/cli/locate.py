@@ -1,12 +1,19 @@
-"""`vpr locate`."""
+"""`vpr locate` and `vpr search`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vprkit.cli import options as shared
 from vprkit.cli.progress import bar
+
+if TYPE_CHECKING:
+    from vprkit.retrieval.location import Location
+
+
+Form = Annotated[str | None, typer.Option("--format", help="table, json, csv, geojson or kml; default: as --out ends.")]
+Out = Annotated[Path | None, typer.Option(help="Write to a file instead of standard output.")]
 
 
 def locate(
@@ -18,11 +25,9 @@ def locate(
         int | None, typer.Option(help="Candidates that the method's second stage looks at again.")
     ] = None,
     rerank_set: shared.RerankSettings = None,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", help="table, json, csv, geojson or kml; default: as --out ends."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write to a file instead of standard output.")] = None,
+    text: Annotated[str | None, typer.Option(help="What the photo shows, for maps that join photos and texts.")] = None,
+    form: Form = None,
+    out: Out = None,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
@@ -35,17 +40,10 @@ def locate(
 ) -> None:
     """Say where photos were taken: the best database images, and the position they suggest."""
     from vprkit.data.folders import photos_below
-    from vprkit.errors import ConfigError, DataError
-    from vprkit.files import refuse_to_overwrite, write_atomically
-    from vprkit.retrieval.export import FORMATS
+    from vprkit.errors import DataError
     from vprkit.retrieval.map import Map
 
-    suffix = out.suffix.lower().lstrip(".") if out is not None else ""
-    form = "json" if as_json else form or (suffix if suffix in FORMATS else "table")
-    if form not in FORMATS:
-        raise ConfigError(f"format '{form}' is unknown; use {', '.join(FORMATS)}")
-    if out is not None:
-        refuse_to_overwrite(out, overwrite)
+    form = _form("json" if as_json else form, out, overwrite)
     files = [file for photo in photos for file in (photos_below(photo) if photo.is_dir() else [photo])]
     missing = [str(file) for file in files if not file.is_file()]
     if missing or not files:
@@ -54,7 +52,71 @@ def locate(
     shared.change_second_stage(opened.method, rerank, rerank_set)
     with bar("locating", quiet or len(files) < 2) as progress:
         streaming = shared.streaming(batch_size, workers, on_error)
-        located = opened.locate_many(files, top, distinct, streaming, progress, rerank)
+        texts = None if text is None else [text] * len(files)
+        located = opened.locate_many(files, top, distinct, streaming, progress, rerank, texts)
+    _write(located, form, out)
+
+
+def search(
+    folder: shared.MapFolder,
+    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What is to be seen there.")],
+    top: Annotated[int, typer.Option(help="Hits.")] = 5,
+    distinct: Annotated[float | None, typer.Option(help="Only hits this many metres apart: TOP places.")] = None,
+    near: Annotated[str | None, typer.Option(help="Only images near LATITUDE,LONGITUDE; needs --within.")] = None,
+    within: Annotated[float | None, typer.Option(help="Metres around --near.")] = None,
+    condition: Annotated[str | None, typer.Option(help="Only images of this condition, such as night.")] = None,
+    encoder: Annotated[str, typer.Option(help="Sentence encoder for captions: minilm or bge-large.")] = "minilm",
+    form: Form = None,
+    out: Out = None,
+    weights: shared.Weights = None,
+    device: shared.Device = "auto",
+    as_json: shared.Json = False,
+    overwrite: shared.Overwrite = False,
+) -> None:
+    """Find places by a sentence: over captions (--texts of map build), or over photos in a cross-modal map."""
+    from vprkit.retrieval.map import Map
+    from vprkit.retrieval.text_search import Filter, search_text
+
+    form = _form("json" if as_json else form, out, overwrite)
+    only = Filter(_point(near), within, condition)
+    opened = Map.open(folder, weights=weights, device=device)
+    _write(search_text(opened, [sentence], top, distinct, only, encoder), form, out)
+
+
+def _point(near: str | None) -> tuple[float, float] | None:
+    """`46.2,7.36` as two numbers."""
+    from vprkit.errors import ConfigError
+
+    if near is None:
+        return None
+    try:
+        latitude, longitude = (float(part) for part in near.split(","))
+    except ValueError:
+        raise ConfigError(f"--near '{near}' is no point; write LATITUDE,LONGITUDE, such as 46.233,7.361") from None
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise ConfigError(f"--near '{near}' is no point on Earth; write LATITUDE,LONGITUDE in degrees")
+    return latitude, longitude
+
+
+def _form(form: str | None, out: Path | None, overwrite: bool) -> str:
+    """The format asked for, checked before any work."""
+    from vprkit.errors import ConfigError
+    from vprkit.files import refuse_to_overwrite
+    from vprkit.retrieval.export import FORMATS
+
+    suffix = out.suffix.lower().lstrip(".") if out is not None else ""
+    form = form or (suffix if suffix in FORMATS else "table")
+    if form not in FORMATS:
+        raise ConfigError(f"format '{form}' is unknown; use {', '.join(FORMATS)}")
+    if out is not None:
+        refuse_to_overwrite(out, overwrite)
+    return form
+
+
+def _write(located: "list[Location]", form: str, out: Path | None) -> None:
+    from vprkit.files import write_atomically
+    from vprkit.retrieval.export import FORMATS
+
     text = FORMATS[form](located)
     if out is None:
         typer.echo(text, nl=False)

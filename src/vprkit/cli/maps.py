@@ -33,6 +33,7 @@ def build(
     guided: shared.Guided = False,
     patches: shared.Patches = None,
     root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
+    texts: shared.Texts = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
     resize: shared.Resize = None,
@@ -48,7 +49,7 @@ def build(
     from vprkit.retrieval.map import Map
 
     shared.check_method(method)
-    records = open_records(photos, root)
+    records = open_records(photos, root, texts)
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
     chosen = shared.guided_by(chosen, guided, patches)
     _warn(records)
@@ -71,6 +72,7 @@ def add(
     folder: shared.MapFolder,
     photos: Photos,
     root: Annotated[Path | None, typer.Option(help="Folder that a CSV file's paths are relative to.")] = None,
+    texts: shared.Texts = None,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     batch_size: shared.BatchSize = 32,
@@ -83,7 +85,7 @@ def add(
     from vprkit.retrieval.map import Map
 
     opened = Map.open(folder, weights=weights, device=device)
-    records = open_records(photos, root)
+    records = open_records(photos, root, texts)
     _warn(records)
     with bar("describing", quiet) as progress:
         count = opened.add(records, shared.streaming(batch_size, workers, on_error), progress)

@@ -17,7 +17,7 @@ def methods(
     """List methods: what they are, the weights they need, their licence, and the recipes that train them."""
     from vprkit.config import nearest
     from vprkit.errors import ConfigError
-    from vprkit.registry import find_declaration, list_methods
+    from vprkit.registry import find_declaration, list_methods, published_candidates
 
     rows: list[dict[str, Any]] = []
     names = list_methods(pattern)
@@ -34,6 +34,7 @@ def methods(
                 "licence": declaration.licence,
                 "needs_weights": declaration.needs_weights,
                 "released": files,
+                "candidates": published_candidates(name),
                 "recipes": {recipe.name: recipe.summary for recipe in declaration.recipes},
             }
         )
@@ -48,5 +49,10 @@ def methods(
             typer.echo(f"{'':<24} vpr train {recipe}: {summary}")
         if others:
             pad = " " * 25
-            also = "also " + ", ".join(str(row["name"]) for row in others)
+            also = "also " + ", ".join(_named(row) for row in others)
             typer.echo(textwrap.fill(also, 120, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False))
+
+
+def _named(row: dict[str, Any]) -> str:
+    """A variant, with how many candidates its authors look at again."""
+    return f"{row['name']} (re-ranks {row['candidates']})" if row["candidates"] else str(row["name"])

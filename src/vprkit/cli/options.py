@@ -95,6 +95,16 @@ def check_method(method: str) -> None:
         find_declaration(method)
 
 
+def whole_numbers(text: str) -> list[int]:
+    """The K of `--recall`."""
+    from vprkit.errors import ConfigError
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(f"--recall '{text}': write positive whole numbers with commas, such as 1,5,10")
+    return [int(part) for part in parts]
+
+
 def settings_of(settings: list[str] | None) -> dict[str, Any]:
     """`key=value` settings as keyword arguments."""
     from vprkit.config import parse_value
@@ -109,8 +119,50 @@ def settings_of(settings: list[str] | None) -> dict[str, Any]:
     return values
 
 
+PUBLISHED = "published"
+
+
+def candidates_asked(rerank: str | None) -> int | None:
+    """The number of `--rerank`, None where there is none or the authors' is asked for.
+
+    Raises:
+        ConfigError: it is neither a whole number nor `published`.
+    """
+    from vprkit.errors import ConfigError
+
+    if rerank is None or rerank == PUBLISHED:
+        return None
+    try:
+        return int(rerank)
+    except ValueError:
+        raise ConfigError(f"--rerank takes a number of candidates or '{PUBLISHED}', not '{rerank}'") from None
+
+
+def candidates_of(method: "Method", rerank: str | None) -> int | None:
+    """How many candidates a loaded method's second stage looks at.
+
+    Raises:
+        NotAvailable: as many as published were asked for, and nobody says how many that is.
+    """
+    from vprkit.errors import NotAvailable
+    from vprkit.registry import published_candidates
+
+    if rerank != PUBLISHED:
+        return candidates_asked(rerank)
+    count = published_candidates(method.name)
+    if count is None:
+        raise NotAvailable(f"how many candidates '{method.name}' looks at again is not published; give --rerank N")
+    return count
+
+
 def second_of(
-    method: "Method", rerank: int | None, local: str, local_dtype: str, ties: str, settings: list[str] | None
+    method: "Method",
+    rerank: int | None,
+    local: str,
+    local_dtype: str,
+    ties: str,
+    settings: list[str] | None,
+    cache: float = 1.0,
 ) -> "Second | None":
     """The second stage that a command's options ask for.
 
@@ -128,7 +180,7 @@ def second_of(
         if settings:
             raise ConfigError("--rerank-set changes the second stage; ask for one with --rerank N")
         return None
-    second = Second(rerank, local, local_dtype, ties=ties)  # type: ignore[arg-type]
+    second = Second(rerank, local, local_dtype, ties=ties, cache_gigabytes=cache)  # type: ignore[arg-type]
     reranker = second.of(method)
     if not settings:
         return second

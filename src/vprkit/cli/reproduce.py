@@ -47,6 +47,7 @@ def reproduce(
     from vprkit.evaluation.submission import DEPTH, write_submission
     from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_to_overwrite
+    from vprkit.registry import published_candidates
 
     shared.check_method(method)
     chosen = find_protocol(protocol)
@@ -59,7 +60,9 @@ def reproduce(
     if weights is None and not Path(method).is_file():
         weights = next((figure.weights for figure in figures if figure.weights), None)
     loaded = shared.load(method, weights, device, precision, resize, settings, False)
-    count = candidates_of(figures, loaded.reranker is not None) if rerank is None else rerank
+    able = loaded.reranker is not None
+    usual = candidates_of(figures, able) or (published_candidates(loaded.name) if able else None)
+    count = usual if rerank is None else rerank
     with bars(quiet or as_json) as progress:
         result = evaluate(
             loaded, benchmark, ks=(*KS, DEPTH) if submission else KS, features=features, progress=progress,

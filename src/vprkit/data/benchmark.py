@@ -12,7 +12,7 @@ from vprkit.data.areas import Areas
 from vprkit.data.asked import Asked
 from vprkit.data.conditions import with_conditions
 from vprkit.data.copies import shared_names
-from vprkit.data.descriptions import with_texts
+from vprkit.data.descriptions import read_descriptions, with_texts
 from vprkit.data.folders import read_folder
 from vprkit.data.layouts.finding import first_that_fits, why_nothing_fits
 from vprkit.data.layouts.layout import Request, Roles
@@ -245,17 +245,17 @@ def _labelled(
                      split=request.split)  # fmt: skip
 
 
-def open_records(path: str | Path, root: str | Path | None = None) -> Records:
+def open_records(path: str | Path, root: str | Path | None = None, texts: str | Path | None = None) -> Records:
     """Photos for a map: a folder (positions in `@` names, EXIF or none) or a CSV file (see `layouts.table`).
 
     Args:
         path: the folder or the CSV file.
         root: folder that names are relative to (default: the folder itself, or the CSV file's folder).
+        texts: a CSV of descriptions (`image_path,description`) to attach to them.
     """
     path = Path(path)
     folder = None if root is None else Path(root)
-    if path.is_dir():
-        return read_folder(path, folder)
-    if path.suffix.lower() == ".csv":
-        return read_records(path, folder)
+    if path.is_dir() or path.suffix.lower() == ".csv":
+        records = read_folder(path, folder) if path.is_dir() else read_records(path, folder)
+        return records if texts is None else read_descriptions(texts).attach(records)
     raise DataError(f"{path}: there is no such folder or CSV file of photos")

@@ -29,14 +29,16 @@ class Descriptions:
     def attach(self, records: Records, limit: int | None = None, prefixes: Iterable[str] | None = None) -> Records:
         """The records with their texts, cut to `limit` characters; images without one keep an empty text, counted.
 
-        An image is found by its name below the root, or by its last parts where a set lies deeper than the texts' root.
+        An image is found by its name below the set's root, by that name's last parts where a set lies deeper than the
+        texts' root, else by its path below the file's folder.
 
         Args:
             records: N images.
             limit: characters kept, the prefix included.
             prefixes: N texts put before the descriptions; where there is no description there is no prefix.
         """
-        texts = map(self._text, records.names)
+        below = self._below(records.root)
+        texts = (self._text(name) or self.texts.get(f"{below}{name}", "") for name in records.names)
         before = itertools.repeat("", len(records)) if prefixes is None else prefixes
         found = [f"{prefix}{text}"[:limit] if text else "" for prefix, text in zip(before, texts, strict=True)]
         empty = found.count("")
@@ -46,6 +48,11 @@ class Descriptions:
         return dataclasses.replace(
             records.with_notice(*notices), texts={**records.texts, "text": StringColumn.of(found)}
         )
+
+    def _below(self, root: Path) -> str:
+        """From the file's folder to the root of a set inside it, empty elsewhere."""
+        folder, inside = self.path.parent.resolve(), root.resolve()
+        return f"{inside.relative_to(folder).as_posix()}/" if folder in inside.parents else ""
 
     def _text(self, name: str) -> str:
         parts = PurePosixPath(name).parts

@@ -39,15 +39,15 @@ def second_axes(east: np.ndarray, north: np.ndarray, labels: np.ndarray, classes
     return np.stack([*means, -np.sin(theta), np.cos(theta)], 1)
 
 
-def focal_points(axes: np.ndarray, distance: float, angle: float) -> np.ndarray:
+def focal_points(axes: np.ndarray, distance: float | np.ndarray, angle: float | np.ndarray) -> np.ndarray:
     """(C, 2) east and north of the points that the classes' panoramas turn to.
 
     Args:
         axes: (C, 4) from `second_axes`.
-        distance: metres from the mean.
-        angle: degrees by which the axis is turned counter-clockwise; `LATERAL` or `FRONTAL`.
+        distance: metres from the mean, or (C,) for each class its own.
+        angle: degrees by which the axis is turned counter-clockwise, or (C,); `LATERAL` or `FRONTAL`.
     """
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     east, north = axes[:, 2], axes[:, 3]
     turned = np.stack([cos * east - sin * north, sin * east + cos * north], 1)
-    return np.asarray(axes[:, :2] + distance * turned)
+    return np.asarray(axes[:, :2] + np.asarray(distance)[..., None] * turned)

@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,40 +14,21 @@ from vprkit.data.arrays import read_npz
 from vprkit.data.folders import read_folder
 from vprkit.data.groups import CosPlaceGrouping, Grouped
 from vprkit.data.layouts.sfxl import TRAINING
+from vprkit.data.members import Members
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
 from vprkit.files import replacing
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Group(Members):
     """The classes of one group.
 
     Attributes:
         classes: (K, 3) corners, ascending: row k is class k of classifiers, prompts and text features.
-        rows: (M,) images, those of a class beside each other, in list order.
-        starts: (K + 1,) where each class begins among them.
     """
 
     classes: np.ndarray
-    rows: np.ndarray
-    starts: np.ndarray
-
-    @cached_property
-    def labels(self) -> np.ndarray:
-        """(M,) class number of every image."""
-        return np.asarray(np.repeat(np.arange(len(self.classes)), np.diff(self.starts)))
-
-    def draw(self, chosen: np.ndarray, images: int, generator: np.random.Generator) -> np.ndarray:
-        """(C, images) rows of images of the classes chosen, without repetition while a class has enough."""
-        sizes = np.diff(self.starts)[chosen]
-        places = np.empty((len(chosen), images), np.int64)
-        for column in range(images):
-            places[:, column] = generator.integers(0, np.where(sizes > column, sizes - column, sizes))
-            for earlier in range(column):  # a draw among those left, shifted past the ones taken
-                taken = np.sort(places[:, :column], axis=1)[:, earlier]
-                places[:, column] += (places[:, column] >= taken) & (sizes > column)
-        return np.asarray(self.rows[self.starts[chosen][:, None] + places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +57,8 @@ class GroupedImages:
         classes = np.flatnonzero(self.grouped.group_of_class == number)
         rows = np.flatnonzero(self.grouped.group_of_image == number)
         labels = np.searchsorted(classes, self.grouped.labels[rows])
-        order = np.argsort(labels, kind="stable")
-        starts = np.searchsorted(labels[order], np.arange(len(classes) + 1))
-        return Group(self.grouped.classes[classes], rows[order], starts)
+        members = Members.of(labels, len(classes))
+        return Group(rows[members.rows], members.starts, self.grouped.classes[classes])
 
     def summary(self) -> dict[str, int | str]:
         """Counts, and the fingerprint."""

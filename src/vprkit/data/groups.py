@@ -127,8 +127,15 @@ def _distinct(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 EIGENPLACES = CosPlaceGrouping(metres=15, degrees=0, cells=3, min_images=5)
 PAIR_VPR = CosPlaceGrouping(metres=15, degrees=0, cells=1, min_images=5)
 COSPLACE = CosPlaceGrouping()
-RULES = {"cosplace": COSPLACE, "eigenplaces": EIGENPLACES}
+RULES = {"cosplace": COSPLACE, "eigenplaces": EIGENPLACES, "pair-vpr": PAIR_VPR}
 """What `vpr data group` knows by name."""
+
+
+def bearing_towards(
+    east: np.ndarray, north: np.ndarray, focal_east: float | np.ndarray, focal_north: float | np.ndarray
+) -> np.ndarray:
+    """Compass degrees in [0, 360) from where a panorama stands to a point; arguments as of `crop_towards`."""
+    return np.asarray(np.degrees(np.arctan2(focal_east - east, focal_north - north)) % 360)
 
 
 def crop_towards(
@@ -145,7 +152,7 @@ def crop_towards(
         east, north: (N,) where it stands, metres.
         focal_east, focal_north: the point, or (N,) one for each.
     """
-    bearing = np.degrees(np.arctan2(focal_east - east, focal_north - north)) % 360
+    bearing = bearing_towards(east, north, focal_east, focal_north)
     crop = (bearing / 360 * PANORAMA % PANORAMA).astype(np.int64)
     yaw = ((180 - np.floor(heading)) % 360 / 360 * PANORAMA).astype(np.int64)
     return np.asarray((yaw + crop - CROP // 2) % PANORAMA)

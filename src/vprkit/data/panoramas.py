@@ -1,4 +1,4 @@
-"""Pieces of SF-XL's panoramas, which show the whole circle."""
+"""Crops of SF-XL's panoramas, whatever size the files have."""
 
 from PIL import Image
 

@@ -17,6 +17,9 @@ class PlaceSampling:
     places: int = option(120, "places per batch (P)")
     images: int = option(4, "images per place (K), drawn without replacement")
     within_groups: bool = option(True, "keep batches inside a city, so that negatives are hard; else mix all cities")
+    reshuffle: bool = option(
+        True, "another order of the places every epoch; false: that of the first one, as Pair-VPR's program has it"
+    )
     newest: bool = option(False, "take the K newest images instead of drawing")
     drop_last: bool = option(False, "drop a last batch with fewer places")
     seed: int = option(0, "another seed, other draws")
@@ -60,7 +63,7 @@ class PlaceSampler:
     def epoch(self, number: int) -> Iterator[np.ndarray]:
         """(P', K) image rows per batch of this epoch, P' = P but for a last, smaller batch."""
         chosen = self._choose(number)
-        order = self._order(number)
+        order = self._order(number if self.sampling.reshuffle else 0)
         for start in range(0, len(self) * self.sampling.places, self.sampling.places):
             yield chosen[order[start : start + self.sampling.places]]
 

@@ -24,8 +24,8 @@ from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.scoring import score
 from vprkit.evaluation.sequences import SequenceMode, check_mode, described
-from vprkit.evaluation.two_stage import Second, local_source, rerank_all
-from vprkit.method import Method, Role
+from vprkit.evaluation.two_stage import Second, kept_bytes, local_source, rerank_all
+from vprkit.method import IMAGES, Method, Role
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
@@ -101,13 +101,15 @@ def evaluate(
             queries_as, queries, asked, len(benchmark.queries), method.metric, depth,
             lambda vectors: ranked(benchmark, database, vectors, method.metric, depth, timings, rows=kept, asked=asked),
         )  # fmt: skip
-        final = first
+        final, storage = first, {"descriptor": database.shape[1] * database.itemsize / 1000}
         if second is not None:
             if not plain:
                 of_queries = describe("queries", method, benchmark.queries, local)[2]
             second = dataclasses.replace(second, count=min(second.count, first[0].shape[1]))
-            of_query = local_source(second, of_queries, method, benchmark.queries, streaming, timings)
+            once = dataclasses.replace(second, cache_gigabytes=0)  # a query is asked for once
+            of_query = local_source(once, of_queries, method, benchmark.queries, streaming, timings)
             of_candidate = local_source(second, in_store, method, benchmark.database, streaming, timings)
+            storage["local"] = kept_bytes(second, in_store) / 1000
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
@@ -120,6 +122,7 @@ def evaluate(
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                    environment=_environment(method), reads=method.reads("query"))  # fmt: skip
+    result = dataclasses.replace(result, storage=storage)
     if plain and frames is None:  # else a query is several images, or several vectors
         result = dataclasses.replace(result, timings=with_total(result.timings, _journey(second), len(asked)))
     if second is None:
@@ -271,6 +274,8 @@ def _describe(
     place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = f"{role}-{place}" if local is None else f"{role}-{place}-{local.dtype}"
     kind: Role = "database" if role == "database" else "query"
+    if method.reads(kind) != IMAGES:
+        name += "-" + "+".join(sorted(method.reads(kind)))
     built = describe_into(
         folder / name, method, records, streaming, timings=timings, progress=report, local=local, role=kind
     )

@@ -97,6 +97,7 @@ class Result:
         mean_average_precision: mAP at the largest K, per cent, over answerable queries; `precisions` has it for each K.
         curve: precision and recall over score thresholds, None without scores.
         timings: stage -> items, seconds, median_ms, p95_ms; `total` is one query through all of them.
+        storage: kB (1000 bytes) per database image: `descriptor`, and `local` where a second stage keeps such features.
         notices: what a reader should know, one sentence each.
         list_hashes: SHA-256 of the names of database and queries.
         rankings: what was ranked, per query; `images` are the database images these refer to, by number.
@@ -128,6 +129,7 @@ class Result:
     areas: dict[str, dict[str, float]] = field(default_factory=dict)
     precisions: dict[int, float] = field(default_factory=dict)
     timings: dict[str, dict[str, float]] = field(default_factory=dict)
+    storage: dict[str, float] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, Any] | None = None
     protocol: str | None = None
@@ -159,6 +161,8 @@ class Result:
                 f"  {stage:<15} {row['median_ms']:9.2f} ms median, {row['p95_ms']:9.2f} ms p95, "
                 f"{row['seconds']:.2f} s for {int(row['items'])}"
             )
+        if self.storage:
+            lines.append("  kB per image: " + ", ".join(f"{part} {size:.1f}" for part, size in self.storage.items()))
         lines += [f"  note: {notice}" for notice in self.notices]
         return "\n".join(lines)
 

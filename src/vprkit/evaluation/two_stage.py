@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,10 +14,11 @@ from vprkit.data.records import Records
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import Method
-from vprkit.rerank.reranker import Reranker, Ties, rerank
+from vprkit.rerank.reranker import Reranker, Ties, ready, rerank
 from vprkit.retrieval.build import Built
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.local_codec import Encoded, LocalCodec, LocalDtype
+from vprkit.retrieval.recent import Recent
 from vprkit.timing import Stopwatch, Timings
 
 Source = Literal["store", "ram", "recompute"]
@@ -31,10 +31,12 @@ class Second:
     Attributes:
         count: candidates of each query; at most the database.
         source: where candidates' local features come from: `store` (on disk, memory-mapped), `ram`, or `recompute`
-            (described again for every query: no space, much time).
+            (described again: no space, much time).
         dtype: how they are kept; recomputing passes through the same rounding, so all three agree.
         reranker: what compares; none: the method's own second stage.
         ties: who is first of equal scores: first_stage, or reversed as published programs get it that sort upwards.
+        cache_gigabytes: memory for the latest that were described again (recompute), so that candidates which queries
+            share are described once.
     """
 
     count: int
@@ -42,6 +44,7 @@ class Second:
     dtype: LocalDtype = "float16"
     reranker: Reranker | None = None
     ties: Ties = "first_stage"
+    cache_gigabytes: float = 1.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -50,6 +53,8 @@ class Second:
             raise ConfigError(f"local features come from store, ram or recompute, not '{self.source}'")
         if self.ties not in get_args(Ties):
             raise ConfigError(f"ties are broken by {' or '.join(get_args(Ties))}, not '{self.ties}'")
+        if self.cache_gigabytes < 0:
+            raise ConfigError(f"cache_gigabytes must be at least 0, got {self.cache_gigabytes}")
         LocalCodec(self.dtype)
 
     @property
@@ -95,6 +100,15 @@ def forecast(second: Second, method: Method, images: int) -> int | None:
     return images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)
 
 
+def kept_bytes(second: Second, built: Built) -> float:
+    """Bytes of local features that are kept per image, on average; 0 where they are described again."""
+    if second.kept is None or not len(built.store):
+        return 0.0
+    stored = built.store.local
+    each = stored.codec.bytes_of(1, stored.channels, stored.salient)
+    return float(stored.shapes["tokens"].mean()) * each
+
+
 def local_source(
     second: Second, built: Built, method: Method, records: Records, streaming: Streaming | None, timings: Timings
 ) -> Take:
@@ -103,9 +117,7 @@ def local_source(
     Recomputing adds `rerank_decode` and `rerank_describe` (per image) to the timings.
     """
     if second.source == "recompute":
-        return lambda numbers: _described(
-            second.codec, method, [records.path(int(n)) for n in numbers], streaming, timings
-        )
+        return Recomputed(second, method, records, streaming, timings)
     stored = built.store.local
     if second.source == "store":
         return lambda numbers: stored.take(built.rows[numbers])
@@ -130,7 +142,7 @@ def rerank_all(
             again) and `rerank_match` (the rest: comparing and ordering).
         progress: called with the queries done since the last call.
     """
-    reranker, device = second.of(method), method.device
+    reranker, device = ready(second.of(method), method), method.device
     numbers, scores = np.full_like(ranked, -1), np.full(ranked.shape, -np.inf)
     row_bytes: int | None = None
 
@@ -165,17 +177,45 @@ def rerank_all(
     return numbers, scores
 
 
-def _described(
-    codec: LocalCodec, method: Method, paths: list[Path], streaming: Streaming | None, timings: Timings
-) -> LocalFeatures:
-    rows: list[Encoded] = []
-    clock = Timings()
-    for part in describe_paths(method, paths, streaming, timings=clock):
-        if part.features.local is None:
-            raise NotAvailable(f"method '{method.name}' has no local features")
-        rows += codec.encode(part.features.local)
-    timings.take_in(clock, "rerank_")
-    return codec.decode(rows)
+class Recomputed:
+    """Local features that are described when they are asked for, but for the latest ones.
+
+    Args:
+        second: as what they are kept, and how much may be.
+        method: what describes.
+        records: whose images.
+        streaming: how they are read.
+        timings: receives `rerank_decode` and `rerank_describe` per image that was described.
+    """
+
+    def __init__(
+        self, second: Second, method: Method, records: Records, streaming: Streaming | None, timings: Timings
+    ) -> None:
+        self.codec, self.method, self.records = second.codec, method, records
+        # What was left out when all was described is asked for by nobody; what has gone since then is an error.
+        self.streaming = None if streaming is None else dataclasses.replace(streaming, on_error="fail")
+        self.timings = timings
+        self.recent: Recent[Encoded] = Recent(int(second.cache_gigabytes * 1e9))
+
+    def __call__(self, numbers: np.ndarray) -> LocalFeatures:
+        asked = [int(number) for number in numbers]
+        found = {number: self.recent.get(number) for number in asked}
+        missing = [number for number, row in found.items() if row is None]
+        for number, made in zip(missing, self._described(missing), strict=True):
+            found[number] = made
+            self.recent.keep(number, made, made.nbytes)
+        return self.codec.decode([row for number in asked if (row := found[number]) is not None])
+
+    def _described(self, numbers: list[int]) -> list[Encoded]:
+        rows: list[Encoded] = []
+        clock = Timings()
+        paths = [self.records.path(number) for number in numbers]
+        for part in describe_paths(self.method, paths, self.streaming, timings=clock) if paths else ():
+            if part.features.local is None:
+                raise NotAvailable(f"method '{self.method.name}' has no local features")
+            rows += self.codec.encode(part.features.local)
+        self.timings.take_in(clock, "rerank_")
+        return rows
 
 
 def _copied(encoded: Encoded) -> Encoded:

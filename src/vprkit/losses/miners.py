@@ -63,3 +63,23 @@ class HardTripletMiner(nn.Module):
         gap = similar[anchors, positives][:, None] - similar[anchors]
         pairs, negatives = torch.where(negative[anchors] & (gap <= min(self.margin, 0.0)))
         return anchors[pairs], positives[pairs], negatives
+
+
+class BatchHardMiner(nn.Module):
+    """One triplet per anchor that has both: its least similar positive, its most similar negative, in cosines.
+
+    Hermans et al., In Defense of the Triplet Loss, arXiv 1703.07737; Pair-VPR classifies the two pairs. Of equal ones
+    the first counts.
+    """
+
+    @torch.no_grad()
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None = None, ref_labels: Tensor | None = None
+    ) -> Indices:
+        """Three lists, by rising anchor; arguments as of `MultiSimilarityMiner`."""
+        similar = cosines(embeddings, ref_emb)
+        positive, negative = relations(labels, ref_labels)
+        anchors = torch.where(positive.any(1) & negative.any(1))[0]
+        farthest = similar.masked_fill(~positive, torch.inf).argmin(1)
+        nearest = similar.masked_fill(~negative, -torch.inf).argmax(1)
+        return anchors, farthest[anchors], nearest[anchors]

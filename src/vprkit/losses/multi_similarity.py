@@ -59,10 +59,19 @@ class MultiSimilarityLoss(WeighingLoss):
         log_weights: Tensor | None = None,
     ) -> Tensor:
         indices = as_pairs(indices_tuple, labels, ref_labels)
+        return self.of_similarities(cosines(embeddings, ref_emb), indices, log_weights)
+
+    def of_similarities(self, similar: Tensor, indices: Indices, log_weights: Tensor | None = None) -> Tensor:
+        """The loss of (B, R) similarities, however they were made.
+
+        Args:
+            similar: of every anchor to every reference.
+            indices: four lists of pairs.
+            log_weights: as of `forward`.
+        """
         if all(len(part) <= 1 for part in indices):
-            return embeddings.sum() * 0
+            return similar.sum() * 0
         anchors, positives, other_anchors, negatives = indices
-        similar = cosines(embeddings, ref_emb)
         towards = -self.alpha * (similar - self.base)
         away = self.beta * (similar - self.base)
         if log_weights is not None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vprkit.features import Features
+from vprkit.method import Method
 
 BLOCK_BYTES = 2**26
 """Local features of candidates at once, as float32."""
@@ -64,11 +65,33 @@ class Settling(Protocol):
         """(N,) final scores of the shortlist."""
 
 
+@runtime_checkable
+class Stopping(Protocol):
+    """A scorer that may have seen enough before the shortlist ends."""
+
+    @property
+    def satisfied(self) -> bool:
+        """True once nothing further needs to be scored; what is left keeps its order, behind what was scored."""
+
+
 class Reranker(Protocol):
     """Compares a query with the shortlist that the first stage gave it."""
 
     def begin(self, query: Features, shortlist: Shortlist) -> Scorer:
         """Prepare a query (one row) that will be compared with all of `shortlist`, block by block, in order."""
+
+
+@runtime_checkable
+class OfNetwork(Protocol):
+    """Settings of a second stage whose scores come from the method's own network."""
+
+    def of(self, method: Method) -> Reranker:
+        """The second stage itself, ready to compare what this method describes."""
+
+
+def ready(reranker: Reranker | OfNetwork, method: Method) -> Reranker:
+    """What compares, given the method's network where it needs one."""
+    return reranker.of(method) if isinstance(reranker, OfNetwork) else reranker
 
 
 class Reranked(NamedTuple):
@@ -129,6 +152,12 @@ def scores_of(reranker: Reranker, query: Features, shortlist: Shortlist) -> Tens
     """(N,) scores of a shortlist, in its order."""
     if not len(shortlist):
         return torch.zeros(0)
-    scorer = reranker.begin(query, shortlist)
-    scores = torch.cat([scorer.score(block) for block in shortlist.blocks()])
+    scorer, parts = reranker.begin(query, shortlist), []
+    for block in shortlist.blocks():
+        parts.append(scorer.score(block))
+        if isinstance(scorer, Stopping) and scorer.satisfied:
+            break
+    scores = torch.cat(parts)
+    if len(scores) < len(shortlist):
+        scores = torch.cat([scores, scores.new_full((len(shortlist) - len(scores),), -torch.inf)])
     return scorer.settle(scores) if isinstance(scorer, Settling) else scores

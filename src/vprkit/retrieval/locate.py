@@ -8,6 +8,7 @@ import numpy as np
 from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features
 from vprkit.method import IMAGES, TEXTS, Method, Photo
+from vprkit.registry import Metric
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.index import Neighbours
 from vprkit.retrieval.location import Hit, Location, distinct_rows, estimate_position
@@ -31,6 +32,7 @@ class Finder:
         top: hits wanted per photo.
         distinct_metres: least distance between hits, or None.
         second: looks at the best rows again, or None; hits then come from these alone, with its scores.
+        metric: of the scores; None: the method's.
 
     Raises:
         ConfigError: `top` or `distinct_metres` makes no sense.
@@ -46,6 +48,7 @@ class Finder:
         top: int = 5,
         distinct_metres: float | None = None,
         second: SecondLook | None = None,
+        metric: Metric | None = None,
     ) -> None:
         if top < 1:
             raise ConfigError(f"top must be at least 1, got {top}")
@@ -55,6 +58,7 @@ class Finder:
             raise VprError(f"{store.folder.parent} holds no images; add some with `vpr map add`")
         self.method, self.search, self.store, self.size = method, search, store, size
         self.top, self.distinct_metres, self.second = top, distinct_metres, second
+        self.metric: Metric = metric or method.metric
 
     def locate(
         self,
@@ -88,7 +92,20 @@ class Finder:
 
     def find(self, sentences: Sequence[str]) -> list[Location]:
         """One location per sentence, for a method that reads texts alone in a query."""
-        return self._answers(sentences, self.method.describe(texts=sentences).cpu())
+        features = self.method.describe(texts=sentences).cpu()
+        return self.of_vectors(sentences, self.method.index_vectors(features, "query").numpy())
+
+    def of_vectors(self, names: Sequence[str], vectors: np.ndarray) -> list[Location]:
+        """One location per query vector, by the first stage alone."""
+        found = self.search(vectors, self._wide)
+        return [
+            self._answer(name, vectors[i : i + 1], found.numbers[i], found.scores[i]) for i, name in enumerate(names)
+        ]
+
+    @property
+    def _wide(self) -> int:
+        """Rows to look at: enough for the hits and for the position."""
+        return max(self.top, ESTIMATE_FROM) if self.distinct_metres is None else max(16 * self.top, 100)
 
     def _described(
         self, photos: Sequence[Photo], streaming: Streaming, texts: Sequence[str] | None
@@ -110,18 +127,14 @@ class Finder:
 
     def _answers(self, names: Sequence[str], features: Features) -> list[Location]:
         vectors = self.method.index_vectors(features, "query").cpu().numpy()
-        wide = max(self.top, ESTIMATE_FROM) if self.distinct_metres is None else max(16 * self.top, 100)
-        if self.second is not None:
-            found = self.search(vectors, max(self.second.count, self.top))
-            return [self._again(name, features[[i]], found.numbers[i], found.scores[i]) for i, name in enumerate(names)]
-        found = self.search(vectors, wide)
-        return [
-            self._answer(name, vectors[i : i + 1], found.numbers[i], found.scores[i]) for i, name in enumerate(names)
-        ]
+        if self.second is None:
+            return self.of_vectors(names, vectors)
+        found = self.search(vectors, max(self.second.count, self.top))
+        return [self._again(name, features[[i]], found.numbers[i], found.scores[i]) for i, name in enumerate(names)]
 
     def _answer(self, name: str, vector: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> Location:
         near = self._hits(rows[:ESTIMATE_FROM], scores[:ESTIMATE_FROM])
-        estimate = estimate_position(near, self.method.metric)
+        estimate = estimate_position(near, self.metric)
         if self.distinct_metres is None:
             hits = near if self.top <= len(near) else self._hits(rows, scores)
             return Location(name, tuple(hits[: self.top]), estimate)
@@ -138,7 +151,7 @@ class Finder:
         found = self.second.order(query, rows)
         alike = dict(zip(rows.tolist(), scores.tolist(), strict=True))
         near = found.numbers[:ESTIMATE_FROM]
-        estimate = estimate_position(self._hits(near, np.array([alike[int(row)] for row in near])), self.method.metric)
+        estimate = estimate_position(self._hits(near, np.array([alike[int(row)] for row in near])), self.metric)
         chosen = np.arange(len(found.numbers)) if self.distinct_metres is None else self._distinct(found.numbers)
         chosen = chosen[: self.top]
         return Location(name, tuple(self._hits(found.numbers[chosen], found.scores[chosen])), estimate)

@@ -42,6 +42,7 @@ class Map:
         self.settings = settings
         self.store = store
         self.method = method
+        self._second_look: SecondLook | None = None
 
     @classmethod
     def build(
@@ -240,7 +241,8 @@ class Map:
         texts: Sequence[str] | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
-        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top))
+        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
+        self._second_look = second or self._second_look
         finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second)
         return finder.locate(photos, streaming or Streaming(), progress, texts)
 

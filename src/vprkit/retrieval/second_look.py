@@ -6,7 +6,7 @@ import torch
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import Method
-from vprkit.rerank.reranker import Reranked, Reranker, rerank
+from vprkit.rerank.reranker import Reranked, Reranker, ready, rerank
 from vprkit.retrieval.store import FeatureStore
 
 
@@ -17,18 +17,21 @@ class SecondLook:
         method: has a second stage.
         store: what the rows are.
         count: candidates that are looked at.
+        before: the last one over this store; what it made ready of the same second stage is used again.
 
     Raises:
         NotAvailable: the method has no second stage.
         ConfigError: the count is not positive.
     """
 
-    def __init__(self, method: Method, store: FeatureStore, count: int) -> None:
+    def __init__(self, method: Method, store: FeatureStore, count: int, before: "SecondLook | None" = None) -> None:
         if method.reranker is None:
             raise NotAvailable(f"method '{method.name}' has no second stage; leave rerank out")
         if count < 1:
             raise ConfigError(f"rerank must be at least 1 candidate, got {count}")
-        self.reranker: Reranker = method.reranker
+        self.settings = method.reranker
+        again = before is not None and before.settings is self.settings
+        self.reranker: Reranker = before.reranker if before and again else ready(self.settings, method)
         self.method, self.store, self.count = method, store, count
 
     def order(self, query: Features, rows: np.ndarray) -> Reranked:

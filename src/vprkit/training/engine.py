@@ -20,14 +20,14 @@ from vprkit.method import Method
 from vprkit.retrieval.describe import Streaming
 from vprkit.training import fabric as fabrics
 from vprkit.training.feed import Fed, Feed
-from vprkit.training.keeping import LAST, Keeper
+from vprkit.training.keeping import LAST, Keeper, kept_name
 from vprkit.training.logs import Logs
 from vprkit.training.randomness import seed_everything
 from vprkit.training.reporting import Pace, Reporter, name_broken
 from vprkit.training.run_folder import RunFolder
-from vprkit.training.schedules import Calendar
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.state import Position, load_state, save_state
+from vprkit.training.stepping import Stepper
 from vprkit.training.stopping import StopRequest, stop_requests
 from vprkit.training.task import Task
 from vprkit.training.validating import Monitor, measure
@@ -82,7 +82,6 @@ class Engine:
         self.name, self.settings, self.task, self.fabric = name, settings, task, fabric
         self.folder, self.validation, self.monitor, self.reporter = folder, validation, monitor, reporter
         self.running = settings.running
-        self.schedule = settings.schedule.over(settings.epochs)
         self.first = bool(fabric.is_global_zero)
         self.position = Position()
         self.keeper = Keeper(folder.path, settings.validation.keep, task.write)
@@ -106,7 +105,7 @@ class Engine:
             if self.logs is not None:
                 self.logs.close()
         if self.first and not (self.folder.path / LAST).exists():
-            self._write_last()
+            self._write(LAST)
         name_broken(self.feed.broken, self.folder.path, self.reporter)
         self.fabric.barrier()
         kept = self.keeper.kept()
@@ -116,7 +115,7 @@ class Engine:
 
     def _prepare(self, going_on: bool) -> None:
         """Module and optimiser on their device, with the state of an earlier session where there is one."""
-        optimiser = fabrics.make_optimiser(self.settings.optimiser, self.task)
+        self.stepper = Stepper(self.settings, self.task)
         parts: dict[str, Any] = {}
         if going_on:
             self.position, parts = load_state(self.folder.state)
@@ -129,9 +128,9 @@ class Engine:
         if self.running.sync_batch_norm:
             convert: Any = torch.nn.SyncBatchNorm.convert_sync_batchnorm
             self.task.network = convert(self.task.network)
-        self.module, self.optimiser = self.fabric.setup(self.task, optimiser)
+        self.module = self.stepper.set_up(self.fabric)
         if going_on:
-            self.optimiser.load_state_dict(parts["optimiser"])
+            self.stepper.optimiser.load_state_dict(parts["optimiser"])
             self.fabric.strategy.precision.load_state_dict(parts["scaler"])
 
     def _train_epoch(self, request: StopRequest) -> None:
@@ -151,7 +150,7 @@ class Engine:
             last = fed.number + 1 == group + members
             losses = self._backward(epoch, fed, members, last)
             if last:
-                rate = self._step(calendar)
+                rate = self.stepper.step(self.position, calendar)
                 self.position.batch = fed.number + 1
                 self._after_step(losses, rate, request)
             self._pace(fed, len(rows))
@@ -169,20 +168,6 @@ class Engine:
         self._finite = finite if self._finite is None else self._finite & finite
         return losses
 
-    def _step(self, calendar: Calendar) -> float:
-        """One optimiser step; returns the learning rate of the first group."""
-        for group in self.optimiser.param_groups:
-            own = self.task.rate(self.position.epoch, group["base"])
-            group["lr"] = self.schedule.rate(self.position.step, group["base"], calendar) if own is None else own
-        if self.running.clip is not None:
-            self.fabric.clip_gradients(
-                self.module, self.optimiser, max_norm=self.running.clip, error_if_nonfinite=False
-            )
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        self.position.step += 1
-        return float(self.optimiser.param_groups[0]["lr"])
-
     def _after_step(self, losses: Mapping[str, Tensor], rate: float, request: StopRequest) -> None:
         step, every = self.position.step, self.running.checkpoint_every
         logged = step % self.running.log_every == 0 or step == 1
@@ -191,7 +176,8 @@ class Engine:
             self._shown = (float(losses["loss"]), rate)
             if self.logs is not None:
                 values = {name: float(value) for name, value in losses.items()}
-                self.logs.write(step, epoch=self.position.epoch, rate=rate, **values)
+                skipped = {"skipped": self.position.skipped} if self.running.skip_nonfinite else {}
+                self.logs.write(step, epoch=self.position.epoch, rate=rate, **values, **skipped)
         for record in self.task.take_records():
             if self.logs is not None:
                 self.logs.write(step, epoch=self.position.epoch, **record)
@@ -209,7 +195,12 @@ class Engine:
         ):  # fmt: skip
             self._validate()
         if self.first:
-            self._write_last()
+            self._write(LAST)
+        kept = self.running.keep_every
+        if self.first and kept and (
+            self.position.epoch % kept == 0 or self.position.epoch == self.settings.epochs
+        ):  # fmt: skip
+            self._write(kept_name(self.position.epoch))
         self._save_state()
 
     def _validate(self) -> None:
@@ -254,9 +245,9 @@ class Engine:
     def _notes(self) -> dict[str, Any]:
         return {"recipe": self.name, "step": self.position.step, "settings": config.to_dict(self.settings)}
 
-    def _write_last(self) -> None:
+    def _write(self, name: str) -> None:
         notes = {**self._notes(), "epoch": self.position.epoch}
-        self.task.write(self.folder.path / LAST, self._method, notes)
+        self.task.write(self.folder.path / name, self._method, notes)
 
     def _save_state(self) -> None:
         self._check_finite()
@@ -264,7 +255,7 @@ class Engine:
             return
         parts = {
             "task": self.task.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimiser": self.stepper.optimiser.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "recipe": {"name": self.name, "settings": config.to_dict(self.settings)},
         }
@@ -272,7 +263,7 @@ class Engine:
 
     def _check_finite(self) -> None:
         """Looked at only now and then, because asking a GPU waits for it."""
-        if self._finite is not None and not bool(self._finite):
+        if self._finite is not None and not bool(self._finite) and not self.running.skip_nonfinite:
             raise VprError(
                 f"the loss was not finite shortly before step {self.position.step}; lower optimiser.rate, lengthen the "
                 f"warm-up, set running.clip, or use another precision. The state before is in {self.folder.state}"

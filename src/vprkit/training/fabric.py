@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from vprkit import device as devices
 from vprkit.errors import ConfigError
 from vprkit.extras import require
 from vprkit.training.settings import Optimiser, Running
-from vprkit.training.task import Task
+from vprkit.training.task import ParameterGroup
 
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _OPTIMISERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -67,24 +67,22 @@ def precision_of(fabric: Any, running: Running) -> str:
     return devices.resolve_precision(running.precision, fabric.device)
 
 
-def make_optimiser(settings: Optimiser, task: Task) -> torch.optim.Optimizer:
-    """The optimiser of a task's parameters; each group remembers its base rate as `base`.
+def make_optimiser(settings: Optimiser, learning: Sequence[ParameterGroup]) -> torch.optim.Optimizer:
+    """The optimiser of some groups of parameters, none of them empty.
 
     Raises:
         ConfigError: nothing learns.
     """
+    if not learning:
+        raise ConfigError("nothing learns: every parameter is frozen")
     groups = [
         {
             "params": list(group.parameters),
-            "base": settings.rate * group.rate,
             "lr": settings.rate * group.rate,
             "weight_decay": settings.weight_decay if group.weight_decay is None else group.weight_decay,
         }
-        for group in task.parameter_groups()
-        if group.parameters
+        for group in learning
     ]
-    if not groups:
-        raise ConfigError("nothing learns: every parameter is frozen")
     extra: dict[str, Any] = {"momentum": settings.momentum} if settings.kind == "sgd" else {"betas": settings.betas}
     optimiser: torch.optim.Optimizer = _OPTIMISERS[settings.kind](groups, lr=settings.rate, **extra)
     return optimiser

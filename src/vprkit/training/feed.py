@@ -18,6 +18,9 @@ from vprkit.training.task import Task
 AHEAD = 3
 """Batches decoded ahead beside an accelerator."""
 
+TRIES = 10
+"""Images read in the place of one before it is given up."""
+
 
 class Fed(NamedTuple):
     """A batch of an epoch.
@@ -47,7 +50,7 @@ class Feed:
         rank, ranks: this process among those that train together.
 
     Attributes:
-        broken: unreadable images that were skipped: name -> why.
+        broken: unreadable images that were skipped or replaced: name -> why.
     """
 
     def __init__(
@@ -88,13 +91,19 @@ class Feed:
         return [readers.submit(self._read, int(row), epoch, number, offset + place) for place, row in enumerate(mine)]
 
     def _read(self, row: int, epoch: int, number: int, position: int) -> Any:
-        try:
-            return self.task.read(row, generator_for(self.seed, epoch, number, position))
-        except ImageError as error:
-            if not self.skip:
-                raise
-            self.broken[error.path or f"image {row}"] = str(error)
-            return None
+        generator = generator_for(self.seed, epoch, number, position)
+        wanted: int | None = row
+        for _ in range(TRIES):
+            if wanted is None:
+                break
+            try:
+                return self.task.read(wanted, generator)
+            except ImageError as error:
+                if not self.skip:
+                    raise
+                self.broken[error.path or f"image {wanted}"] = str(error)
+            wanted = self.task.replacement(wanted, generator)
+        return None
 
     def _collated(self, number: int, rows: np.ndarray, images: list[Future[Any]]) -> Fed:
         read = [image.result() for image in images]

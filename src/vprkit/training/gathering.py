@@ -12,18 +12,24 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """The number of this process among them; 0 outside a process group."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
 def gather_embeddings(embeddings: Tensor) -> Tensor:
-    """Embeddings of every rank, in rank order, on every rank; gradients flow back to the rank they came from.
+    """Embeddings (or whatever has one row per item) of every rank, in rank order, on every rank; gradients flow back to
+    the rank they came from.
 
     Each rank then computes the loss of the joined batch. The backward pass adds up what all ranks ask of an embedding,
     so with the mean over ranks that DistributedDataParallel takes, the parameters get exactly the gradient that one
     process would give them on the joined batch.
 
     Args:
-        embeddings: (B, D); B may differ between ranks, D may not.
+        embeddings: (B, ...); B may differ between ranks, the rest may not.
 
     Returns:
-        (sum of B, D).
+        (sum of B, ...).
     """
     if world_size() == 1:
         return embeddings

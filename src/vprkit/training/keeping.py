@@ -1,4 +1,4 @@
-"""Weights that a run leaves to use: the best by the monitored recall, and the last."""
+"""Weights that a run leaves to use: the best by the monitored recall, those of some epochs, and the last."""
 
 import contextlib
 import os
@@ -18,6 +18,11 @@ LAST = "last.safetensors"
 
 Write = Callable[[Path, Callable[[], Method], Mapping[str, Any]], None]
 """Called with a path, what makes the method, and notes for the header."""
+
+
+def kept_name(epoch: int) -> str:
+    """Of weights that are kept for good."""
+    return f"epoch-{epoch:05d}.safetensors"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Where a run's numbers go: lines of JSON, TensorBoard, Weights & Biases."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +20,9 @@ class Logger(Protocol):
 
 
 class JsonLines:
-    """One JSON object a line. A run that goes on from step N drops the lines after N first: they are made again.
+    """One JSON object a line; a number that is not finite is null, which every reader of JSON takes.
+
+    A run that goes on from step N drops the lines after N first: they are made again.
 
     Args:
         path: the file.
@@ -33,7 +36,8 @@ class JsonLines:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        known = {name: None if _not_finite(value) else value for name, value in values.items()}
+        self._file.write(json.dumps({"step": step, **known}) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -100,6 +104,10 @@ class Logs:
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+
+
+def _not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _step(line: str) -> int:

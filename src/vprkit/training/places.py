@@ -200,7 +200,7 @@ def place_task(method: str, settings: Any, train: Mapping[str, Any], like: str |
     choice = choose_by_name(method, config.to_dict(settings.model))
     if like is not None:
         choice = dataclasses.replace(choice, preprocessing=find_declaration(like).preprocessing)
-    places = join_places([_opened(source, settings) for source in train.values()])
+    places = open_training_places(train, settings)
     network = start_network(choice, settings.initial, settings.seed)
     if settings.initial is None:
         settings.start(network)
@@ -218,6 +218,15 @@ def check_size(image_size: tuple[int, int], model_size: tuple[int, int]) -> None
             f"image_size is {tuple(image_size)}, the model's is {tuple(model_size)}; positions are weights of this "
             "network, so give both the same"
         )
+
+
+def open_training_places(train: Mapping[str, Any], settings: PlaceConfig) -> Places:
+    """The training sets of a run, folders or `Places`, as one.
+
+    Raises:
+        DataError: a folder cannot be opened.
+    """
+    return join_places([_opened(source, settings) for source in train.values()])
 
 
 def _opened(source: Any, settings: PlaceConfig) -> Places:

@@ -67,5 +67,5 @@ def name_broken(broken: Mapping[str, str], folder: Path, reporter: Reporter) -> 
     if not reasons:
         return
     more = f" and {len(reasons) - 5} more, see {folder / BROKEN}" if len(reasons) > 5 else ""
-    reporter.say(f"{len(reasons)} images could not be read and were skipped: {'; '.join(reasons[:5])}{more}")
+    reporter.say(f"{len(reasons)} images could not be read and were left out: {'; '.join(reasons[:5])}{more}")
     (folder / BROKEN).write_text("".join(f"{why}\n" for why in reasons), encoding="utf-8")

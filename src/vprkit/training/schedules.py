@@ -1,7 +1,8 @@
-"""Learning rates as a function of the step: nothing to save, nothing to restore, the same after a resume.
+"""Rates and weight decay as functions of the step: nothing to save, nothing to restore, the same after a resume.
 
 Warm-up and schedule follow the published programs: during the first W steps the rate is `base * (step + 1) / W`,
 overwriting whatever the schedule had set; after each epoch the schedule changes the rate that is in force then.
+`half_cosine` is the other school (DINO, MAE): a closed form of the step's index, warm-up included.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from typing import Literal
 from vprkit.config import option
 from vprkit.errors import ConfigError
 
-Kind = Literal["constant", "step", "multi_step", "exponential", "linear", "cosine"]
+Kind = Literal["constant", "step", "multi_step", "exponential", "linear", "cosine", "half_cosine"]
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,33 @@ class Calendar:
 class Schedule:
     """How the learning rate changes over training."""
 
-    kind: Kind = option("constant", "constant, step, multi_step, exponential, linear or cosine")
+    kind: Kind = option(
+        "constant",
+        "constant, step, multi_step, exponential, linear, cosine, or half_cosine: from 0 up to the base rate in the "
+        "warm-up, then down to `end` along half a cosine, a little every step",
+    )
     warmup_steps: int = option(0, "optimiser steps of linear warm-up")
     warmup_epochs: int = option(0, "epochs of linear warm-up, beside warmup_steps")
     factor: float = option(0.3, "multi_step, step, exponential: the rate is multiplied by this")
     milestones: tuple[int, ...] = option((), "multi_step: epochs before which it is multiplied")
     every: int = option(1, "step: epochs between multiplications")
-    epochs: int = option(0, "linear, cosine: epochs until the end of the curve; 0: as many as the run has")
+    epochs: int = option(
+        0,
+        "linear, cosine, half_cosine: epochs until the end of the curve, and of that of the weight "
+        "decay; 0: as many as the run has",
+    )
     start: float = option(1.0, "linear: share of the base rate at the start")
-    end: float = option(0.0, "linear: share of the base rate at the end; cosine: least rate, absolute")
+    end: float = option(0.0, "linear: share of the base rate at the end; cosine, half_cosine: least rate, absolute")
     per_step: bool = option(False, "what is said of epochs above is meant of optimiser steps (SALAD's linear decay)")
+    first_index: int = option(
+        0, "half_cosine, weight decay: index of the first step; 1 in programs that count before they look (Pair-VPR)"
+    )
 
     def __post_init__(self) -> None:
-        if min(self.warmup_steps, self.warmup_epochs) < 0 or min(self.every, self.epochs + 1) < 1:
-            raise ConfigError("a schedule needs warmup_steps and warmup_epochs >= 0, every >= 1 and epochs >= 0")
+        if min(self.warmup_steps, self.warmup_epochs, self.epochs, self.first_index) < 0 or self.every < 1:
+            raise ConfigError(
+                "a schedule needs warmup_steps, warmup_epochs, epochs and first_index >= 0, and every >= 1"
+            )
         if self.kind == "linear" and not 0 < self.start <= 1:
             raise ConfigError(f"start must be above 0 and at most 1, got {self.start}")
 
@@ -77,14 +91,46 @@ class Schedule:
         Raises:
             ConfigError: the curve's end is not known (`epochs` 0, not settled by `over`).
         """
-        if self.kind in ("linear", "cosine") and not self.epochs:
-            raise ConfigError(f"a {self.kind} schedule needs epochs, the end of its curve")
         calendar = steps_per_epoch if isinstance(steps_per_epoch, Calendar) else Calendar(steps_per_epoch)
         warmup = self.warmup_steps + calendar.start(self.warmup_epochs)
+        if self.kind == "half_cosine":
+            return self._closed(step + self.first_index, base, warmup, self._steps(calendar))
+        if self.kind in ("linear", "cosine"):
+            self._steps(calendar)  # the end must be known
         if step < warmup:
             return base * min(1.0, (step + 1) / warmup)
         units = Calendar(1) if self.per_step else calendar
         return _course(self, base, warmup, units).at(units.epoch(step))
+
+    def weight_decay(self, step: int, start: float, end: float, steps_per_epoch: int | Calendar) -> float:
+        """The weight decay of optimiser step `step`: half a cosine from `start` to `end`, without warm-up.
+
+        Args:
+            step: optimiser steps already taken.
+            start, end: at the beginning and the end of the curve.
+            steps_per_epoch: as of `rate`.
+
+        Raises:
+            ConfigError: the curve's end is not known.
+        """
+        calendar = steps_per_epoch if isinstance(steps_per_epoch, Calendar) else Calendar(steps_per_epoch)
+        return _half_cosine(step + self.first_index, self._steps(calendar), start, end)
+
+    def _closed(self, index: int, base: float, warmup: int, steps: int) -> float:
+        if index < warmup:
+            return base * index / max(1, warmup - 1)
+        return _half_cosine(index - warmup, steps - warmup, base, self.end)
+
+    def _steps(self, calendar: Calendar) -> int:
+        """Optimiser steps until the end of the curve."""
+        if not self.epochs:
+            raise ConfigError(f"a {self.kind} schedule needs epochs, the end of its curve")
+        return self.epochs if self.per_step else calendar.start(self.epochs)
+
+
+def _half_cosine(index: int, steps: int, start: float, end: float) -> float:
+    """From `start` at index 0 to `end` at `steps` and ever after."""
+    return end if index >= steps else end + 0.5 * (start - end) * (1 + math.cos(math.pi * index / steps))
 
 
 @dataclass

@@ -17,11 +17,14 @@ class Optimiser:
     kind: Literal["adamw", "adam", "sgd"] = option("adamw", "adamw, adam or sgd")
     rate: float = option(1e-4, "learning rate that the schedule scales")
     weight_decay: float = option(0.0, "pulls weights towards zero; adamw apart from the gradient, others with it")
+    weight_decay_end: float | None = option(
+        None, "weight decay at the end of the schedule, reached along half a cosine; none: it stays as it is"
+    )
     momentum: float = option(0.9, "sgd: momentum")
     betas: tuple[float, float] = option((0.9, 0.999), "adam, adamw: decay of the running means")
 
     def __post_init__(self) -> None:
-        if self.rate <= 0 or self.weight_decay < 0:
+        if self.rate <= 0 or min(self.weight_decay, self.weight_decay_end or 0) < 0:
             raise ConfigError(f"the rate must be positive and the weight decay not negative, got {self}")
 
 
@@ -59,13 +62,23 @@ class Running:
     accumulate_from: int = option(0, "epochs in which every batch is a step of its own, before they are accumulated")
     chunk: int | None = option(None, "gradient caching: images per pass, gradient of the whole batch; none: off")
     clip: float | None = option(None, "greatest norm of the gradient; none: unclipped")
+    skip_nonfinite: int = option(
+        0,
+        "optimiser steps in a row that are left out, and counted, where a gradient is not finite; one more stops the "
+        "run; 0: the first stops it",
+    )
     sync_batch_norm: bool = option(False, "statistics of batch normalisation over all GPUs")
     channels_last: bool = option(False, "[free] memory order of convolutions; faster on most GPUs and CPUs")
     steps_per_epoch: int | None = option(None, "cut epochs after so many optimiser steps; none: whole epochs")
     workers: int | None = option(None, "[free] decoding threads per process; none: one per core, at most 16")
     ahead: int | None = option(None, "[free] batches decoded ahead; none: 3 beside a GPU, 0 on a CPU")
-    on_error: Literal["fail", "skip"] = option("fail", "an unreadable image: fail, or skip it, count and name it")
+    on_error: Literal["fail", "skip"] = option(
+        "fail", "an unreadable image: fail; or skip: leave it out (some recipes take another), count and name it"
+    )
     checkpoint_every: int = option(500, "[free] optimiser steps between last.ckpt inside an epoch; 0: at its end only")
+    keep_every: int = option(
+        0, "[free] epochs between weights that are kept for good, epoch-00010.safetensors; 0: none"
+    )
     log_every: int = option(10, "[free] optimiser steps between lines of the log")
     logs: tuple[Log, ...] = option(("jsonl",), "[free] jsonl, tensorboard, wandb")
 
@@ -76,6 +89,8 @@ class Running:
             *((name, 1) for name in positive),
             *((name, 0) for name in at_least_none),
             ("checkpoint_every", 0),
+            ("keep_every", 0),
+            ("skip_nonfinite", 0),
             ("devices", -1),
         ]:
             value = getattr(self, name)

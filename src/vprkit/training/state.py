@@ -24,6 +24,8 @@ class Position:
         best: best monitored recall so far, None before the first validation.
         stale: validations since then.
         validated: epochs done at the last validation, -1 before the first.
+        skipped: of the steps, those that were left out because a gradient was not finite.
+        skipped_now: of these, the last ones without a finite step between them.
     """
 
     epoch: int = 0
@@ -32,6 +34,8 @@ class Position:
     best: float | None = None
     stale: int = 0
     validated: int = -1
+    skipped: int = 0
+    skipped_now: int = 0
 
 
 def save_state(path: Path, position: Position, parts: dict[str, Any]) -> None:

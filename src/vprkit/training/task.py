@@ -23,8 +23,8 @@ class ParameterGroup:
 
     Attributes:
         parameters: the parameters.
-        rate: factor on the recipe's learning rate.
-        weight_decay: instead of the recipe's; None for that.
+        rate: factor on the recipe's learning rate, whatever its schedule makes of it.
+        weight_decay: instead of the recipe's, and constant; None for that.
     """
 
     parameters: Sequence[nn.Parameter]
@@ -59,6 +59,10 @@ class Task(nn.Module, ABC):
             ImageError: it cannot be read.
         """
 
+    def replacement(self, row: int, generator: np.random.Generator) -> int | None:
+        """Another row that may stand for one that cannot be read; None where it is left out instead."""
+        return None
+
     @abstractmethod
     def collate(self, rows: np.ndarray, images: Sequence[Any]) -> Any:
         """A batch on the CPU (a NamedTuple of tensors) from this rank's rows and their images, in flat order.
@@ -80,7 +84,10 @@ class Task(nn.Module, ABC):
         save_method(method(), path, overwrite=True, notes=notes)
 
     def rate(self, epoch: int, base: float) -> float | None:
-        """The learning rate in an epoch where the task's own calendar decides it; None: the recipe's schedule does."""
+        """The learning rate in an epoch where the task's own calendar decides it; None: the recipe's schedule does.
+
+        `base` is the recipe's rate; groups multiply what comes of it.
+        """
         return None
 
     def fingerprint(self) -> str:

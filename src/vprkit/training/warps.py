@@ -18,21 +18,27 @@ RATIOS = (3 / 4, 4 / 3)
 _TRIES = 10
 
 
-def draw_crops(count: int, size: tuple[int, int], least_area: float) -> Tensor:
+def draw_crops(
+    count: int, size: tuple[int, int], least_area: float, generator: torch.Generator | None = None
+) -> Tensor:
     """(count, 4) int64 boxes (top, left, height, width) in images of `size` (height, width).
 
     Areas even in `[least_area, 1]`, ratios log-even in `RATIOS`; of ten tries the first that fits counts, else the
     largest centred box whose ratio lies in the range.
     """
     height, width = size
-    area = height * width * (least_area + (1 - least_area) * torch.rand(count, _TRIES, dtype=torch.float64))
+    area = (
+        height
+        * width
+        * (least_area + (1 - least_area) * torch.rand(count, _TRIES, dtype=torch.float64, generator=generator))
+    )
     low, high = map(math.log, RATIOS)
-    ratio = torch.exp(low + (high - low) * torch.rand(count, _TRIES, dtype=torch.float64))
+    ratio = torch.exp(low + (high - low) * torch.rand(count, _TRIES, dtype=torch.float64, generator=generator))
     sides = torch.stack([(area / ratio).sqrt().round(), (area * ratio).sqrt().round()], -1).long()
     limits = torch.tensor(size)
     fits = ((sides > 0) & (sides <= limits)).all(-1)
     chosen = sides[torch.arange(count), fits.int().argmax(1)]  # the first that fits
-    corners = (torch.rand(count, 2, dtype=torch.float64) * (limits - chosen + 1)).long()
+    corners = (torch.rand(count, 2, dtype=torch.float64, generator=generator) * (limits - chosen + 1)).long()
     boxes = torch.cat([corners, chosen], 1)
     return torch.where(fits.any(1, keepdim=True), boxes, torch.tensor(_central_box(size)))
 

@@ -47,12 +47,21 @@ class Choice:
         declared = self.declaration.reranker
         return None if declared is None else registry.load_attribute(declared)(self.configuration)
 
+    def unfinished(self) -> str | None:
+        """Why this network describes no images yet, None where it does."""
+        declared = self.declaration.unfinished
+        return None if declared is None else registry.load_attribute(declared)(self.configuration)
+
     def fill(self, checkpoint: Checkpoint, adapter: Adapter | None = None) -> nn.Module:
         """The network with the numbers of a file, and an adapter merged into them.
 
         Raises:
             WeightsError: they do not fit, key by key.
         """
+        if self.declaration.assemble:
+            if adapter is not None:
+                raise WeightsError(f"{self.name} is put together from other networks and takes no adapter")
+            return self.assembled(checkpoint)
         network = on_meta(self.build)
         foreign, state = checkpoint.header is None, checkpoint.state
         if foreign and self.declaration.convert:
@@ -68,6 +77,11 @@ class Choice:
         """From the authors' names to the network's."""
         declared = self.declaration.key_map
         return registry.load_attribute(declared) if declared else None
+
+    def assembled(self, checkpoint: Checkpoint | None) -> nn.Module:
+        """The network of a method that is put together from others; without a file every part brings its own."""
+        network: nn.Module = registry.load_attribute(str(self.declaration.assemble))(self.configuration, checkpoint)
+        return network
 
     def header(self, **notes: Any) -> Header:
         """What a file with this network's weights says about itself."""
@@ -92,8 +106,10 @@ def choose_by_name(
     ]
     configuration = _agreed(registry.load_attribute(declaration.configuration), layers)
     final = _canonical(declaration, configuration, name)
-    seen = declaration.for_variant(final)
-    return Choice(declaration, final, configuration, seen.preprocessing, declaration.metric)
+    seen = declaration.for_variant(final).preprocessing
+    if declaration.prepared:
+        seen = registry.load_attribute(declaration.prepared)(configuration)
+    return Choice(declaration, final, configuration, seen, declaration.metric)
 
 
 def choose_for_file(checkpoint: Checkpoint, name: str | None, options: Mapping[str, Any]) -> Choice:

@@ -1,0 +1,71 @@
+"""Files of LaVPR's fusion: the authors' whole checkpoints by their shapes, and names. Needs no torch."""
+
+from typing import Any
+
+from vprkit import registry
+from vprkit.registry import Shapes
+
+IMAGE, TEXT = "vpr_encoder.", "text_encoder."
+_HEADS = ("fusion.", "w_alpha", "vpr_proj.", "text_proj.")
+_WIDTHS = {384: "minilm", 1024: "bge-large"}
+
+
+def to_network(name: str) -> str | None:
+    """The network's name of a parameter outside the encoders, in the authors' files; None for one of an encoder."""
+    if name.startswith((IMAGE, TEXT)):
+        return None
+    return f"head.{name}" if name.startswith(_HEADS) else name
+
+
+def recognise(shapes: Shapes) -> dict[str, Any] | None:
+    """The options that a checkpoint with these shapes stands for, or None where it is none of LaVPR's fusion."""
+    if not all(any(name.startswith(part) for name in shapes) for part in (IMAGE, TEXT)):
+        return None
+    if any("lora_" in name for name in shapes):
+        return None
+    image = below(shapes, IMAGE)
+    words = shapes.get(f"{TEXT}embeddings.word_embeddings.weight", (0, 0))
+    if len(words) != 2 or words[1] not in _WIDTHS:
+        return None
+    head, width = _head(shapes)
+    # Both poolers have the same parameters; the published recipe takes the first.
+    pooling = "cls" if any(name.startswith("text_pooling.") for name in shapes) else "none"
+    found = {"image": image_method(image), "text": _WIDTHS[words[1]], "head": head, "pooling": pooling}
+    return found if width is None else {**found, "width": width}
+
+
+def below(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:
+    """Parameters of a part, without its name."""
+    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+def image_method(shapes: Shapes) -> str:
+    """The variant of the image method with these shapes; `mixvpr-512` where none is."""
+    for declaration in registry.declarations():
+        known = declaration.recognise(shapes) if declaration.recognise and declaration.assemble is None else None
+        if known is not None:
+            return _variant(declaration, known)
+    return "mixvpr-512"
+
+
+def _variant(declaration: registry.Declaration, known: dict[str, Any]) -> str:
+    for name, variant in declaration.variants.items():
+        settings = variant.configuration
+        if settings and all(_plain(known.get(key)) == _plain(value) for key, value in settings.items()):
+            return name
+    return declaration.name
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _head(shapes: Shapes) -> tuple[str, int | None]:
+    if "w_alpha" in shapes:
+        return "fixed", None
+    if "vpr_proj.weight" in shapes:
+        return "add", shapes["vpr_proj.weight"][0]
+    last = shapes.get("fusion.2.weight")
+    if last is None:
+        return "none", None
+    return ("ads", None) if last[0] == 2 else ("mlp", last[0])

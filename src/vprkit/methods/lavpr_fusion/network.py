@@ -1,0 +1,178 @@
+"""LaVPR's network: an image encoder and a text encoder beside each other, and a head that joins them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vprkit.aggregators.text_pooling import Beside, ReweightingPooler
+from vprkit.backbones.text_encoder import ENCODERS, TextEncoder
+from vprkit.config import nearest, option
+from vprkit.errors import ConfigError
+from vprkit.features import Features
+from vprkit.method import IMAGES, TEXTS, Modality, Role, tensors_sha256
+from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors
+from vprkit.methods.lavpr_fusion.heads import HEADS, JOINED, Fused, Head, Projections
+
+MADE_WITH = "made_with"
+"""Name in our files of what tells the encoders."""
+
+
+@dataclass(frozen=True)
+class LaVPRConfig:
+    """Options of `lavpr-fusion`."""
+
+    image: str = option("mixvpr-512", "the image method or variant")
+    image_weights: str | None = option(None, "its weights file; none: the authors' in the weights folder")
+    text: str = option("minilm", "the sentence encoder: minilm or bge-large")
+    pooling: Literal["none", "cls", "mean"] = option(
+        "none", "what stands for a text: none: the encoder's own vector; cls, mean: LaVPR's re-weighting poolers"
+    )
+    head: Head = option("none", "what was trained: ads (dynamic weighting), fixed, mlp, add, projections, or none")
+    width: int = option(512, "numbers of what mlp, add and projections make")
+    mode: Mode | None = option(
+        None,
+        "what is compared: fused (as the head says), image, text, concat, each, across (texts ask for images; "
+        "head=projections); none: what the head is for, concat without one",
+    )
+    alpha: float = option(0.9, "share of the image in mode each")
+    characters: int = option(1024, "characters that are read of a text")
+
+    def __post_init__(self) -> None:
+        if self.text not in ENCODERS:
+            raise ConfigError(f"there is no text encoder '{self.text}'{nearest(self.text, ENCODERS)}; known are "
+                              f"{', '.join(ENCODERS)}")  # fmt: skip
+        if not 0 <= self.alpha <= 1:
+            raise ConfigError(f"alpha must be between 0 and 1, got {self.alpha}")
+        if self.width < 1 or self.characters < 1:
+            raise ConfigError("width and characters must be at least 1")
+        if self.compared == "fused" and self.head in ("none", "projections"):
+            raise ConfigError(f"head={self.head} gives nothing to fuse by; use mode=concat, each, image or text, or a "
+                              "head that was trained")  # fmt: skip
+        if (self.compared == "across") != (self.head == "projections"):
+            raise ConfigError("mode=across goes with head=projections, and no other mode does")
+
+    @property
+    def compared(self) -> Mode:
+        """The mode, settled."""
+        own: dict[Head, Mode] = {"none": "concat", "projections": "across"}
+        return self.mode or own.get(self.head, "fused")
+
+    def described(self, role: Role) -> frozenset[Modality]:
+        """What the mode needs of a record."""
+        single = {"image": IMAGES, "text": TEXTS, "across": TEXTS if role == "query" else IMAGES}
+        return single.get(self.compared, IMAGES | TEXTS)
+
+    @property
+    def parts(self) -> frozenset[Modality]:
+        """Whose encoders the mode needs."""
+        return self.described("query") | self.described("database")
+
+    @property
+    def joined(self) -> bool:
+        """Whether a record's vectors become one."""
+        return self.compared == "fused" and self.head in JOINED
+
+
+class LaVPR(nn.Module):
+    """Images and texts to features: image vectors, text vectors and shares side by side, or one joined vector.
+
+    Args:
+        config: the options.
+        image: (B, C, H, W) images to `Features` or (B, Dv); None where the mode reads texts alone.
+        text: the sentence encoder; None where it reads images alone.
+        image_width: Dv.
+
+    Attributes:
+        kept: names of the parts that its own file holds; the others have files of their own.
+    """
+
+    def __init__(
+        self, config: LaVPRConfig, image: nn.Module | None, text: TextEncoder | None, image_width: int
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.vpr_encoder, self.text_encoder = image, text
+        width = 0 if text is None else text.sizes.width
+        beside: dict[str, Beside] = {"cls": "cls", "mean": "mean"}
+        pooled = text is not None and config.pooling in beside
+        self.text_pooling = ReweightingPooler(width, beside[config.pooling]) if pooled else None
+        self.kept = {"head", "text_pooling"}
+        self.head = HEADS[config.head if text is not None and image is not None else "none"](
+            image_width, width, config.width
+        )
+
+    def kept_state(self) -> dict[str, Tensor]:
+        """What its own file holds: the trained parts, and which encoders they were trained with."""
+        state = {name: value for name, value in self.state_dict().items() if name.partition(".")[0] in self.kept}
+        return {**state, MADE_WITH: self.made_with()}
+
+    def made_with(self) -> Tensor:
+        """(2, 32) SHA-256 of the image encoder's and of the text encoder's tensors, zeros where one is missing."""
+        rows = [bytes(32) if part is None else bytes.fromhex(tensors_sha256(part))
+                for part in (self.vpr_encoder, self.text_encoder)]  # fmt: skip
+        return torch.tensor([list(row) for row in rows], dtype=torch.uint8)
+
+    def forward(self, images: Tensor | None, texts: Sequence[str] | None) -> Features:
+        across = self.head if isinstance(self.head, Projections) else None
+        vectors = None if images is None else self.image_vectors(images)
+        if texts is None:
+            return Features(_given(vectors) if across is None else across.of_image(_given(vectors)))
+        said = self.text_vectors(texts)
+        if vectors is None:
+            return Features(said if across is None else across.of_text(said))
+        return self.join(vectors, said)
+
+    def image_vectors(self, images: Tensor) -> Tensor:
+        """(B, Dv) as the image method gives them."""
+        output = _given(self.vpr_encoder)(images)
+        vectors: Tensor = output.global_ if isinstance(output, Features) else output
+        return vectors
+
+    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+        """(B, Dt) unit vectors; zeros where a text is empty."""
+        encoder: TextEncoder = _given(self.text_encoder)
+        read = encoder.read([text[: self.config.characters] for text in texts])
+        vectors = self.pooled(read.tokens, read.mask, read.vectors)
+        present = torch.tensor([bool(text.strip()) for text in texts], device=vectors.device)
+        return vectors * present[:, None]
+
+    def pooled(self, tokens: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
+        """(B, Dt) unit vectors: the pooler's where there is one, else the encoder's own."""
+        return vectors if self.text_pooling is None else F.normalize(self.text_pooling(tokens, mask), dim=1)
+
+    def fuse(self, image: Tensor, text: Tensor) -> Fused:
+        """What the head makes of (B, Dv) and (B, Dt); a pair without a text counts by its image alone."""
+        fused: Fused = self.head(image, text)
+        if fused.weight is None:
+            return fused
+        silent = (text == 0).all(1, keepdim=True)
+        alone = torch.tensor([1.0, 0.0], device=fused.weight.device)
+        return fused._replace(weight=torch.where(silent, alone, fused.weight))
+
+    def join(self, image: Tensor, text: Tensor) -> Features:
+        """Features of pairs, as the mode compares them."""
+        if not self.config.joined and self.config.head in JOINED:
+            return Features(image, text=text)
+        fused = self.fuse(image, text)
+        return Features(fused.image, text=fused.text, weight=fused.weight)
+
+    def reads(self, role: Role) -> frozenset[Modality]:
+        return self.config.described(role)
+
+    def index_vectors(self, features: Features, role: Role) -> Tensor:
+        return index_vectors(features, self.config.compared, self.config.alpha, role)
+
+    def decides(self, configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+        """All but how described records are compared; where the image's weights lie is no part either."""
+        own = {key: value for key, value in configuration.items() if key not in ("mode", "alpha", "image_weights")}
+        return {**own, "described": sorted(self.config.parts), "joined": self.config.joined}
+
+
+def _given(part: Any) -> Any:
+    if part is None:
+        raise ConfigError("this mode reads photos or texts alone; give the other one, or load with another mode")
+    return part

@@ -1,0 +1,98 @@
+"""LaVPR's fusion put together: encoders with weights of their own, or those that a file holds."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vprkit.backbones.text_encoder import ENCODERS, TextEncoder, fill_encoder, load_text_encoder
+from vprkit.errors import WeightsError
+from vprkit.loading import load_method
+from vprkit.method import Method
+from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, to_network
+from vprkit.methods.lavpr_fusion.network import MADE_WITH, LaVPR, LaVPRConfig
+from vprkit.preprocessing import Preprocessing
+from vprkit.weights.fitting import fit, map_names
+from vprkit.weights.reading import Checkpoint
+from vprkit.weights.resolving import choose_by_name
+
+
+def preprocessing_of(config: LaVPRConfig) -> Preprocessing:
+    """Images are prepared as the image method wants them."""
+    return choose_by_name(config.image, {}).preprocessing
+
+
+def build(config: LaVPRConfig) -> LaVPR:
+    """The network with initial values, in all its parts."""
+    choice = choose_by_name(config.image, {})
+    image = Method(choice.build(), choice.preprocessing, device="cpu", precision="fp32")
+    text = TextEncoder(ENCODERS[config.text]) if "text" in config.parts else None
+    return LaVPR(config, image.network if "image" in config.parts else None, text, image.dimension)
+
+
+def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
+    """The network with weights: what the checkpoint holds comes from there, other encoders from their own files.
+
+    Raises:
+        NotAvailable: an encoder's file is not here.
+        WeightsError: the checkpoint does not fit, or its head was trained with other encoders.
+    """
+    state = {} if checkpoint is None else checkpoint.state
+    own = checkpoint is not None and checkpoint.header is not None
+    image = _image(config, checkpoint) if "image" in config.parts else None
+    text = _text(config, state, checkpoint) if "text" in config.parts else None
+    network = LaVPR(config, None if image is None else image.network, text, 0 if image is None else image.dimension)
+    network.kept |= {part.rstrip(".") for part in (IMAGE, TEXT) if _below(state, part)}
+    if checkpoint is not None:
+        source = f"{checkpoint.path} does not fit lavpr-fusion"
+        _fill_head(network, state, source, own)
+        _check_encoders(network, state, checkpoint.path)
+    return network.eval()
+
+
+def _image(config: LaVPRConfig, checkpoint: Checkpoint | None) -> Method:
+    held = {} if checkpoint is None else _below(checkpoint.state, IMAGE)
+    if checkpoint is None or not held:
+        return load_method(config.image, config.image_weights, device="cpu", precision="fp32")
+    choice = choose_by_name(config.image, {})
+    network = choice.fill(dataclasses.replace(checkpoint, state=held))
+    return Method(network, choice.preprocessing, device="cpu", precision="fp32")
+
+
+def _text(config: LaVPRConfig, state: Mapping[str, Tensor], checkpoint: Checkpoint | None) -> TextEncoder:
+    held = _below(state, TEXT)
+    if checkpoint is None or not held:
+        return load_text_encoder(config.text)
+    encoder = TextEncoder(ENCODERS[config.text])
+    fill_encoder(encoder, held, f"{checkpoint.path} does not fit the text encoder {config.text}")
+    return encoder
+
+
+def _fill_head(network: LaVPR, state: Mapping[str, Tensor], source: str, own: bool) -> None:
+    """Head and pooler; a mode that leaves one out drops its weights."""
+    rest = {name: value for name, value in state.items() if not name.startswith((IMAGE, TEXT)) and name != MADE_WITH}
+    mapped = rest if own else map_names(rest, to_network, source)
+    parts = nn.ModuleDict({name: part for name, part in network.named_children() if name in ("head", "text_pooling")})
+    single = len(network.config.parts) == 1
+    unused = tuple(name for name in ("head.", "text_pooling.") if single and not _below(parts.state_dict(), name))
+    fit(parts, {n: v for n, v in mapped.items() if not (unused and n.startswith(unused))}, source=source)
+
+
+def _check_encoders(network: LaVPR, state: Mapping[str, Tensor], path: Path) -> None:
+    """A head goes with the encoders it was trained with."""
+    told = state.get(MADE_WITH)
+    if told is None:
+        return
+    for name, row, now in zip(("image", "text"), told, network.made_with(), strict=True):
+        if now.any() and not torch.equal(row, now):
+            encoder = network.config.image if name == "image" else network.config.text
+            raise WeightsError(
+                f"{path} was trained with another {name} encoder than the {encoder} that is here; give "
+                f"{'image_weights=FILE' if name == 'image' else 'the same encoder'}, or train the head again"
+            )
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -1,0 +1,293 @@
+"""LaVPR's fusion: modes against their formulas, weights files, missing texts, and the recipe on a few places."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import vprkit
+from tests.conftest import picture
+from tests.reference import runner
+from vprkit import registry
+from vprkit.backbones.bert_tokens import minilm_folder
+from vprkit.backbones.text_encoder import BGE_LARGE, ENCODERS, TextEncoder, load_text_encoder
+from vprkit.data.places import PlaceSet, open_places
+from vprkit.errors import ConfigError, WeightsError
+from vprkit.loading import save_method
+from vprkit.methods.lavpr_fusion.checkpoint import below, to_network
+from vprkit.methods.lavpr_fusion.heads import HEADS
+from vprkit.training.train import train
+from vprkit.weights.fitting import differences
+from vprkit.weights.reading import read
+from vprkit.weights.resolving import choose_by_name, choose_for_file
+
+WORDS = ("a red house", "a green shop with a lamp", "", "two blue doors, one tree")
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TextEncoder:
+    return load_text_encoder()
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[np.ndarray]:
+    return [picture(seed, (SIDE, SIDE), noise=20.0) for seed in range(len(WORDS))]
+
+
+def fused(mode: str | None = None, **options: Any) -> vprkit.Method:
+    return vprkit.load_method("lavpr-fusion", image="thumbnail", mode=mode, **options)
+
+
+def scores(method: vprkit.Method, photos: list[np.ndarray]) -> torch.Tensor:
+    """(N, N) of every pair as query against every pair as database record."""
+    texts = list(WORDS) if "text" in method.reads("query") else None
+    images = photos if "image" in method.reads("query") else None
+    features = method.describe(images, texts=texts)
+    return method.index_vectors(features, "query") @ method.index_vectors(features, "database").T
+
+
+def parts(encoder: TextEncoder, photos: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines of images and of texts, 0 where a text is missing."""
+    image = vprkit.load_method("thumbnail").describe(photos).global_
+    image = torch.nn.functional.normalize(image, dim=1)
+    text = torch.cat([encoder.read([words]).vectors for words in WORDS])
+    text = text * torch.tensor([bool(words) for words in WORDS])[:, None]
+    return image @ image.T, text @ text.T
+
+
+@torch.inference_mode()
+def test_every_mode_is_its_formula(encoder: TextEncoder, photos: list[np.ndarray]) -> None:
+    image, text = parts(encoder, photos)
+    told = torch.tensor([bool(words) for words in WORDS]).float()
+    both = (1 + told).sqrt()
+    expected = {
+        "image": image,
+        "text": text,
+        "concat": (image + text) / (both[:, None] * both),
+        "each": 0.7 * image + 0.3 * text,
+    }
+    for mode, wanted in expected.items():
+        found = scores(fused(mode, alpha=0.7), photos)
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_weights_enter_as_published_and_a_missing_text_leaves_the_image(photos: list[np.ndarray]) -> None:
+    method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head="ads")
+    features = method.describe(photos, texts=list(WORDS))
+    assert features.text is not None and features.weight is not None
+    assert features.weight[2].tolist() == [1, 0] and features.text[2].abs().max() == 0
+    assert torch.allclose(features.weight.sum(1), torch.ones(4)) and 0 < features.weight[0, 0] < 1
+    a, b = features.weight.T
+    v, t = (torch.nn.functional.normalize(part, dim=1) for part in (features.global_, features.text))
+    wanted = (a[:, None] + a) / 2 * (v @ v.T) + (b[:, None] + b) / 2 * (t @ t.T)
+    torch.testing.assert_close(scores(method, photos), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["mlp", "add"])
+def test_joined_heads_make_one_vector(photos: list[np.ndarray], head: str) -> None:
+    method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head=head, width=12)
+    features = method.describe(photos, texts=list(WORDS))
+    assert features.text is None and features.global_.shape == (4, 12) and method.dimension == 12
+
+
+def test_texts_ask_for_images_through_projections(photos: list[np.ndarray]) -> None:
+    method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head="projections", width=12)
+    assert (method.reads("query"), method.reads("database")) == ({"text"}, {"image"})
+    assert method.describe(photos).global_.shape == method.describe(texts=WORDS).global_.shape == (4, 12)
+
+
+def test_encoders_are_loaded_only_where_the_mode_reads(photos: list[np.ndarray]) -> None:
+    image, text = fused("image").network, fused("text").network
+    assert image.text_encoder is None and text.vpr_encoder is None
+    with pytest.raises(ConfigError, match="reads photos or texts alone"):
+        fused("text").describe(photos, texts=list(WORDS))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mode": "fused"}, "head=none gives nothing to fuse by"),
+        ({"mode": "across"}, "mode=across goes with head=projections"),
+        ({"text": "minilmm"}, "no text encoder 'minilmm' .did you mean 'minilm'"),
+        ({"alpha": 1.5}, "alpha must be between 0 and 1"),
+    ],
+)
+def test_options_that_mean_nothing(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        vprkit.load_method("lavpr-fusion", "random", **{"image": "thumbnail", **options})
+
+
+def test_sentences_as_sentence_transformers_encodes_them(encoder: TextEncoder) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    texts = ["A red-brick church beside a petrol station.", "word " * 400, "café"]
+    theirs = library.SentenceTransformer(str(minilm_folder()), device="cpu").encode(texts)
+    with torch.inference_mode():
+        torch.testing.assert_close(encoder.read(texts).vectors, torch.from_numpy(theirs), rtol=1e-4, atol=1e-5)
+
+
+def manifest(name: str) -> dict[str, tuple[int, ...]]:
+    path = runner.root() / "lavpr" / "manifests" / f"{name}.json"
+    if not path.is_file():
+        pytest.skip(f"the manifests of the reference are not at {runner.root()}")
+    return {key: tuple(shape) for key, shape in json.loads(path.read_text()).items() if key != "_meta"}
+
+
+@pytest.mark.parametrize("dim", [512, 4096])
+def test_the_authors_checkpoints_fit_part_by_part(dim: int) -> None:
+    shapes = manifest(f"lavpr_ads_mixvpr{dim}_bge_large")
+    recognise = registry.find_declaration("lavpr-fusion").recognise
+    assert recognise is not None
+    options = recognise(shapes)
+    assert options == {"image": f"mixvpr-{dim}", "text": "bge-large", "head": "ads", "pooling": "cls"}
+    choice = choose_by_name("lavpr-fusion", {}, options)
+    assert choice.name == f"lavpr-ads-mixvpr{dim}" and choice.preprocessing.size == (320, 320)
+    image = choose_by_name(options["image"], {})
+    key_map = registry.load_attribute(image.declaration.key_map) if image.declaration.key_map else str
+    with torch.device("meta"):
+        built, text = image.build(), TextEncoder(BGE_LARGE)
+        head = HEADS["ads"](dim, 1024, 0)
+    wanted = {name: tuple(value.shape) for name, value in built.state_dict().items()}
+    held = {str(key_map(name)): shape for name, shape in below(shapes, "vpr_encoder.").items()}
+    assert not differences(held, wanted, spelled=str)
+    words = {name: tuple(value.shape) for name, value in text.bert.state_dict().items()}
+    held = {n: s for n, s in below(shapes, "text_encoder.").items() if not n.startswith("pooler.")}
+    assert not differences(held, words, spelled=str)
+    mapped = {to_network(name): shape for name, shape in shapes.items() if to_network(name)}
+    own = {f"head.{name}": tuple(value.shape) for name, value in head.state_dict().items()}
+    assert {name: shape for name, shape in mapped.items() if str(name).startswith("head.")} == own
+    assert {str(name).split(".")[0] for name in mapped} == {"head", "text_pooling"}
+
+
+@torch.inference_mode()
+def test_a_whole_checkpoint_of_the_authors_layout_is_read(encoder: TextEncoder, tmp_path: Path) -> None:
+    shapes = manifest("mixvpr_resnet50_128")
+    choice = choose_by_name("mixvpr-128", {})
+    key_map = registry.load_attribute(choice.declaration.key_map) if choice.declaration.key_map else str
+    torch.manual_seed(2)
+    image = choice.build().state_dict()
+    whole = vprkit.load_method("lavpr-fusion", "random:1", image="mixvpr-128", head="ads", pooling="cls")
+    own = whole.network.state_dict()
+    state = {f"vpr_encoder.{name}": image[str(key_map(name))] for name in shapes}
+    state |= {f"text_encoder.{name}": value for name, value in encoder.bert.state_dict().items()}
+    state |= {"text_encoder.pooler.dense.weight": torch.zeros(384, 384)}
+    state |= {name.removeprefix("head."): value for name, value in own.items() if name.startswith(("head.", "text_p"))}
+    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "authors.ckpt")
+    method = vprkit.load_method(weights=tmp_path / "authors.ckpt")
+    found = method.network.state_dict()
+    assert torch.equal(found["head.fusion.0.weight"], own["head.fusion.0.weight"])
+    assert all(torch.equal(found[f"vpr_encoder.{name}"], value) for name, value in image.items())
+    assert method.configuration["image"] == "mixvpr-128" and method.preprocessing.size == (320, 320)
+    saved = save_method(method, tmp_path / "whole.safetensors")
+    assert vprkit.load_method(weights=saved).tensors_sha256 == method.tensors_sha256  # encoders came with the file
+
+
+def write_places(root: Path, places: int = 6, images: int = 4) -> PlaceSet:
+    """Places in GSV-Cities' layout, with a sentence about every image that names its place."""
+    (root / "Images" / "Rome").mkdir(parents=True)
+    (root / "Dataframes").mkdir()
+    rows, texts = ["place_id,year,month,northdeg,city_id,lat,lon,panoid"], ["image_path,description"]
+    for place in range(places):
+        for number in range(images):
+            name = f"Rome_{place:07d}_2015_0{number + 1}_090_41.{place}_12.{number}_p{place}{number}.jpg"
+            rows.append(f"{place},2015,{number + 1},90,Rome,41.{place},12.{number},p{place}{number}")
+            photo = picture(place, (SIDE, SIDE), noise=60.0, noise_seed=100 * place + number)
+            Image.fromarray(photo).save(root / "Images" / "Rome" / name)
+            words = ("a church", "a bakery", "a bridge", "a tower", "a park", "a school")[place % 6]
+            texts.append(f'Images/Rome/{name},"{words} on a street, seen {number + 1} times"')
+    (root / "Dataframes" / "Rome.csv").write_text("\n".join(rows) + "\n")
+    (root / "descriptions.csv").write_text("\n".join(texts) + "\n")
+    return open_places(root, texts=root / "descriptions.csv")
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("places") / "gsv"
+    write_places(root)
+    return root
+
+
+OPTIONS: dict[str, Any] = {
+    "model.image": "thumbnail", "model.text": "minilm", "epochs": 2, "sampling.places": 3, "sampling.images": 4,
+    "image_size": (SIDE, SIDE), "schedule.warmup_steps": 0, "running.log_every": 1, "running.device": "cpu",
+    "running.workers": 1, "seed": 4,
+}  # fmt: skip
+
+
+def learn(places: Path, out: Path, **options: Any) -> Any:
+    own = {**OPTIONS, "feature_cache": str(places.parent / "features"), **options}
+    return train("lavpr-fusion", {"train": places}, out=out, options=own)
+
+
+@pytest.mark.parametrize("head", ["ads", "fixed", "mlp", "add", "projections"])
+def test_every_head_learns_and_its_file_holds_nothing_else(places: Path, tmp_path: Path, head: str) -> None:
+    done = learn(places, tmp_path / "run", **{"model.head": head, "model.pooling": "none"})
+    lines = [json.loads(line) for line in (done.folder / "log.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(line["loss"]) for line in lines if "loss" in line)
+    names = set(load_file(done.weights))
+    assert names and all(name.startswith("head.") or name == "made_with" for name in names)
+    method = vprkit.load_method(weights=done.weights)
+    assert method.configuration["head"] == head and method.network.text_encoder is not None
+    begun = vprkit.load_method("lavpr-fusion", "random:4", image="thumbnail", head=head)
+    moved = method.network.head.state_dict()
+    assert any(not torch.equal(value, moved[name]) for name, value in begun.network.head.state_dict().items())
+
+
+def test_images_are_described_once_or_augmented_every_time(places: Path, tmp_path: Path) -> None:
+    learn(places, tmp_path / "once", **{"model.pooling": "mean"})
+    kept = {path: path.stat().st_mtime_ns for path in (places.parent / "features").rglob("global.bin")}
+    assert kept
+    learn(places, tmp_path / "again", **{"model.pooling": "mean"})
+    assert kept == {path: path.stat().st_mtime_ns for path in (places.parent / "features").rglob("global.bin")}
+    one, other = (load_file(tmp_path / name / "last.safetensors") for name in ("once", "again"))
+    assert "text_pooling.mix.weight" in one and all(torch.equal(value, other[name]) for name, value in one.items())
+    changed = {"cached": False, "augmentation.rand_augment": 3, "model.pooling": "none"}
+    fresh = load_file(learn(places, tmp_path / "fresh", **changed).weights)
+    assert not torch.equal(fresh["head.fusion.0.weight"], one["head.fusion.0.weight"])
+
+
+def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
+    own = {"model.pooling": "none", "model.image": "compact", "model.image_weights": "random:1", "epochs": 1}
+    weights = learn(places, tmp_path / "run", **own, image_size=(96, 96)).weights
+    assert vprkit.load_method(weights=weights).name == "lavpr-fusion"
+    with pytest.raises(ConfigError, match="image_weights='random:1'"):
+        vprkit.load_method(weights=weights, image_weights="random:2")
+    found = read(weights)
+    state = {**found.state, "made_with": found.state["made_with"].flip(1)}
+    strange = dataclasses.replace(found, state=state)
+    with pytest.raises(WeightsError, match="was trained with another image encoder than the compact that is here"):
+        choose_for_file(strange, None, {}).fill(strange)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model.head": "none"}, "nothing to train"),
+        ({"model.mode": "concat"}, "a choice of evaluation"),
+        ({"augmentation.rand_augment": 3}, "cannot be augmented"),
+        ({"loss": "circle"}, "loss=circle compares single vectors"),
+        ({"running.chunk": 4}, "neither gradient caching nor a memory"),
+        ({"texts": "missing.csv"}, "missing.csv"),
+    ],
+)
+def test_training_that_means_nothing(places: Path, tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(vprkit.VprError, match=words):
+        learn(places, tmp_path / "run", **{"model.pooling": "none", **options})
+
+
+def test_a_run_goes_on_to_the_same_numbers(places: Path, tmp_path: Path) -> None:
+    own = {"model.pooling": "cls"}
+    whole = load_file(learn(places, tmp_path / "whole", **own).weights)
+    learn(places, tmp_path / "parts", **own, epochs=1)
+    parts_ = load_file(learn(places, tmp_path / "parts", **own).weights)
+    assert set(whole) == set(parts_) and all(torch.equal(value, parts_[name]) for name, value in whole.items())
+    state = tmp_path / "parts" / "last.ckpt"
+    assert state.stat().st_size < 20e6  # no encoder in it
+    assert ENCODERS["minilm"].width == 384
