@@ -47,7 +47,7 @@ Row = dict[str, float]
 
 def unseen(folder: Path) -> Benchmark:
     """The first photo of every place, by day, as the database; all other photos' descriptions as queries."""
-    places = open_places(folder, texts=folder / "descriptions.csv")
+    places = open_places(folder, texts=folder / "descriptions.csv", min_images=2)
     _, first, label = np.unique(places.labels, return_index=True, return_inverse=True)
     asking = np.setdiff1d(np.arange(len(places)), first)
     right = Positives.of([[int(label[row])] for row in asking])
