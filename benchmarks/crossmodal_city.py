@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from common import table
+from torch import nn
 from train_small import interval
 
 import vprkit
@@ -22,15 +23,16 @@ from vprkit.data.benchmark import Benchmark
 from vprkit.data.city import make_city
 from vprkit.data.places import open_places
 from vprkit.data.positives import Positives
+from vprkit.loading import save_method
 
 SIDE = 96
 TOWERS = {
-    "model.width": 128, "model.layers": 3, "model.heads": 4, "model.hidden": 256, "model.image_size": SIDE,
-    "model.patch": 16, "model.text_width": 96, "model.text_layers": 1, "model.text_heads": 4, "model.text_hidden": 192,
-    "model.positions": 96, "model.dim": 128,
+    "model.width": 128, "model.layers": 2, "model.heads": 4, "model.hidden": 256, "model.image_size": SIDE,
+    "model.patch": 24, "model.text_width": 96, "model.text_layers": 1, "model.text_heads": 4, "model.text_hidden": 192,
+    "model.positions": 56, "model.dim": 128,
 }  # fmt: skip
 SHARED = {
-    **TOWERS, "image_size": (SIDE, SIDE), "initial": None, "train": "all", "sampling.within_groups": False,
+    **TOWERS, "image_size": (SIDE, SIDE), "train": "all", "sampling.within_groups": False,
     "augmentation.rand_augment": 0, "keep_gb": 1.0, "optimiser.kind": "adamw", "optimiser.rate": 1e-3,
     "optimiser.weight_decay": 0.05, "schedule.kind": "cosine", "schedule.warmup_steps": 100, "running.clip": 1.0,
     "running.device": "cpu", "running.workers": 1, "running.log_every": 20, "running.checkpoint_every": 0,
@@ -43,6 +45,21 @@ LOSSES = {
 """Batches of 96 photos each; an epoch shows every place once, as one photo or as four."""
 
 Row = dict[str, float]
+
+
+def write_start(path: Path, seed: int) -> Path:
+    """Initial values for small widths: BERT's and ViT's usual deviation of 0.02 is meant for layers of 768."""
+    sizes = {name.removeprefix("model."): value for name, value in TOWERS.items()}
+    method = vprkit.load_method("lavpr-crossmodal", f"random:{seed}", device="cpu", resize=SIDE, **sizes)
+    torch.manual_seed(seed)
+    for name, weight in method.network.named_parameters():
+        if "position_embedding" in name:
+            nn.init.normal_(weight, std=0.5 if "vision" in name else 0.05)
+        elif "word_embeddings" in name:
+            nn.init.normal_(weight, std=0.5)
+        elif weight.dim() > 1:
+            nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
+    return save_method(method, path)
 
 
 def unseen(folder: Path) -> Benchmark:
@@ -58,7 +75,7 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> Row:
     start = time.perf_counter()
     make_city(scratch / "city", given.places, given.views, seed, size=SIDE, layouts=("gsv",), workers=1)
     make_city(scratch / "unseen", given.unseen, 6, 9000 + seed, size=SIDE, layouts=("gsv",), workers=1)
-    test = unseen(scratch / "unseen")
+    test, begun = unseen(scratch / "unseen"), write_start(scratch / "start.safetensors", seed)
     row: Row = {
         "training photos": given.places * given.views, "places asked for": len(test.database),
         "texts that ask": len(test.queries), "chance": 100 / len(test.database),
@@ -67,7 +84,7 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> Row:
     for loss in given.losses:
         start = time.perf_counter()
         epochs = given.epochs // LOSSES[loss]["sampling.images"]
-        options = {**SHARED, **LOSSES[loss], "seed": seed, "epochs": epochs}
+        options = {**SHARED, **LOSSES[loss], "seed": seed, "epochs": epochs, "initial": str(begun)}
         run = vprkit.train("lavpr-crossmodal", {"train": scratch / "city"}, out=scratch / loss, options=options)
         row[f"{loss}, training seconds"] = time.perf_counter() - start
         result = vprkit.evaluate(vprkit.load_method(weights=run.weights, device="cpu"), test)

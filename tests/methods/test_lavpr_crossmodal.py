@@ -123,6 +123,10 @@ def test_the_vocabulary_is_bert_s_with_two_ids_left_for_blip() -> None:
     assert tokens.size == 30522 and CrossModalConfig().vocabulary == 30524
 
 
+def test_sizes_that_no_variant_could_have_are_fine() -> None:
+    assert tiny(image_size=24, patch=12).name == "lavpr-crossmodal"  # CLIP's 224 px cannot be cut into these patches
+
+
 def test_other_sizes_of_images_are_refused() -> None:
     with pytest.raises(VprError, match="positions for images of 32x32, got 48x48; use resize=32"):
         tiny().describe(torch.zeros(1, 3, 48, 48))

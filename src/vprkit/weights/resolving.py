@@ -182,15 +182,23 @@ def _licensed(choice: Choice, checkpoint: Checkpoint) -> Choice:
 
 def _canonical(declaration: Declaration, configuration: Any, asked: str) -> str:
     """One name for one configuration, however it was asked for: the most specific variant that it is an example of."""
-    plain, cls = config.to_dict(configuration), type(configuration)
     fitting = [
         name
         for name, variant in declaration.variants.items()
-        if variant.configuration and config.to_dict(config.from_dict(cls, {**plain, **variant.configuration})) == plain
+        if variant.configuration and _is_example(configuration, variant.configuration)
     ]
     if asked in declaration.variants or not fitting:
         return asked
     return max(fitting, key=lambda name: len(declaration.variants[name].configuration))
+
+
+def _is_example(configuration: Any, variant: Mapping[str, Any]) -> bool:
+    """Whether a configuration has everything that a variant says."""
+    plain = config.to_dict(configuration)
+    try:
+        return config.to_dict(config.from_dict(type(configuration), {**plain, **variant})) == plain
+    except ConfigError:  # the two contradict each other
+        return False
 
 
 def _agreed(cls: Any, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:
