@@ -52,7 +52,7 @@ def test_crops_wrap_round_and_scale() -> None:
 
 def test_the_two_views_are_a_quarter_turn_apart_far_from_the_points(panoramas):
     grouping = CosPlaceGrouping(15, 0, 1, 1, 3)
-    lateral, frontal = view_columns(group_images(training_records(panoramas), grouping), 1e6)
+    lateral, frontal = view_columns(group_images(training_records(panoramas, grouping), grouping), 1e6)
     assert (np.abs((lateral - frontal) % PANORAMA - PANORAMA / 4) % (PANORAMA / 2) < 3).all()
 
 

@@ -17,7 +17,9 @@ from tests.reference import runner
 from vprkit import registry
 from vprkit.backbones.bert_tokens import minilm_folder
 from vprkit.backbones.text_encoder import BGE_LARGE, ENCODERS, TextEncoder, load_text_encoder
+from vprkit.data.benchmark import Benchmark, open_records
 from vprkit.data.places import PlaceSet, open_places
+from vprkit.data.positives import Positives
 from vprkit.errors import ConfigError, WeightsError
 from vprkit.loading import save_method
 from vprkit.methods.lavpr_fusion.checkpoint import below, to_network
@@ -89,6 +91,28 @@ def test_weights_enter_as_published_and_a_missing_text_leaves_the_image(photos: 
     v, t = (torch.nn.functional.normalize(part, dim=1) for part in (features.global_, features.text))
     wanted = (a[:, None] + a) / 2 * (v @ v.T) + (b[:, None] + b) / 2 * (t @ t.T)
     torch.testing.assert_close(scores(method, photos), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_the_other_modality_orders_the_shortlist_by_number(tmp_path: Path) -> None:
+    """Two photos look alike, their sentences tell them apart; the third says what is asked but looks different."""
+    seen = {"database": ((0, "a church"), (0, "a bakery"), (5, "a bakery")), "queries": ((0, "a bakery"),)}
+    for role, rows in seen.items():
+        (tmp_path / role).mkdir()
+        table = ["path,lat,lon,text"]
+        for number, (look, text) in enumerate(rows):
+            photo = picture(look, (SIDE, SIDE), noise=1.0, noise_seed=number)
+            Image.fromarray(photo).save(tmp_path / role / f"{number}.png")
+            table.append(f"{number}.png,{46 + number / 100},7,{text}")
+        (tmp_path / role / "images.csv").write_text("\n".join(table) + "\n")
+    sides = [open_records(tmp_path / role / "images.csv") for role in seen]
+    benchmark = Benchmark("two", *sides, positives=Positives.of([[1]]), rule="as drawn")
+    method = fused("image_then_text")
+    first = vprkit.evaluate(method, benchmark, ks=(3,))
+    again = vprkit.evaluate(method, benchmark, ks=(3,), rerank=2)
+    assert sorted(first.rankings[0].ranking[:2]) == [0, 1] and first.rankings[0].ranking[2] == 2
+    assert again.rankings[0].ranking == [1, 0, 2]
+    with pytest.raises(vprkit.VprError, match="local features"):
+        vprkit.evaluate(fused("concat"), benchmark, ks=(1,), rerank=2)
 
 
 @pytest.mark.parametrize("head", ["mlp", "add"])

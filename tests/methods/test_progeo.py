@@ -189,7 +189,7 @@ def pickled(path, monkeypatch, groups):
 
 def test_the_authors_prompt_files_are_read_without_running_them(place, tmp_path, monkeypatch):
     ours, clip = read_prompts(place / "prompts-vit" / "last.safetensors"), read_clip(place / "vit.safetensors")
-    images = group_images(training_records(place / "train"), ours.facts.grouping)
+    images = group_images(training_records(place / "train", ours.facts.grouping), ours.facts.grouping)
     base = Prompts(4, sentence_vectors(clip.table))
     theirs = [(vectors[torch.from_numpy(published_order(images, number))], base)
               for number, vectors in enumerate(ours.vectors)]  # fmt: skip
@@ -206,7 +206,7 @@ def test_the_authors_prompt_files_are_read_without_running_them(place, tmp_path,
 
 def test_prompt_files_of_other_lists_or_clips_are_refused(place, tmp_path, monkeypatch):
     ours, clip = read_prompts(place / "prompts-vit" / "last.safetensors"), read_clip(place / "vit.safetensors")
-    images = group_images(training_records(place / "train"), ours.facts.grouping)
+    images = group_images(training_records(place / "train", ours.facts.grouping), ours.facts.grouping)
     base = Prompts(4, sentence_vectors(clip.table))
     short = pickled(tmp_path / "short.pth", monkeypatch, [(ours.vectors[0][:3], base)])
     with pytest.raises(ConfigError, match="prompts of 1 groups, groups=2 are wanted"):

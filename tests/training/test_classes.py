@@ -1,6 +1,7 @@
 """Classification of map cells: batches, runs of recipe `cosplace`, going on, what is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import load_file
 import vprkit
 from tests.training.cells import CELLS, GROUPING, RUNNING, SIDE, write_benchmark, write_cells
 from vprkit.data.grouped_images import GroupedImages, class_batches, group_images, training_records
-from vprkit.data.groups import CosPlaceGrouping
+from vprkit.data.groups import COSPLACE, EIGENPLACES, CosPlaceGrouping
 from vprkit.errors import ConfigError, DataError
 from vprkit.training.train import train
 
@@ -40,7 +41,7 @@ def run(cells, out, **options):
 
 
 def grouped(cells) -> GroupedImages:
-    return group_images(training_records(cells), CosPlaceGrouping(cells=2, sectors=1, min_images=3))
+    return group_images(training_records(cells, COSPLACE), CosPlaceGrouping(cells=2, sectors=1, min_images=3))
 
 
 def test_batches_hold_distinct_classes_and_every_class_before_any_again(cells):
@@ -103,8 +104,19 @@ def test_refusals(cells, tmp_path):
 def test_a_grouping_on_disk_is_of_its_own_list_alone(cells, tmp_path):
     images = grouped(cells)
     images.save(tmp_path / "groups.npz")
-    again = GroupedImages.load(tmp_path / "groups.npz", training_records(cells))
+    again = GroupedImages.load(tmp_path / "groups.npz", training_records(cells, COSPLACE))
     assert again.fingerprint() == images.fingerprint() and (again.grouped.labels == images.grouped.labels).all()
     fewer = images.records.take(np.arange(3))
     with pytest.raises(DataError, match="made of another list"):
         GroupedImages.load(tmp_path / "groups.npz", fewer)
+
+
+def test_rules_take_the_kind_of_image_they_group(tmp_path):
+    for folder in ("raw/train/panoramas", "processed/train"):
+        write_cells(tmp_path / folder, 1, noise=len(folder))
+    crops, panoramas = training_records(tmp_path, COSPLACE), training_records(tmp_path, EIGENPLACES)
+    assert crops.root.name == "train" and panoramas.root.name == "panoramas"
+    assert training_records(tmp_path / "processed/train", COSPLACE).list_hash() == crops.list_hash()
+    shutil.rmtree(tmp_path / "processed")
+    with pytest.raises(DataError, match="has raw/train/panoramas, but this rule groups crops"):
+        training_records(tmp_path, COSPLACE)

@@ -59,7 +59,7 @@ def test_crops_fill_their_ranges():
     ("size", "box"), [((10, 200), [0, 93, 10, 13]), ((200, 10), [93, 0, 13, 10]), ((64, 64), [0, 0, 64, 64])]
 )
 def test_where_no_try_fits_the_central_box_is_taken(size, box, monkeypatch):
-    monkeypatch.setattr(torch, "rand", lambda *shape, dtype=None: torch.ones(shape, dtype=dtype))  # never fits
+    monkeypatch.setattr(torch, "rand", lambda *shape, dtype, generator: torch.ones(shape, dtype=dtype))  # never fits
     assert draw_crops(2, size, 1.0).tolist() == [box] * 2
 
 

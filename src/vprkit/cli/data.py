@@ -138,7 +138,7 @@ def group(
         raise ConfigError(f"there is no rule '{rule}'{nearest(rule, RULES)}; there are {', '.join(RULES)}")
     chosen = config.override(RULES[rule], settings or [])
     refuse_to_overwrite(out, overwrite)
-    grouped = group_images(training_records(path), chosen)
+    grouped = group_images(training_records(path, chosen), chosen)
     grouped.save(out)
     said = grouped.summary()
     if as_json:

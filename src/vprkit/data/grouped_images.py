@@ -13,7 +13,7 @@ from vprkit import config
 from vprkit.data.arrays import read_npz
 from vprkit.data.folders import read_folder
 from vprkit.data.groups import CosPlaceGrouping, Grouped
-from vprkit.data.layouts.sfxl import TRAINING
+from vprkit.data.layouts.sfxl import CROPS, PANORAMAS
 from vprkit.data.members import Members
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
@@ -110,14 +110,23 @@ def group_images(records: Records, grouping: CosPlaceGrouping) -> GroupedImages:
     return GroupedImages(records, grouping, grouping.group(records.east, records.north, records.heading))
 
 
-def training_records(path: Path) -> Records:
+def training_records(path: Path, grouping: CosPlaceGrouping) -> Records:
     """The images of an SF-XL folder's training split, or of any folder whose names tell positions.
 
+    Args:
+        path: SF-XL's folder, or that of the images.
+        grouping: rules with headings take crops, rules without take panoramas.
+
     Raises:
-        DataError: there are none.
+        DataError: there are none, or SF-XL's folder has only the other kind.
     """
-    folder = next((path / name for name in TRAINING if (path / name).is_dir()), path)
-    return read_folder(folder, path)
+    kinds = (CROPS, PANORAMAS) if grouping.degrees else (PANORAMAS, CROPS)
+    wanted, other = ([path / name for name in names if (path / name).is_dir()] for names in kinds)
+    if other and not wanted:
+        what = "crops (headings are part of it)" if grouping.degrees else "panoramas"
+        raise DataError(f"{path} has {other[0].relative_to(path)}, but this rule groups {what}; looked for "
+                        f"{', '.join(kinds[0])}")  # fmt: skip
+    return read_folder(wanted[0] if wanted else path)
 
 
 def class_batches(

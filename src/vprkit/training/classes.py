@@ -233,4 +233,4 @@ def open_images(train: Mapping[str, Any], settings: Any) -> GroupedImages:
     source = next(iter(train.values()))
     if isinstance(source, GroupedImages):
         return source
-    return group_images(training_records(Path(source)), settings.grouping)
+    return group_images(training_records(Path(source), settings.grouping), settings.grouping)

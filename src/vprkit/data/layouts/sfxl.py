@@ -19,7 +19,8 @@ from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
 from vprkit.errors import ConfigError
 
 SIZES = ("processed", "small")
-TRAINING = ("processed/train", "small/train", "raw/train/panoramas", "raw/train/database")
+CROPS = ("processed/train", "small/train", "raw/train/database")
+PANORAMAS = ("raw/train/panoramas",)
 
 
 def read(request: Request) -> Roles | None:
@@ -40,7 +41,7 @@ def read(request: Request) -> Roles | None:
 
 def read_places(path: Path, groups: Sequence[str] | None) -> PlaceTable | None:
     """Images of the training split with CosPlace's classes as labels and its groups as groups."""
-    folder = next((path / name for name in TRAINING if (path / name).is_dir()), None)
+    folder = next((path / name for name in (*CROPS, *PANORAMAS) if (path / name).is_dir()), None)
     if folder is None:
         return None
     records = read_folder(folder, path)

@@ -11,7 +11,7 @@ from vprkit.errors import ConfigError
 from vprkit.features import Features
 from vprkit.method import Role
 
-Mode = Literal["fused", "image", "text", "concat", "each", "across"]
+Mode = Literal["fused", "image", "text", "concat", "each", "across", "image_then_text", "text_then_image"]
 
 
 def weighted(image: Tensor, text: Tensor, weight: Tensor, role: Role) -> Tensor:
@@ -79,4 +79,6 @@ _MODES: Mapping[Mode, _Compare] = {
     "concat": lambda image, text, weight, alpha, role: concatenated(image, text),
     "each": lambda image, text, weight, alpha, role: constant(image, text, alpha, role),
     "across": lambda image, text, weight, alpha, role: text if role == "query" else image,
+    "image_then_text": lambda image, text, weight, alpha, role: image,
+    "text_then_image": lambda image, text, weight, alpha, role: text,
 }

@@ -12,10 +12,13 @@ from vprkit.aggregators.text_pooling import Beside, ReweightingPooler
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder
 from vprkit.config import nearest, option
 from vprkit.errors import ConfigError
-from vprkit.features import Features
+from vprkit.features import Features, LocalFeatures
 from vprkit.method import IMAGES, TEXTS, Modality, Role, tensors_sha256
-from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors
+from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors, unit
 from vprkit.methods.lavpr_fusion.heads import HEADS, JOINED, Fused, Head, Projections
+
+LATER: frozenset[Mode] = frozenset({"image_then_text", "text_then_image"})
+"""Modes whose second modality looks at the shortlist of the first."""
 
 MADE_WITH = "made_with"
 """Name in our files of what tells the encoders."""
@@ -36,7 +39,8 @@ class LaVPRConfig:
     mode: Mode | None = option(
         None,
         "what is compared: fused (as the head says), image, text, concat, each, across (texts ask for images; "
-        "head=projections); none: what the head is for, concat without one",
+        "head=projections), image_then_text or text_then_image (the second re-ranks); none: what the head is for, "
+        "concat without one",
     )
     alpha: float = option(0.9, "share of the image in mode each")
     characters: int = option(1024, "characters that are read of a text")
@@ -154,7 +158,12 @@ class LaVPR(nn.Module):
         return fused._replace(weight=torch.where(silent, alone, fused.weight))
 
     def join(self, image: Tensor, text: Tensor) -> Features:
-        """Features of pairs, as the mode compares them."""
+        """Features of pairs, as the mode compares them; what re-ranks is a local feature of one token."""
+        mode = self.config.compared
+        if mode in LATER:
+            first, second = (image, text) if mode == "image_then_text" else (text, image)
+            counts = torch.ones(len(image), dtype=torch.long, device=image.device)
+            return Features(first, local=LocalFeatures(unit(second)[:, None], counts))
         if not self.config.joined and self.config.head in JOINED:
             return Features(image, text=text)
         fused = self.fuse(image, text)
@@ -169,7 +178,9 @@ class LaVPR(nn.Module):
     def decides(self, configuration: Mapping[str, Any]) -> Mapping[str, Any]:
         """All but how described records are compared; where the image's weights lie is no part either."""
         own = {key: value for key, value in configuration.items() if key not in ("mode", "alpha", "image_weights")}
-        return {**own, "described": sorted(self.config.parts), "joined": self.config.joined}
+        mode = self.config.compared
+        later = {"then": mode} if mode in LATER else {}
+        return {**own, "described": sorted(self.config.parts), "joined": self.config.joined, **later}
 
 
 def _given(part: Any) -> Any:

@@ -8,17 +8,15 @@ import numpy as np
 from vprkit.data.folders import read_folder, records_of_names
 from vprkit.data.grouped_images import GroupedImages, group_images
 from vprkit.data.groups import CosPlaceGrouping, Grouped
+from vprkit.data.layouts.sfxl import PANORAMAS
 from vprkit.errors import DataError
 from vprkit.weights.pickles import load_pickle
 from vprkit.weights.sniffing import sniff
 
-PANORAMAS = "raw/train/panoramas"
-"""Below SF-XL's folder."""
-
 
 def panorama_folder(path: Path) -> Path | None:
     """The panoramas of SF-XL where `path` is its folder, or their own folder `panoramas`; else None."""
-    inside = path / PANORAMAS
+    inside = path / PANORAMAS[0]
     return inside if inside.is_dir() else path if path.name == "panoramas" else None
 
 

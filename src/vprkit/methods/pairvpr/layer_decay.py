@@ -50,7 +50,7 @@ def layer_groups(
     decay: float,
     patch_embed: float,
 ) -> list[ParameterGroup]:
-    """Parameters with a gradient, in groups of one rate and one weight decay, the slowest first.
+    """Parameters with a gradient, in groups of one rate and one weight decay, the fastest first (whose rate is logged).
 
     Args:
         named: names as in released files, and the parameters.
@@ -63,5 +63,5 @@ def layer_groups(
             groups.setdefault((factor, decays(name, parameter)), []).append(parameter)
     return [
         ParameterGroup(members, factor, None if decaying else 0.0)
-        for (factor, decaying), members in sorted(groups.items(), key=lambda item: item[0])
+        for (factor, decaying), members in sorted(groups.items(), key=lambda item: item[0], reverse=True)
     ]
