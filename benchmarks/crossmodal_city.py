@@ -87,8 +87,9 @@ def unseen(places: PlaceSet) -> Benchmark:
 
 def draw(folder: Path, given: argparse.Namespace) -> tuple[PlaceSet, Benchmark]:
     """What is learnt from, and what is asked for; cities that are in the folder already are not drawn again."""
-    make_city(folder / "big", given.places, given.views, 0, size=112, layouts=("gsv",), workers=1)
-    make_city(folder / "unseen", given.unseen, 6, 9000, size=112, layouts=("gsv",), workers=1)
+    for name, places, views, seed in (("big", given.places, given.views, 0), ("unseen", given.unseen, 6, 9000)):
+        if not (folder / name / "descriptions.csv").is_file():
+            make_city(folder / name, places, views, seed, size=112, layouts=("gsv",), workers=1)
     return by_day(folder / "big", given.views), unseen(by_day(folder / "unseen", 6))
 
 
