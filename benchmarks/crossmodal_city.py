@@ -33,8 +33,10 @@ TOWERS = {
 }  # fmt: skip
 SHARED = {
     **TOWERS, "image_size": (SIDE, SIDE), "train": "all", "sampling.within_groups": False,
-    "augmentation.rand_augment": 0, "keep_gb": 1.0, "optimiser.kind": "adamw", "optimiser.rate": 2e-3,
-    "optimiser.weight_decay": 0.02, "schedule.kind": "cosine", "schedule.warmup_steps": 50, "running.clip": 1.0,
+    "augmentation.rand_augment": 0, "augmentation.crop_area": 0.6, "augmentation.brightness": 0.2,
+    "augmentation.contrast": 0.2, "text_augmentation.reverse_clauses": 0.3, "keep_gb": 1.0,
+    "optimiser.kind": "adamw", "optimiser.rate": 2e-3,
+    "optimiser.weight_decay": 0.1, "schedule.kind": "cosine", "schedule.warmup_steps": 50, "running.clip": 1.0,
     "running.device": "cpu", "running.workers": 1, "running.log_every": 20, "running.checkpoint_every": 0,
     "validation.every": 0,
 }  # fmt: skip
@@ -141,7 +143,7 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=800, help="to train on")
+    parser.add_argument("--places", type=int, default=700, help="to train on")
     parser.add_argument("--views", type=int, default=8, help="photos of each")
     parser.add_argument("--unseen", type=int, default=200, help="places that are asked for")
     parser.add_argument("--epochs", type=int, default=80, help="times that every place is shown")
