@@ -1,5 +1,6 @@
 """From a name, a weights file, or both to a method ready to use."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,8 +13,9 @@ from vprkit.method import Method, WeightsSource
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Declaration, Released, find_declaration
 from vprkit.weights.fetching import Progress, fetch, find, how_to_get
+from vprkit.weights.lora import Adapter, check_base, facts_in, find_base, read_adapter
 from vprkit.weights.own import Header, save
-from vprkit.weights.reading import read, sha256_of
+from vprkit.weights.reading import Checkpoint, read, sha256_of
 from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, released_as
 
 RANDOM = "random"
@@ -35,6 +37,7 @@ def load_method(
     precision: str = "auto",
     resize: str | int | None = None,
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    adapter: str | Path | None = None,
     **options: Any,
 ) -> Method:
     """A place-recognition method with its weights.
@@ -48,6 +51,7 @@ def load_method(
         precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
         resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
         preprocessing: the whole description, instead of the method's.
+        adapter: a LoRA adapter that is merged into the weights: the folder that peft wrote, or vprkit's own file.
         options: the method's own, as in its configuration.
 
     Raises:
@@ -58,15 +62,17 @@ def load_method(
     if name is None and weights is None:
         raise ConfigError("load_method needs a method's name, a weights file, or both")
     if isinstance(weights, str) and weights.partition(":")[0] == RANDOM:
+        _no_adapter(adapter)
         choice, network, source = _random(name, weights, options)
     elif weights is None and name is not None and not find_declaration(name).needs_weights:
+        _no_adapter(adapter)
         choice = choose_by_name(name, options)
         network, source = choice.build(), None
     elif weights is None and name is not None and find_declaration(name).assemble:
         choice = choose_by_name(name, options)
         network, source = choice.assembled(None), WeightsSource("the weights of its parts", "")
     else:
-        choice, network, source = _from_file(name, weights, options)
+        choice, network, source = _from_file(name, weights, options, adapter)
     return Method(
         network,
         _prepared(choice.preprocessing, preprocessing, resize),
@@ -144,14 +150,41 @@ def _random(name: str | None, weights: str, options: dict[str, Any]) -> tuple[Ch
 
 
 def _from_file(
-    name: str | None, weights: str | Path | None, options: Mapping[str, Any]
+    name: str | None, weights: str | Path | None, options: Mapping[str, Any], adapter: str | Path | None
 ) -> tuple[Choice, nn.Module, WeightsSource]:
     path = _released_file(name, options) if weights is None and name is not None else _given_file(weights)
     checkpoint = read(path)
+    alone = None if checkpoint.header is None else facts_in(checkpoint.header.notes)
+    if alone is not None and adapter is None:  # an adapter, which says what weights it is for
+        adapter, path = path, find_base(path, alone)
+        checkpoint = read(path)
+    if adapter is not None:
+        return _adapted(name, path, checkpoint, read_adapter(adapter), options)
     choice = choose_for_file(checkpoint, name, options)
     if reason := choice.unfinished():
         raise WeightsError(f"{path} {reason}")
     return choice, choice.fill(checkpoint), WeightsSource(str(path.absolute()), sha256_of(path), choice.licence)
+
+
+def _adapted(
+    name: str | None, path: Path, checkpoint: Checkpoint, adapter: Adapter, options: Mapping[str, Any]
+) -> tuple[Choice, nn.Module, WeightsSource]:
+    """Weights with an adapter merged; where it is vprkit's own file, its header says how the method is set up."""
+    sha256 = sha256_of(path)
+    check_base(adapter, path, sha256)
+    header = adapter.header
+    if header is None:
+        choice = choose_for_file(checkpoint, name, options)
+    else:
+        own = choose_for_file(checkpoint, name or header.method, {**header.configuration, **options})
+        choice = dataclasses.replace(own, preprocessing=header.preprocessing)
+    source = WeightsSource(str(path.absolute()), sha256, choice.licence, str(adapter.path.absolute()))
+    return choice, choice.fill(checkpoint, adapter), source
+
+
+def _no_adapter(adapter: str | Path | None) -> None:
+    if adapter is not None:
+        raise ConfigError(f"the adapter {adapter} needs the weights that it was made for; give them as weights")
 
 
 def _given_file(weights: str | Path | None) -> Path:

@@ -46,11 +46,12 @@ class Multimodal(Protocol):
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Where a network's numbers come from: a file and its SHA-256, or `random` and a seed."""
+    """Where a network's numbers come from: a file and its SHA-256, or `random` and a seed; an adapter merged in."""
 
     path: str
     sha256: str
     licence: str = ""
+    adapter: str = ""
 
 
 class Method:

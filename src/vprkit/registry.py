@@ -127,6 +127,8 @@ REFUSED: Mapping[str, str] = {
     "images of a batch, so descriptors depend on what else is in the batch; use cricavpr_small, salad, boq or megaloc",
     "sfrs": "it needs its authors' own VGG-16, soft-margin NetVLAD and PCA files, whose layout is not specified here; "
     "use netvlad, or a newer method such as cosplace",
+    "eva": "EVA-02's towers are open_clip's alone (merged2b_s8b_b131k): their layers are not specified here, and the "
+    "library needs torchvision; use lavpr-crossmodal with BLIP, CLIP or SigLIP",
     "anyloc": "its VLAD vocabularies, one per domain, are data that its authors distribute apart from any weights, and "
     "their layout is not specified here; use dinov2 with pooling=gem, or salad",
 }

@@ -114,7 +114,9 @@ def test_every_recipe_is_tried():
         "progeo-prompts",
         "pairvpr",
         "pairvpr-pretrain",
-    }  # test_selavpr, test_classes, test_progeo, test_pairvpr_training, test_pairvpr_pretraining
+        "lavpr-fusion",
+        "lavpr-crossmodal",
+    }  # test_selavpr, test_classes, test_progeo, test_pairvpr_training, test_pairvpr_pretraining, test_lavpr_*
     assert set(SMALL) | elsewhere == set(list_recipes())
 
 

@@ -32,6 +32,8 @@ EXPECTED: dict[str, tuple[str, dict[str, Any]]] = {
     "lavpr/boq_resnet50_16384": ("boq-resnet50-16384", {"stages": 3, "proj_channels": 512}),
     "lavpr/boq_resnet50_16384_old_layout": ("boq-resnet50-16384", {"stages": 3, "proj_channels": 512}),
     "lavpr/megaloc_8448": ("megaloc", {"feat_dim": 8448, "cluster_dim": 256}),
+    "lavpr/blip_itm_base_coco": ("lavpr-crossmodal", {"family": "blip", "image_size": 384, "vocabulary": 30524}),
+    "lavpr/lavpr_crossmodal_lightning_ckpt": ("lavpr-crossmodal", {"width": 768, "text_layers": 12, "dim": 256}),
     "selavpr/selavpr_vitl14": ("selavpr", {"size": "L", "registers": 0, "local_channels": 128}),
     "selavpr/selavpr_vitl14_reg4": ("selavpr-reg4-msls", {"size": "L", "registers": 4, "local_mid_channels": 256}),
     "rerankvpr/rerankvpr_dinov2_small": ("rerankvpr-small", {"size": "S", "registers": 0, "aggregator": "cls"}),

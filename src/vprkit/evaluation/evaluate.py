@@ -121,7 +121,7 @@ def evaluate(
     joined = {} if frames is None else {"sequences": sequences}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
-                   environment=_environment(method))  # fmt: skip
+                   environment=_environment(method), reads=method.reads("query"))  # fmt: skip
     result = dataclasses.replace(result, storage=storage)
     if plain and frames is None:  # else a query is several images, or several vectors
         result = dataclasses.replace(result, timings=with_total(result.timings, _journey(second), len(asked)))

@@ -51,6 +51,8 @@ class QueryResult:
         metres: distance of the first answer, None where a position is unknown.
         condition: as the data set names it.
         frames: names of its images in their order, where it is a sequence; `name` is the centre's.
+        text: what was asked in words, where the method reads a query's text.
+        by_photo: False where the method read the text alone.
     """
 
     name: str
@@ -64,6 +66,8 @@ class QueryResult:
     condition: str | None = None
     position: Position = Position()
     frames: list[str] = field(default_factory=list)
+    text: str = ""
+    by_photo: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from vprkit.evaluation.bootstrap import mean_interval
 from vprkit.evaluation.curves import precision_recall
 from vprkit.evaluation.recall import first_hits, precision_at, recall_at, right_answers
 from vprkit.evaluation.result import Curve, DatabaseImage, QueryResult, Result, position_of
+from vprkit.method import IMAGES, Modality
 from vprkit.timing import Timings
 
 
@@ -29,7 +30,9 @@ def score(
     environment: dict[str, Any],
     weights: dict[str, Any] | None = None,
     notices: Sequence[str] = (),
+    reads: frozenset[Modality] = IMAGES,
 ) -> Result:
+    """A result of rankings; `reads` is what the method read of a query."""
     ks, notices = _askable(ks, rankings.shape[1], len(benchmark.database), [*benchmark.notices, *notices])
     common: dict[str, Any] = {
         "benchmark": benchmark.name, "rule": benchmark.rule, "method": method, "queries": len(benchmark.queries),
@@ -41,11 +44,11 @@ def score(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     if benchmark.positives is None:
-        rows = _query_results(benchmark, rankings, scores, None)
+        rows = _query_results(benchmark, rankings, scores, None, reads)
         return Result(recalls={}, recalls_answerable={}, intervals={}, queries_without_positives=0, curve=None,
                       mean_average_precision=None, rankings=rows, images=_images(benchmark, rows),
                       notices=tuple(notices), **common)  # fmt: skip
-    return _labelled(benchmark, benchmark.positives, rankings, scores, ks, notices, common)
+    return _labelled(benchmark, benchmark.positives, rankings, scores, ks, notices, common, reads)
 
 
 def _list_hashes(benchmark: Benchmark) -> dict[str, str]:
@@ -73,6 +76,7 @@ def _labelled(
     ks: tuple[int, ...],
     notices: list[str],
     common: dict[str, Any],
+    reads: frozenset[Modality],
 ) -> Result:
     size = len(benchmark.database)
     # A padded rank can never be right: it points at a database image that does not exist.
@@ -80,7 +84,7 @@ def _labelled(
     ranks = first_hits(existing, positives, size + 1)
     right = right_answers(existing, positives, size + 1)
     precision = {k: precision_at(right, positives.counts, k) for k in (ks or (1,))}
-    rows = _query_results(benchmark, rankings, scores, right)
+    rows = _query_results(benchmark, rankings, scores, right, reads)
     answerable = positives.counts > 0
     empty = int((~answerable).sum())
     if empty:
@@ -157,7 +161,11 @@ def _conditions(benchmark: Benchmark, ranks: np.ndarray, ks: tuple[int, ...]) ->
 
 
 def _query_results(
-    benchmark: Benchmark, rankings: np.ndarray, scores: np.ndarray | None, right: np.ndarray | None
+    benchmark: Benchmark,
+    rankings: np.ndarray,
+    scores: np.ndarray | None,
+    right: np.ndarray | None,
+    reads: frozenset[Modality],
 ) -> list[QueryResult]:
     results = []
     for number, record in enumerate(benchmark.queries.with_latlon()):
@@ -180,6 +188,8 @@ def _query_results(
                 condition=record.condition,
                 position=position_of(record),
                 frames=[] if benchmark.frames is None else benchmark.frames.queries.names(number),
+                text=(record.text or "") if "text" in reads else "",
+                by_photo="image" in reads,
             )
         )
     return results

@@ -60,9 +60,16 @@ def _of_run(result: Result, count: int) -> Html:
 
 
 def _card(row: QueryResult, result: Result, shown: Sequence[Html]) -> Html:
-    query = _photo(Path(result.queries_root) / row.name, row.name, "Query", "plain", row.condition or "")
+    query = _query(row, result)
     header = element("header", name(row.name, 56), element("span", _outcome(row, result.labelled), class_="muted"))
     return element("article", header, element("div", query, *shown, class_="photos"), class_="card")
+
+
+def _query(row: QueryResult, result: Result) -> Html:
+    """The query's photo, or its text where that alone asked."""
+    if not row.by_photo:
+        return _empty(row.text or "no text")
+    return _photo(Path(result.queries_root) / row.name, row.name, "Query", "plain", row.text or row.condition or "")
 
 
 def _outcome(row: QueryResult, labelled: bool) -> str:

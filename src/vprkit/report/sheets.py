@@ -35,12 +35,16 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a sheet: `kind` is right, wrong, plain or unknown; without a path only `note` is written."""
+    """One picture of a sheet: `kind` is right, wrong, plain or unknown; without a path only `note` is written.
+
+    `text` is written where the picture would be.
+    """
 
     title: str
     note: str
     kind: str
     path: Path | None = None
+    text: str = ""
 
 
 def save_predictions(result: Result, folder: str | Path, count: int, *, only_wrong: bool = False) -> int:
@@ -87,7 +91,7 @@ def safe_stem(name: str) -> str:
 
 def tiles(row: QueryResult, result: Result, count: int) -> list[Tile]:
     """What the sheet of a query shows, from left to right."""
-    shown = [Tile("Query", row.condition or "", "plain", Path(result.queries_root) / row.name)]
+    shown = [_query_tile(row, result)]
     shown += [
         _tile(f"#{rank}", row, number, result, prediction_kind(row, rank, result.labelled), rank)
         for rank, number in enumerate(row.ranking[:count], 1)
@@ -101,6 +105,13 @@ def tiles(row: QueryResult, result: Result, count: int) -> list[Tile]:
             else _tile("Truth", row, row.truth, result, "right")
         )
     return shown
+
+
+def _query_tile(row: QueryResult, result: Result) -> Tile:
+    """The query's photo, with its text where both were read; its text where that alone asked."""
+    if not row.by_photo:
+        return Tile("Query", row.condition or "", "plain", text=row.text or "(no text)")
+    return Tile("Query", row.text or row.condition or "", "plain", Path(result.queries_root) / row.name)
 
 
 def prediction_kind(row: QueryResult, rank: int, labelled: bool) -> str:
@@ -148,6 +159,8 @@ def _draw_tile(
     draw.rectangle((left, top, right, bottom), fill=EMPTY, outline=colour, width=FRAME)
     if image is not None:
         sheet.paste(image, (left + FRAME + (BOX[0] - image.width) // 2, top + FRAME + (BOX[1] - image.height) // 2))
+    elif tile.text:
+        _write_block(draw, (left + FRAME + 8, top + FRAME + 6), tile.text, (BOX[0] - 16, BOX[1] - 12))
     elif tile.path is not None:
         _write(draw, (left + 80, top + BOX[1] // 2), "picture not readable", BOX[0] - 80, 17, MUTED)
     if tile.kind in ("right", "wrong"):
@@ -173,6 +186,21 @@ def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, width: 
     while limit > 8 and font.getlength(words.shorten(text, limit).replace("…", "...")) > width:
         limit -= max(1, limit // 20)
     draw.text(place, words.shorten(text, limit).replace("…", "..."), fill=colour, font=font)
+
+
+def _write_block(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, box: tuple[int, int]) -> None:
+    """Lines of words inside a box of (width, height); what does not fit is cut."""
+    size, step = 17, 23
+    font, lines = _font(size), [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        fits = font.getlength(longer.encode("latin-1", "replace").decode("latin-1")) <= box[0]
+        lines = [*lines[:-1], longer] if fits or not lines[-1] else [*lines, word]
+    most = box[1] // step
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} ..."]
+    for number, line in enumerate(lines):
+        _write(draw, (place[0], place[1] + number * step), line, box[0], size, INK)
 
 
 @functools.cache

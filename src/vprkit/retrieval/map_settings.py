@@ -31,7 +31,8 @@ def write(folder: Path, method: Method, index: str) -> dict[str, Any]:
         "format": FORMAT, "vprkit": vprkit.__version__, "index": index,
         "method": {"name": method.name, "configuration": method.configuration,
                    "preprocessing": method.preprocessing.to_dict(),
-                   "weights": None if method.weights is None else method.weights.path},
+                   "weights": None if method.weights is None else method.weights.path,
+                   "adapter": method.weights.adapter if method.weights is not None else ""},
     }  # fmt: skip
     write_json(folder / FILE, settings)
     return settings
@@ -79,6 +80,7 @@ def load_described(
             device=device,
             precision=precision,
             preprocessing=Preprocessing.from_dict(described["preprocessing"]),
+            adapter=described.get("adapter") or None,
             **options,
         )
         return method if guided is None else with_patches(method, from_dict(PatchConfig, guided, GUIDED))

@@ -84,7 +84,7 @@ class Engine:
         self.running = settings.running
         self.first = bool(fabric.is_global_zero)
         self.position = Position()
-        self.keeper = Keeper(folder.path, settings.validation.keep)
+        self.keeper = Keeper(folder.path, settings.validation.keep, task.write)
         self.feed = Feed(task, self.running, fabric.device, settings.seed, fabric.global_rank, fabric.world_size)
         self.logs: Logs | None = None
         self._finite: Tensor | None = None

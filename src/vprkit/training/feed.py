@@ -85,14 +85,12 @@ class Feed:
                 readers.shutdown(cancel_futures=True)
                 collator.shutdown(cancel_futures=True)
 
-    def _start(
-        self, readers: ThreadPoolExecutor, epoch: int, number: int, rows: np.ndarray
-    ) -> list[Future[Tensor | None]]:
+    def _start(self, readers: ThreadPoolExecutor, epoch: int, number: int, rows: np.ndarray) -> list[Future[Any]]:
         share = self._share(len(rows))
         mine, offset = rows[share].ravel(), share.start * int(np.prod(rows.shape[1:]))
         return [readers.submit(self._read, int(row), epoch, number, offset + place) for place, row in enumerate(mine)]
 
-    def _read(self, row: int, epoch: int, number: int, position: int) -> Tensor | None:
+    def _read(self, row: int, epoch: int, number: int, position: int) -> Any:
         generator = generator_for(self.seed, epoch, number, position)
         wanted: int | None = row
         for _ in range(TRIES):
@@ -107,7 +105,7 @@ class Feed:
             wanted = self.task.replacement(wanted, generator)
         return None
 
-    def _collated(self, number: int, rows: np.ndarray, images: list[Future[Tensor | None]]) -> Fed:
+    def _collated(self, number: int, rows: np.ndarray, images: list[Future[Any]]) -> Fed:
         read = [image.result() for image in images]
         batch = self.task.collate(rows[self._share(len(rows))], read)
         return Fed(number, _pinned(batch) if self.pinned else batch, sum(image is not None for image in read))

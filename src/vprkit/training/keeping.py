@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import safetensors
 
 from vprkit.errors import WeightsError
 from vprkit.files import sync_folder
-from vprkit.loading import save_method
 from vprkit.method import Method
 from vprkit.weights.own import Header
 
 LAST = "last.safetensors"
+
+Write = Callable[[Path, Callable[[], Method], Mapping[str, Any]], None]
+"""Called with a path, what makes the method, and notes for the header."""
 
 
 def kept_name(epoch: int) -> str:
@@ -45,10 +48,11 @@ class Keeper:
     Args:
         folder: of the run.
         count: how many are kept.
+        write: puts weights where it is told, as `Task.write` does.
     """
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self.folder, self.count = folder, count
+    def __init__(self, folder: Path, count: int, write: Write) -> None:
+        self.folder, self.count, self.write = folder, count, write
 
     def kept(self) -> list[Kept]:
         """What is there, best first."""
@@ -64,7 +68,7 @@ class Keeper:
         place = sum((-kept.value, kept.epoch) < (-value, epoch) for kept in before)
         if self.count and place < self.count:
             fresh = self.folder / "best-new.safetensors"
-            save_method(method, fresh, overwrite=True, notes={**notes, "value": value, "epoch": epoch})
+            self.write(fresh, lambda: method, {**notes, "value": value, "epoch": epoch})
             before.insert(place, Kept(fresh, value, epoch))
             self._rename(before)
 

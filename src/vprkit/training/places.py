@@ -121,7 +121,7 @@ class PlaceTask(Task):
         # A rank without images could not take part in gathering; such a remainder of an epoch is left out.
         return [rows for rows in self.sampler.epoch(epoch) if len(rows) >= world_size()]
 
-    def read(self, row: int, generator: np.random.Generator) -> Tensor:
+    def read(self, row: int, generator: np.random.Generator) -> Any:
         change = self.change_photo
         if change is None:
             return self.kept.get(row, lambda: pictures.load(self.places.photo(row), self.preprocessing))
@@ -159,11 +159,14 @@ class PlaceTask(Task):
     def fingerprint(self) -> str:
         return self.places.fingerprint()
 
+    def deployed(self) -> nn.Module:
+        """The network as users run it: the one that learns, unless training adds parts of its own."""
+        return self.network
+
     def method(self, device: torch.device, precision: str, epoch: int) -> Method:
-        test_size = self.settings.test_size or self.settings.image_size
         return Method(
-            self.network,
-            sized(self.choice.preprocessing, test_size),
+            self.deployed(),
+            self.deployed_preprocessing(),
             name=self.choice.name,
             metric=self.choice.metric,
             configuration=config.to_dict(self.choice.configuration),
@@ -172,6 +175,10 @@ class PlaceTask(Task):
             precision=precision,
             reranker=self.choice.reranker(),
         )
+
+    def deployed_preprocessing(self) -> Preprocessing:
+        """The method's own, for the size of validation."""
+        return sized(self.choice.preprocessing, self.settings.test_size or self.settings.image_size)
 
     def _prepared(self, images: Tensor) -> Tensor:
         """Augmented and normalised, in float32 whatever the precision of the network."""

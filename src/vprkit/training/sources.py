@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ def open_sources(data: Mapping[str, Any]) -> Sources:
     Args:
         data: name -> path or object. A name is a role (`train`, `val`, `test`), or a role and a word of one's own
             (`val.night`). An evaluation set's path may end in `#train`, `#val` or `#test`, the split to take; without,
-            `val` takes the split val where the set has one, else test.
+            `val` takes the split val where the set has one, else test. Behind that may follow `+` and a CSV of
+            descriptions, for methods that read texts: `val=pitts30k#val+pitts30k_val_800_queries.csv`.
 
     Raises:
         ConfigError: a name begins with no role, or there is no training set.
@@ -77,15 +79,19 @@ def parse_sources(assignments: Iterable[str]) -> dict[str, str]:
 
 
 def _benchmark(role: str, path: Path) -> Benchmark:
-    place, separator, split = str(path).rpartition("#")
+    whole, plus, texts = str(path).rpartition("+")
+    if not plus or not texts.endswith(".csv"):
+        whole, texts = str(path), ""
+    opened = partial(open_benchmark, texts=texts or None)
+    place, separator, split = whole.rpartition("#")
     if separator:
-        return open_benchmark(place, split)
+        return opened(place, split)
     if role == "test":
-        return open_benchmark(path)
+        return opened(whole)
     try:
-        return open_benchmark(path, "val")
+        return opened(whole, "val")
     except DataError:
-        return open_benchmark(path)
+        return opened(whole)
 
 
 def _in_words(source: Any) -> str:

@@ -51,8 +51,9 @@ class Task(nn.Module, ABC):
         """
 
     @abstractmethod
-    def read(self, row: int, generator: np.random.Generator) -> Tensor:
-        """One image, decoded in a thread; `generator` is keyed by seed, epoch, batch and position.
+    def read(self, row: int, generator: np.random.Generator) -> Any:
+        """One image (a tensor, or what else `collate` takes), decoded in a thread; `generator` is keyed by seed, epoch,
+        batch and position.
 
         Raises:
             ImageError: it cannot be read.
@@ -63,7 +64,7 @@ class Task(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:
+    def collate(self, rows: np.ndarray, images: Sequence[Any]) -> Any:
         """A batch on the CPU (a NamedTuple of tensors) from this rank's rows and their images, in flat order.
 
         None stands for an image that could not be read and was skipped.

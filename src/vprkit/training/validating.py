@@ -12,7 +12,7 @@ from vprkit.data.records import Records
 from vprkit.errors import ConfigError
 from vprkit.evaluation.evaluate import Progress, evaluate, evaluate_descriptors
 from vprkit.evaluation.result import Result
-from vprkit.method import Method
+from vprkit.method import Method, Role
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.training.describing import interleaved
 from vprkit.training.gathering import world_size
@@ -80,16 +80,21 @@ def measure(
         if not first:
             return None
         return evaluate(method, benchmark, ks=ks, rerank=rerank, streaming=streaming, progress=progress)
-    queries, database = (_described(method, records, streaming) for records in (benchmark.queries, benchmark.database))
+    queries = _described(method, benchmark.queries, "query", streaming)
+    database = _described(method, benchmark.database, "database", streaming)
     if not first:
         return None
     return evaluate_descriptors(queries, database, benchmark, ks=ks, metric=method.metric, name=method.name)
 
 
-def _described(method: Method, records: Records, streaming: Streaming) -> np.ndarray:
+def _described(method: Method, records: Records, role: Role, streaming: Streaming) -> np.ndarray:
     """(N, D) vectors of all images, in order, on every rank; rank r describes images r, r + R, r + 2R, ..."""
     rank, ranks = torch.distributed.get_rank(), world_size()
-    paths = [records.path(row) for row in range(rank, len(records), ranks)]
-    mine = [method.index_vectors(part.features) for part in describe_paths(method, paths, streaming)]
+    rows = np.arange(rank, len(records), ranks)
+    texts = records.texts["text"].take(rows) if "text" in records.texts else None
+    parts = describe_paths(
+        method, [records.path(int(row)) for row in rows], streaming, texts=texts, reads=method.reads(role)
+    )
+    mine = [method.index_vectors(part.features, role) for part in parts]
     vectors = torch.cat(mine) if mine else torch.empty(0, method.dimension)
     return interleaved(vectors.to(method.device), len(records)).cpu().numpy()

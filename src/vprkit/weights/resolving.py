@@ -12,6 +12,7 @@ from vprkit.errors import ConfigError, WeightsError
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Declaration, Metric, Released
 from vprkit.weights.fitting import KeyMap, fit, on_meta
+from vprkit.weights.lora import Adapter, merge_into
 from vprkit.weights.own import Header
 from vprkit.weights.reading import Checkpoint
 
@@ -51,23 +52,31 @@ class Choice:
         declared = self.declaration.unfinished
         return None if declared is None else registry.load_attribute(declared)(self.configuration)
 
-    def fill(self, checkpoint: Checkpoint) -> nn.Module:
-        """The network with the numbers of a file.
+    def fill(self, checkpoint: Checkpoint, adapter: Adapter | None = None) -> nn.Module:
+        """The network with the numbers of a file, and an adapter merged into them.
 
         Raises:
             WeightsError: they do not fit, key by key.
         """
         if self.declaration.assemble:
+            if adapter is not None:
+                raise WeightsError(f"{self.name} is put together from other networks and takes no adapter")
             return self.assembled(checkpoint)
         network = on_meta(self.build)
-        key_map: KeyMap | None = None
-        state = checkpoint.state
-        if checkpoint.header is None and self.declaration.convert:
+        foreign, state = checkpoint.header is None, checkpoint.state
+        if foreign and self.declaration.convert:
             state = registry.load_attribute(self.declaration.convert)(state)
-        if checkpoint.header is None and self.declaration.key_map:
-            key_map = registry.load_attribute(self.declaration.key_map)
-        fit(network, state, source=f"{checkpoint.path} does not fit {self.name}", key_map=key_map)
+        named = self._key_map()
+        source = f"{checkpoint.path} does not fit {self.name}"
+        fit(network, state, source=source, key_map=named if foreign else None)
+        if adapter is not None:
+            merge_into(network, adapter, named)
         return network
+
+    def _key_map(self) -> KeyMap | None:
+        """From the authors' names to the network's."""
+        declared = self.declaration.key_map
+        return registry.load_attribute(declared) if declared else None
 
     def assembled(self, checkpoint: Checkpoint | None) -> nn.Module:
         """The network of a method that is put together from others; without a file every part brings its own."""
@@ -173,15 +182,23 @@ def _licensed(choice: Choice, checkpoint: Checkpoint) -> Choice:
 
 def _canonical(declaration: Declaration, configuration: Any, asked: str) -> str:
     """One name for one configuration, however it was asked for: the most specific variant that it is an example of."""
-    plain, cls = config.to_dict(configuration), type(configuration)
     fitting = [
         name
         for name, variant in declaration.variants.items()
-        if variant.configuration and config.to_dict(config.from_dict(cls, {**plain, **variant.configuration})) == plain
+        if variant.configuration and _is_example(configuration, variant.configuration)
     ]
     if asked in declaration.variants or not fitting:
         return asked
     return max(fitting, key=lambda name: len(declaration.variants[name].configuration))
+
+
+def _is_example(configuration: Any, variant: Mapping[str, Any]) -> bool:
+    """Whether a configuration has everything that a variant says."""
+    plain = config.to_dict(configuration)
+    try:
+        return config.to_dict(config.from_dict(type(configuration), {**plain, **variant})) == plain
+    except ConfigError:  # the two contradict each other
+        return False
 
 
 def _agreed(cls: Any, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Any:

@@ -3,28 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from vprkit import config
 from vprkit.config import option
-from vprkit.data.places import PlaceSet, open_places
 from vprkit.errors import ConfigError
 from vprkit.methods.lavpr_fusion.heads import JOINED
 from vprkit.methods.lavpr_fusion.network import LaVPR, LaVPRConfig
 from vprkit.methods.lavpr_fusion.task import FusionTask
 from vprkit.training.augmentation import Augmentation
+from vprkit.training.described_places import TABLES, open_described
 from vprkit.training.places import PlaceConfig
 from vprkit.training.schedules import Schedule
 from vprkit.training.settings import Optimiser
 from vprkit.training.starting import weights_of
 from vprkit.weights.reading import read
 from vprkit.weights.resolving import choose_by_name, choose_for_file
-
-TABLES = ("descriptions.csv", "gsv_cities_descriptions.csv")
-"""Names that descriptions are looked for under, in the folder of a training set."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def task(settings: FusionRecipe, train: Mapping[str, Any]) -> FusionTask:
         NotAvailable: an encoder's file is not here.
     """
     choice = choose_by_name("lavpr-fusion", config.to_dict(settings.model))
-    sets = [_opened(source, settings) for source in train.values()]
+    sets = [open_described(source, settings, settings.texts) for source in train.values()]
     if settings.initial is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -89,16 +85,3 @@ def task(settings: FusionRecipe, train: Mapping[str, Any]) -> FusionTask:
         checkpoint = read(weights_of(settings.initial))
         network = choose_for_file(checkpoint, "lavpr-fusion", config.to_dict(settings.model)).fill(checkpoint)
     return FusionTask(choice, network, sets, settings)
-
-
-def _opened(source: Any, settings: FusionRecipe) -> PlaceSet:
-    if isinstance(source, PlaceSet):
-        if "text" not in source.records.texts:
-            raise ConfigError(f"the training set {source.name} has no texts; open it with open_places(texts=...)")
-        return source
-    if not isinstance(source, Path):
-        raise ConfigError("this recipe trains on folders, or on PlaceSets with texts")
-    texts = settings.texts or next((str(source / name) for name in TABLES if (source / name).is_file()), None)
-    if texts is None:
-        raise ConfigError(f"{source} has no {' or '.join(TABLES)}; give texts=FILE")
-    return open_places(source, min_images=settings.min_images, groups=settings.cities, texts=texts)

@@ -86,7 +86,7 @@ class FusionTask(PlaceTask):
             if self.network.text_pooling is None and encoder is not None:  # a pooler learns, so it needs the tokens
                 self._texts = encode_texts(encoder, [self._text(row) for row in range(len(self.texts))])
 
-    def read(self, row: int, generator: np.random.Generator) -> Tensor:
+    def read(self, row: int, generator: np.random.Generator) -> Any:
         if self._vectors is None:
             return super().read(row, generator)
         return torch.from_numpy(np.array(self._vectors[row]))

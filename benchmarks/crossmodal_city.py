@@ -1,0 +1,153 @@
+"""What texts learn to find in a drawn city: recipe `lavpr-crossmodal` from initial values, three seeds, unseen places.
+
+Small BLIP towers (a vision transformer and a BERT with the real vocabulary) learn from the photos by day of one city
+and their descriptions. Then descriptions ask for places of another city: the database holds one photo of each place,
+the queries are the descriptions of other photos of it, so no text was written for the photo that it must find. R@1 is
+the share of texts whose place comes first; by chance it is one in as many as there are places.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import table
+from torch import nn
+from train_small import interval
+
+import vprkit
+from vprkit.data.benchmark import Benchmark
+from vprkit.data.city import make_city
+from vprkit.data.places import PlaceSet, open_places
+from vprkit.data.positives import Positives
+from vprkit.loading import save_method
+
+SIDE = 96
+TOWERS = {
+    "model.width": 128, "model.layers": 2, "model.heads": 4, "model.hidden": 256, "model.image_size": SIDE,
+    "model.patch": 24, "model.text_width": 96, "model.text_layers": 1, "model.text_heads": 4, "model.text_hidden": 192,
+    "model.positions": 56, "model.dim": 128,
+}  # fmt: skip
+SHARED = {
+    **TOWERS, "image_size": (SIDE, SIDE), "train": "all", "sampling.within_groups": False,
+    "augmentation.rand_augment": 0, "augmentation.crop_area": 0.6, "augmentation.brightness": 0.2,
+    "augmentation.contrast": 0.2, "text_augmentation.reverse_clauses": 0.3, "keep_gb": 1.0,
+    "optimiser.kind": "adamw", "optimiser.rate": 2e-3,
+    "optimiser.weight_decay": 0.1, "schedule.kind": "cosine", "schedule.warmup_steps": 50, "running.clip": 1.0,
+    "running.device": "cpu", "running.workers": 1, "running.log_every": 20, "running.checkpoint_every": 0,
+    "validation.every": 0,
+}  # fmt: skip
+LOSSES = {
+    "contrastive": {"loss": "contrastive", "sampling.places": 64, "sampling.images": 1},
+    "multi_similarity": {"loss": "multi_similarity", "sampling.places": 16, "sampling.images": 4},
+}
+"""Batches of 64 photos each; an epoch shows every place once, as one photo or as four."""
+
+Row = dict[str, float]
+
+
+def write_start(path: Path, seed: int) -> Path:
+    """Initial values for small widths: BERT's and ViT's usual deviation of 0.02 is meant for layers of 768."""
+    sizes = {name.removeprefix("model."): value for name, value in TOWERS.items()}
+    method = vprkit.load_method("lavpr-crossmodal", f"random:{seed}", device="cpu", resize=SIDE, **sizes)
+    torch.manual_seed(seed)
+    for name, weight in method.network.named_parameters():
+        if "position_embedding" in name:
+            nn.init.normal_(weight, std=0.5 if "vision" in name else 0.05)
+        elif "word_embeddings" in name:
+            nn.init.normal_(weight, std=0.5)
+        elif weight.dim() > 1:
+            nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
+    return save_method(method, path)
+
+
+def by_day(folder: Path, views: int) -> PlaceSet:
+    """The first half of every place's photos, which show it by day."""
+    places = open_places(folder, texts=folder / "descriptions.csv", min_images=views)
+    return places.take(np.flatnonzero(_ranks(places.labels) < views // 2))
+
+
+def _ranks(labels: np.ndarray) -> np.ndarray:
+    """(N,) how many rows before each have the same label."""
+    order = np.argsort(labels, kind="stable")
+    _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)
+    ranks = np.empty(len(labels), np.int64)
+    ranks[order] = np.arange(len(labels)) - np.repeat(starts, counts)
+    return ranks
+
+
+def unseen(places: PlaceSet) -> Benchmark:
+    """The first photo of every place as the database, the descriptions of the others as queries."""
+    _, first, label = np.unique(places.labels, return_index=True, return_inverse=True)
+    asking = np.setdiff1d(np.arange(len(places)), first)
+    right = Positives.of([[int(label[row])] for row in asking])
+    return Benchmark(places.name, places.records.take(first), places.records.take(asking), right, "the same place")
+
+
+def draw(folder: Path, given: argparse.Namespace) -> tuple[PlaceSet, Benchmark]:
+    """What is learnt from, and what is asked for; cities that are in the folder already are not drawn again."""
+    for name, places, views, seed in (("big", given.places, given.views, 0), ("unseen", given.unseen, 6, 9000)):
+        if not (folder / name / "descriptions.csv").is_file():
+            make_city(folder / name, places, views, seed, size=112, layouts=("gsv",), workers=1)
+    return by_day(folder / "big", given.views), unseen(by_day(folder / "unseen", 6))
+
+
+def one_seed(seed: int, given: argparse.Namespace, places: PlaceSet, test: Benchmark, scratch: Path) -> Row:
+    begun = write_start(scratch / "start.safetensors", seed)
+    row: Row = {"photos learnt from": len(places), "places asked for": len(test.database),
+                "texts that ask": len(test.queries), "R@1 by chance": 100 / len(test.database)}  # fmt: skip
+    row["R@1 before training"] = vprkit.evaluate(vprkit.load_method(weights=begun, device="cpu"), test).recalls[1]
+    for loss in given.losses:
+        start = time.perf_counter()
+        epochs = given.epochs // LOSSES[loss]["sampling.images"]
+        options = {**SHARED, **LOSSES[loss], "seed": seed, "epochs": epochs, "initial": str(begun)}
+        run = vprkit.train("lavpr-crossmodal", {"train": places}, out=scratch / loss, options=options)
+        row[f"{loss}, seconds"] = time.perf_counter() - start
+        result = vprkit.evaluate(vprkit.load_method(weights=run.weights, device="cpu"), test)
+        row |= {f"{loss}, R@{k}": recall for k, recall in result.recalls.items()}
+        print(f"seed {seed}, {loss}: {result.recalls}", flush=True)
+    return row
+
+
+def keep(seed: int, row: Row, file: Path | None) -> None:
+    """Say a seed's row, and write it down where that is asked for."""
+    print(f"seed {seed}: " + ", ".join(f"{name} {value:.1f}" for name, value in row.items()), flush=True)
+    if file:
+        with file.open("a") as opened:
+            opened.write(json.dumps({"seed": seed, **row}) + "\n")
+
+
+def main(given: argparse.Namespace) -> None:
+    """Seeds whose row the file holds already are not run again."""
+    torch.set_num_threads(1)
+    if given.rows:
+        given.rows.touch()
+    rows = {row["seed"]: row for row in map(json.loads, given.rows.read_text().splitlines())} if given.rows else {}
+    with tempfile.TemporaryDirectory() as drawn:
+        places, test = draw(given.cities or Path(drawn), given)
+        for seed in (seed for seed in given.seeds if seed not in rows):
+            with tempfile.TemporaryDirectory() as scratch:
+                rows[seed] = one_seed(seed, given, places, test, Path(scratch))
+            keep(seed, rows[seed], given.rows)
+    found = [rows[seed] for seed in given.seeds]
+    table(
+        f"Texts that ask for places never seen, {len(found)} seeds, mean and 95 % interval; R@K in per cent",
+        ("", "mean ± half the interval"),
+        [(name, interval([row[name] for row in found])) for name in found[0] if name != "seed"],
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--places", type=int, default=700, help="to train on")
+    parser.add_argument("--views", type=int, default=8, help="photos of each")
+    parser.add_argument("--unseen", type=int, default=200, help="places that are asked for")
+    parser.add_argument("--epochs", type=int, default=80, help="times that every place is shown")
+    parser.add_argument("--losses", nargs="+", default=["contrastive", "multi_similarity"], choices=list(LOSSES))
+    parser.add_argument("--cities", type=Path, help="folder that keeps the drawn cities")
+    parser.add_argument("--rows", type=Path, help="file that keeps every seed's row, to go on later")
+    main(parser.parse_args())
