@@ -45,17 +45,22 @@ def test_long_texts_are_refused_or_cut(tokens: ClipTokens) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("lines", "words"),
     [
-        (b"no gzip", "not CLIP's merge list"),
-        (gzip.compress(b"#version\na b\n"), "line 3: '' is no merge of two pieces"),
-        (gzip.compress(b"#version\na b\nc d"), "has 2 merges, CLIP has 48894"),
-        (gzip.compress(b"#version\na b c"), "line 2: 'a b c' is no merge"),
+        (["#version", "a b", ""], "line 3: '' is no merge of two pieces"),
+        (["#version", "a b", "c d"], "has 2 merges, CLIP has 48894"),
+        (["#version", "a b c"], "line 2: 'a b c' is no merge"),
     ],
 )
-def test_other_files_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    (tmp_path / FILE).write_bytes(content)
+def test_other_files_are_refused(tmp_path: Path, lines: list[str], words: str) -> None:
+    (tmp_path / FILE).write_bytes(gzip.compress("\n".join(lines).encode()))
     with pytest.raises(WeightsError, match=words):
+        ClipTokens(tmp_path / FILE)
+
+
+def test_what_is_not_compressed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no gzip")
+    with pytest.raises(WeightsError, match="not CLIP's merge list"):
         ClipTokens(tmp_path / FILE)
 
 
