@@ -28,6 +28,15 @@ def option(default: Any = dataclasses.MISSING, help: str = "", *, factory: Any =
     return dataclasses.field(default=default, metadata={"help": help})
 
 
+FREE = "[free]"
+"""How the sentence of an option begins that may differ from what a file or a run was made with."""
+
+
+def is_free(field: "dataclasses.Field[Any]") -> bool:
+    """Whether an option may differ from what a file or a run was made with."""
+    return str(field.metadata.get("help", "")).startswith(FREE)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or the known names where none is close."""
     names = sorted(known)

@@ -1,6 +1,5 @@
 """LaVPR's fusion: modes against their formulas, weights files, missing texts, and the recipe on a few places."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,7 @@ from vprkit.methods.lavpr_fusion.checkpoint import below, to_network
 from vprkit.methods.lavpr_fusion.heads import HEADS
 from vprkit.training.train import train
 from vprkit.weights.fitting import differences
-from vprkit.weights.reading import read
-from vprkit.weights.resolving import choose_by_name, choose_for_file
+from vprkit.weights.resolving import choose_by_name
 
 WORDS = ("a red house", "a green shop with a lamp", "", "two blue doors, one tree")
 SIDE = 32
@@ -281,13 +279,12 @@ def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
     own = {"model.pooling": "none", "model.image": "compact", "model.image_weights": "random:1", "epochs": 1}
     weights = learn(places, tmp_path / "run", **own, image_size=(96, 96)).weights
     assert vprkit.load_method(weights=weights).name == "lavpr-fusion"
-    with pytest.raises(ConfigError, match="image_weights='random:1'"):
-        vprkit.load_method(weights=weights, image_weights="random:2")
-    found = read(weights)
-    state = {**found.state, "made_with": found.state["made_with"].flip(1)}
-    strange = dataclasses.replace(found, state=state)
+    for mode in ("image", "text", "concat", "fused"):
+        assert vprkit.load_method(weights=weights, mode=mode).network.config.compared == mode
     with pytest.raises(WeightsError, match="was trained with another image encoder than the compact that is here"):
-        choose_for_file(strange, None, {}).fill(strange)
+        vprkit.load_method(weights=weights, image_weights="random:2")
+    with pytest.raises(ConfigError, match="was made with head='ads', the options say head='fixed'"):
+        vprkit.load_method(weights=weights, head="fixed")
 
 
 @pytest.mark.parametrize(

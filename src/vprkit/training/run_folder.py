@@ -16,7 +16,6 @@ from vprkit.errors import ConfigError, StoreError
 from vprkit.files import write_atomically
 
 CONFIG, FACTS, STATE, LOG = "config.yaml", "run.json", "last.ckpt", "log.jsonl"
-_FREE = "[free]"
 _PACKAGES = ("torch", "lightning", "pytorch-metric-learning", "kornia", "numpy", "pillow")
 
 
@@ -105,7 +104,7 @@ def first_difference(before: Any, now: Any, where: str = "") -> str | None:
     """`key=a where now it is b` of the first field that must not differ when a run goes on; None where all agree."""
     for field in dataclasses.fields(now):
         old, new = getattr(before, field.name), getattr(now, field.name)
-        if field.metadata.get("help", "").startswith(_FREE):
+        if config.is_free(field):
             continue
         if dataclasses.is_dataclass(new):
             if found := first_difference(old, new, f"{where}{field.name}."):

@@ -167,7 +167,9 @@ def _from_header(checkpoint: Checkpoint, header: Header, name: str | None, optio
             f"{checkpoint.path} is of the method '{header.method}', asked for was '{name}'; leave the name out"
         )
     cls = registry.load_attribute(declaration.configuration)
-    layers = [(f"{checkpoint.path} was made with", header.configuration), ("the options say", options)]
+    free = {field.name for field in dataclasses.fields(cls) if config.is_free(field)} & set(options)
+    made = {key: value for key, value in header.configuration.items() if key not in free}
+    layers = [(f"{checkpoint.path} was made with", made), ("the options say", options)]
     configuration = _agreed(cls, layers)
     return Choice(declaration, header.method, configuration, header.preprocessing, header.metric, header.licence)
 

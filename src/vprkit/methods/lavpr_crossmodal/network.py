@@ -28,12 +28,12 @@ READ: Mapping[Direction, Mapping[Role, frozenset[Modality]]] = {
 class CrossModalConfig(TowerSizes):
     """Options of `lavpr-crossmodal`; the defaults are the released BLIP's."""
 
-    direction: Direction = option("text_to_image", "what asks for what: text_to_image, or image_to_text")
+    direction: Direction = option("text_to_image", "[free] what asks for what: text_to_image, or image_to_text")
     mask: bool = option(
         True, "padding is left out of texts; the published zero-shot baseline lets it in, so that a text's vector "
         "depends on the others of its batch"
     )  # fmt: skip
-    characters: int = option(1024, "texts are cut to so many characters before they are read; 0: they are not")
+    characters: int = option(1024, "[free] texts are cut to so many characters before they are read; 0: they are not")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -29,7 +29,7 @@ class LaVPRConfig:
     """Options of `lavpr-fusion`."""
 
     image: str = option("mixvpr-512", "the image method or variant")
-    image_weights: str | None = option(None, "its weights file; none: the authors' in the weights folder")
+    image_weights: str | None = option(None, "[free] its weights file; none: the authors' in the weights folder")
     text: str = option("minilm", "the sentence encoder: minilm or bge-large")
     pooling: Literal["none", "cls", "mean"] = option(
         "none", "what stands for a text: none: the encoder's own vector; cls, mean: LaVPR's re-weighting poolers"
@@ -38,12 +38,12 @@ class LaVPRConfig:
     width: int = option(512, "numbers of what mlp, add and projections make")
     mode: Mode | None = option(
         None,
-        "what is compared: fused (as the head says), image, text, concat, each, across (texts ask for images; "
+        "[free] what is compared: fused (as the head says), image, text, concat, each, across (texts ask for images; "
         "head=projections), image_then_text or text_then_image (the second re-ranks); none: what the head is for, "
         "concat without one",
     )
-    alpha: float = option(0.9, "share of the image in mode each")
-    characters: int = option(1024, "characters that are read of a text")
+    alpha: float = option(0.9, "[free] share of the image in mode each")
+    characters: int = option(1024, "[free] characters that are read of a text")
 
     def __post_init__(self) -> None:
         if self.text not in ENCODERS:
