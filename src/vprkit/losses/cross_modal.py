@@ -61,7 +61,7 @@ class SymmetricContrast(nn.Module):
         self.least, self.most, self.places = least, most, places
 
     def forward(self, images: Tensor, texts: Tensor, labels: Tensor | None = None) -> Tensor:
-        """A scalar from (B, D) images, the (B, D) texts of the same photos and, for `places`, the (B,) places of both."""
+        """A scalar from (B, D) images, the (B, D) texts of the same photos and, for `places`, (B,) places of both."""
         with torch.no_grad():
             self.temperature.clamp_(self.least, self.most)
         if self.places and labels is not None:
