@@ -57,6 +57,18 @@ def test_contrast_is_the_mean_of_both_cross_entropies() -> None:
     assert SymmetricContrast()(images, texts).item() == pytest.approx((sum(rows) + sum(columns)) / 10, rel=1e-4)
 
 
+def test_contrast_may_take_the_texts_of_a_place_for_right() -> None:
+    images, texts, labels = pairs()
+    aware, blind = SymmetricContrast(places=True), SymmetricContrast()
+    apart = torch.arange(len(images))
+    torch.testing.assert_close(aware(images, texts, apart), blind(images, texts, apart))
+    logits = images @ texts.T / 0.07
+    same = (labels[:, None] == labels[None]).float()
+    rows = -(logits.log_softmax(1) * same).sum(1) / same.sum(1)
+    columns = -(logits.T.log_softmax(1) * same).sum(1) / same.sum(1)
+    torch.testing.assert_close(aware(images, texts, labels), (rows.mean() + columns.mean()) / 2)
+
+
 @pytest.mark.parametrize(("start", "kept"), [(0.001, 0.01), (0.07, 0.07), (3.0, 0.5)])
 def test_the_temperature_is_clamped_in_place_and_learns(start: float, kept: float) -> None:
     images, texts, labels = pairs()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vprkit.losses.image_text import supervised_contrast
 from vprkit.losses.miners import MultiSimilarityMiner
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 
@@ -44,23 +45,29 @@ class CrossModalMultiSimilarity(nn.Module):
 class SymmetricContrast(nn.Module):
     """Cross-entropy of images with texts and of texts with images, each image's own text being right.
 
-    Raw inner products are divided by a temperature that learns; before every use it is clamped in place. Other images
-    of the same place count as wrong, as published.
+    Raw inner products are divided by a temperature that learns; before every use it is clamped in place.
 
     Args:
         temperature: at the start.
         least, most: bounds of the clamp.
+        places: texts of other images of the same place are right too (supervised contrast); published: they are wrong.
     """
 
-    def __init__(self, temperature: float = 0.07, least: float = 0.01, most: float = 0.5) -> None:
+    def __init__(
+        self, temperature: float = 0.07, least: float = 0.01, most: float = 0.5, *, places: bool = False
+    ) -> None:
         super().__init__()
         self.temperature = nn.Parameter(torch.tensor(temperature))
-        self.least, self.most = least, most
+        self.least, self.most, self.places = least, most, places
 
     def forward(self, images: Tensor, texts: Tensor, labels: Tensor | None = None) -> Tensor:
-        """A scalar from (B, D) images and the (B, D) texts of the same photos; places are not looked at."""
+        """A scalar from (B, D) images, the (B, D) texts of the same photos and, for `places`, (B,) places of both."""
         with torch.no_grad():
             self.temperature.clamp_(self.least, self.most)
+        if self.places and labels is not None:
+            scaled = images / self.temperature
+            one = supervised_contrast(scaled, texts, labels, labels)
+            return (one + supervised_contrast(texts, scaled, labels, labels)) / 2
         logits = images @ texts.T / self.temperature
         own = torch.arange(len(images), device=images.device)
         return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2

@@ -58,6 +58,9 @@ class CrossModalRecipe(PlaceConfig):
     text_augmentation: TextAugmentation = option(factory=TextAugmentation, help="how texts are changed in training")
     loss: str = option("multi_similarity", "multi_similarity of images with texts, or contrastive (temperature learns)")
     similarity: Similarity = option(factory=Similarity, help="settings of loss=multi_similarity, its miner's included")
+    same_place: bool = option(
+        False, "loss=contrastive: texts of other photos of a place are right too; published: they are wrong"
+    )
     image_size: tuple[int, int] = option((384, 384), "(height, width) of images, which positions are made for")
     augmentation: Augmentation = option(
         factory=partial(Augmentation, rand_augment=3, rand_augment_magnitude=9),
@@ -101,7 +104,7 @@ class CrossModalRecipe(PlaceConfig):
 
 _LOSSES: Mapping[str, Callable[[CrossModalRecipe], Any]] = {
     "multi_similarity": lambda settings: CrossModalMultiSimilarity(**vars(settings.similarity)),
-    "contrastive": lambda settings: SymmetricContrast(),
+    "contrastive": lambda settings: SymmetricContrast(places=settings.same_place),
 }
 
 
