@@ -145,7 +145,7 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--places", type=int, default=500, help="to train on")
+    parser.add_argument("--places", type=int, default=800, help="to train on")
     parser.add_argument("--views", type=int, default=8, help="photos of each")
     parser.add_argument("--unseen", type=int, default=200, help="places that are asked for")
     parser.add_argument("--epochs", type=int, default=80, help="times that every place is shown")
