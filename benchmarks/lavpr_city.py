@@ -6,12 +6,11 @@ are more reliable here than what people or models would write.
 """
 
 import argparse
-import json
-import tempfile
+import functools
 import time
 from pathlib import Path
 
-from common import table
+from common import rows_of_seeds, table
 from PIL import Image, ImageFilter
 from train_small import interval
 
@@ -42,7 +41,7 @@ def blurred(city: Path) -> Benchmark:
     return vprkit.open_benchmark(city)
 
 
-def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, list[str]]:
+def one_seed(given: argparse.Namespace, seed: int, scratch: Path) -> tuple[Row, str]:
     """R@1 of every mode, and paired comparisons of what sentences add."""
     make_city(scratch / "train", given.places, 8, 1000 + seed, layouts=("gsv",), workers=1)
     start = time.perf_counter()
@@ -64,25 +63,15 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, 
             f"{name}, {label} against image: {compare(results['image'], results[label]).table()}"
             for label in ("concat", "ADS")
         ]
-    return row, lines
+    return row, "\n".join(lines)
 
 
 def main(given: argparse.Namespace) -> None:
-    """Seeds whose row the file holds already are not run again."""
-    rows = {row["seed"]: row for row in map(json.loads, given.rows.read_text().splitlines())} if given.rows else {}
-    for seed in (seed for seed in given.seeds if seed not in rows):
-        with tempfile.TemporaryDirectory() as scratch:
-            rows[seed], lines = one_seed(seed, given, Path(scratch))
-        print(f"seed {seed}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows[seed].items()), flush=True)
-        print("\n".join(lines), flush=True)
-        if given.rows:
-            with given.rows.open("a") as file:
-                file.write(json.dumps({"seed": seed, **rows[seed]}) + "\n")
-    found = [rows[seed] for seed in given.seeds]
+    found = rows_of_seeds(given.seeds, given.rows, functools.partial(one_seed, given))
     table(
         f"R@1 in per cent, {len(found)} seeds, mean and 95 % interval; {given.test_places} places of unseen cities",
         ("", "mean ± half the interval"),
-        [(name, interval([row[name] for row in found])) for name in found[0] if name != "seed"],
+        [(name, interval([row[name] for row in found])) for name in found[0]],
     )
 
 

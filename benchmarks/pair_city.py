@@ -5,8 +5,7 @@ vectors alone and after re-ranking. One process per seed; `--rows` keeps seeds t
 """
 
 import argparse
-import json
-import tempfile
+import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import table
+from common import rows_of_seeds, table
 from train_small import interval
 
 import vprkit
@@ -85,7 +84,7 @@ def trained(recipe: str, data: Path, out: Path, options: Mapping[str, Any]) -> t
     return run.folder / "last.safetensors", time.perf_counter() - start
 
 
-def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, list[str]]:
+def one_seed(given: argparse.Namespace, seed: int, scratch: Path) -> tuple[Row, str]:
     """Losses and recalls of one seed's networks, and paired comparisons."""
     make_city(scratch / "places", given.places, 8, 1000 + seed, layouts=("gsv",), workers=1)
     make_city(scratch / "unseen", 64, 4, 2000 + seed, layouts=("gsv",), workers=1)
@@ -109,32 +108,17 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, 
         row |= {**measured(name, results[name]), f"{name}, seconds": seconds}
     told = compare(results["alone"], results["both"])
     lines.append(f"both stages against the second alone, re-ranked: {told.table()}")
-    return row, lines
+    return row, "\n".join(lines)
 
 
 def main(given: argparse.Namespace) -> None:
-    """Seeds whose row the file holds already are not run again."""
     torch.set_num_threads(1)
-    known = given.rows.read_text().splitlines() if given.rows and given.rows.exists() else []
-    rows = {row["seed"]: row for row in map(json.loads, known)}
-    for seed in (seed for seed in given.seeds if seed not in rows):
-        with tempfile.TemporaryDirectory() as scratch:
-            rows[seed], lines = one_seed(seed, given, Path(scratch))
-        print(f"seed {seed}: " + ", ".join(f"{name} {value:.3f}" for name, value in rows[seed].items()), flush=True)
-        print("\n".join(lines), flush=True)
-        if given.rows:
-            with given.rows.open("a") as file:
-                file.write(json.dumps({"seed": seed, **rows[seed]}) + "\n")
-    found = [rows[seed] for seed in given.seeds]
+    found = rows_of_seeds(given.seeds, given.rows, functools.partial(one_seed, given))
     table(
         f"R@1 in per cent of night queries, {len(found)} seeds, mean and 95 % interval; ViT-S of {SIZES['depth']} "
         f"blocks at {SIDE} px, {given.rerank} candidates",
         ("", *(f"seed {seed}" for seed in given.seeds), "mean ± half the interval"),
-        [
-            (name, *(f"{row[name]:.2f}" for row in found), interval([row[name] for row in found]))
-            for name in found[0]
-            if name != "seed"
-        ],
+        [(name, *(f"{row[name]:.2f}" for row in found), interval([row[name] for row in found])) for name in found[0]],
     )
 
 

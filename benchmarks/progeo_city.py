@@ -7,8 +7,7 @@ that no training image shows; training images are all by day.
 """
 
 import argparse
-import json
-import tempfile
+import functools
 import time
 import zlib
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import table
+from common import rows_of_seeds, table
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -117,7 +116,7 @@ def cut_panoramas(city: Path) -> None:
                 crop.save(out / "@".join(fields), quality=92)
 
 
-def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, str]:
+def one_seed(given: argparse.Namespace, seed: int, scratch: Path) -> tuple[Row, str]:
     """R@1 on unseen places before the second stage, after it without texts, and with them."""
     make_city(scratch / "words", given.word_places, 24, 5000 + seed, size=128, workers=1)
     make_city(scratch / "city", given.places, given.views, seed, layouts=("sfxl",), workers=1)
@@ -148,21 +147,11 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, 
 
 
 def main(given: argparse.Namespace) -> None:
-    """Seeds whose row the file holds already are not run again."""
-    rows = {row["seed"]: row for row in map(json.loads, given.rows.read_text().splitlines())} if given.rows else {}
-    for seed in (seed for seed in given.seeds if seed not in rows):
-        with tempfile.TemporaryDirectory() as scratch:
-            rows[seed], told = one_seed(seed, given, Path(scratch))
-        print(f"seed {seed}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows[seed].items()), flush=True)
-        print(told, flush=True)
-        if given.rows:
-            with given.rows.open("a") as file:
-                file.write(json.dumps({"seed": seed, **rows[seed]}) + "\n")
-    found = [rows[seed] for seed in given.seeds]
+    found = rows_of_seeds(given.seeds, given.rows, functools.partial(one_seed, given))
     table(
         f"R@1 in per cent, {len(found)} seeds, mean and 95 % interval; CLIP ResNet of {len(LAYERS)} blocks, {SIDE} px",
         ("", "mean ± half the interval"),
-        [(name, interval([row[name] for row in found])) for name in found[0] if name != "seed"],
+        [(name, interval([row[name] for row in found])) for name in found[0]],
     )
 
 

@@ -5,13 +5,12 @@ are chosen on one city and used on another. Three seeds; every set of streets is
 """
 
 import argparse
-import json
-import tempfile
+import functools
 import time
 from pathlib import Path
 
 import numpy as np
-from common import table
+from common import rows_of_seeds, table
 from train_small import interval
 
 import vprkit
@@ -70,7 +69,7 @@ def guided(name: str, method: Method, validation: Benchmark, test: Benchmark, li
     return measured(name, result)
 
 
-def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, list[str]]:
+def one_seed(given: argparse.Namespace, seed: int, scratch: Path) -> tuple[Row, str]:
     """Recalls of one seed's networks, and sentences about the gains."""
     make_city(scratch / "places", given.places, 8, 1000 + seed, layouts=("gsv",))
     triplets = city(scratch / "triplets", given.triplet_places, 2000 + seed)
@@ -93,25 +92,15 @@ def one_seed(seed: int, given: argparse.Namespace, scratch: Path) -> tuple[Row, 
         name = "selavpr trained" if rounds else "selavpr before"
         row |= measured(name, result)
     row["selavpr, seconds"] = time.perf_counter() - start
-    return row, lines
+    return row, "\n".join(lines)
 
 
 def main(given: argparse.Namespace) -> None:
-    """Seeds whose row the file holds already are not run again."""
-    rows = {row["seed"]: row for row in map(json.loads, given.rows.read_text().splitlines())} if given.rows else {}
-    for seed in (seed for seed in given.seeds if seed not in rows):
-        with tempfile.TemporaryDirectory() as scratch:
-            rows[seed], lines = one_seed(seed, given, Path(scratch))
-        print(f"seed {seed}: " + ", ".join(f"{name} {value:.1f}" for name, value in rows[seed].items()), flush=True)
-        print("\n".join(lines), flush=True)
-        if given.rows:
-            with given.rows.open("a") as file:
-                file.write(json.dumps({"seed": seed, **rows[seed]}) + "\n")
-    found = [rows[seed] for seed in given.seeds]
+    found = rows_of_seeds(given.seeds, given.rows, functools.partial(one_seed, given))
     table(
         f"R@1 in per cent, {len(found)} seeds, mean and 95 % interval; ViT-S of {TRUNK['depth']} blocks at {SIDE} px",
         ("", "mean ± half the interval"),
-        [(name, interval([row[name] for row in found])) for name in found[0] if name != "seed"],
+        [(name, interval([row[name] for row in found])) for name in found[0]],
     )
 
 

@@ -18,6 +18,7 @@ from vprkit.features import Features
 from vprkit.method import IMAGES, TEXTS, Method, Modality, Multimodal, Role
 from vprkit.preprocessing import Preprocessing
 from vprkit.retrieval.build import describe_into
+from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.store import FeatureStore
 
 WORDS = ("red", "green", "blue")
@@ -164,3 +165,15 @@ def test_texts_may_ask_for_photos(photos: Path, tmp_path: Path) -> None:
     assert result.recalls[1] == 75.0  # query k asks for colour k % 3, and place 3 shares its colour with place 0
     (queries,) = (tmp_path / "features").glob("queries-*")
     assert FeatureStore.open(queries).beside == {}
+
+
+def test_what_is_searched_is_what_the_network_makes_of_photos_alone_too(photos: Path, tmp_path: Path) -> None:
+    class Twice(Joined):
+        def index_vectors(self, features: Features, role: Role) -> Tensor:
+            return 2 * features.global_
+
+    mine = method(Twice(IMAGES, IMAGES))
+    store = describe_into(tmp_path / "store", mine, records(photos)).store
+    made = index_rows(mine, store)
+    assert isinstance(made, np.memmap) and np.array_equal(made, 2 * np.asarray(store.vectors))
+    assert not list(store.folder.glob("tmp*"))

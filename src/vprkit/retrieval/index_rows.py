@@ -1,8 +1,11 @@
-"""The vectors that are searched: a store's own, or made of what it keeps side by side."""
+"""The vectors that are searched: a store's own, or what a method that reads texts makes of all that it keeps."""
+
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
-from vprkit.method import Method, Role
+from vprkit.method import Method, Multimodal, Role
 from vprkit.retrieval.store import FeatureStore
 
 BLOCK = 8192
@@ -10,14 +13,29 @@ BLOCK = 8192
 
 
 def index_rows(method: Method, store: FeatureStore, role: Role = "database") -> np.ndarray:
-    """(N, E) float32 vectors: on disk where the store keeps global vectors alone, else made and held in memory.
+    """(N, E) float32 vectors, memory-mapped: the store's file, or one made block by block that goes with the array.
 
     Args:
         method: made the store.
         store: of at least one row.
         role: of its records.
     """
-    if not store.beside:
+    if not isinstance(method.network, Multimodal) or not len(store):
         return store.vectors
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(store), BLOCK)]
-    return np.concatenate([method.index_vectors(store.features(rows), role).numpy() for rows in blocks])
+    width = 0
+    with tempfile.TemporaryFile(dir=_writable(store.folder)) as file:
+        for start in range(0, len(store), BLOCK):
+            vectors = method.index_vectors(store.features(slice(start, start + BLOCK)), role).numpy()
+            width = vectors.shape[1]
+            file.write(np.ascontiguousarray(vectors, np.float32).tobytes())
+        file.flush()
+        return np.memmap(file, np.float32, "c", shape=(len(store), width))
+
+
+def _writable(folder: Path) -> Path | None:
+    """The store's own disk where a file can be made there; None: wherever temporary files go."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return None

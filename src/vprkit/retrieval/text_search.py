@@ -21,6 +21,8 @@ from vprkit.retrieval.map import Map
 from vprkit.weights.reading import sha256_of
 
 FOLDER = "captions"
+BLOCK = 4096
+"""Captions at once."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +124,22 @@ def caption_vectors(place_map: Map, captions: StringColumn, reader: TextEncoder,
     before = _kept(kept, facts, told, place_map)
     if len(before) == len(captions):
         return before
-    added = encode_texts(reader, list(captions[len(before) :])).numpy()
-    vectors = np.concatenate([before.reshape(-1, added.shape[1]), added])
     kept.parent.mkdir(exist_ok=True)
-    with replacing(kept) as temporary, temporary.open("wb") as file:
-        np.save(file, vectors)
+    with replacing(kept) as temporary:
+        shape = (len(captions), reader.sizes.width)
+        vectors = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+        for start in range(0, len(before), BLOCK):
+            old = before[start : start + BLOCK]
+            vectors[start : start + len(old)] = old
+        for start in range(len(before), len(captions), BLOCK):
+            part = list(captions[start : start + BLOCK])
+            vectors[start : start + len(part)] = encode_texts(reader, part).numpy()
+        vectors.flush()
+        del vectors, before
     with replacing(facts) as temporary:
-        fingerprint = place_map.store.journal.fingerprint(len(vectors))
-        temporary.write_text(json.dumps({"encoder": told, "rows": len(vectors), "store": fingerprint}))
-    return vectors
+        fingerprint = place_map.store.journal.fingerprint(len(captions))
+        temporary.write_text(json.dumps({"encoder": told, "rows": len(captions), "store": fingerprint}))
+    return np.load(kept, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
 
 
 def _kept(path: Path, facts: Path, encoder: str, place_map: Map) -> np.ndarray:

@@ -68,7 +68,8 @@ class FusionTask(PlaceTask):
         self.texts = StringColumn.joined([part.records.texts["text"] for part in sets])
         self.fused_loss = FusedMultiSimilarityLoss()
         self.across_loss = MultiSimilarityLoss(2.0, 40.0, 0.5)
-        self._vectors: np.ndarray | None = None
+        self._starts = np.cumsum([0, *(len(part) for part in self.sets[:-1])])
+        self._vectors: list[tuple[np.ndarray, np.ndarray]] | None = None
         self._texts: Tensor | None = None
 
     def start_training(self) -> None:
@@ -81,7 +82,7 @@ class FusionTask(PlaceTask):
     def start_epoch(self, epoch: int, device: torch.device) -> None:
         super().start_epoch(epoch, device)
         if self.settings.cached and self._vectors is None:
-            self._vectors = np.concatenate([self._described(part, device) for part in self.sets])
+            self._vectors = [self._described(part, device) for part in self.sets]
             encoder = self.network.text_encoder
             if self.network.text_pooling is None and encoder is not None:  # a pooler learns, so it needs the tokens
                 self._texts = encode_texts(encoder, [self._text(row) for row in range(len(self.texts))])
@@ -89,7 +90,9 @@ class FusionTask(PlaceTask):
     def read(self, row: int, generator: np.random.Generator) -> Any:
         if self._vectors is None:
             return super().read(row, generator)
-        return torch.from_numpy(np.array(self._vectors[row]))
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        vectors, rows = self._vectors[part]
+        return torch.from_numpy(np.array(vectors[rows[row - self._starts[part]]]))
 
     def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:
         found = [(int(row), image) for row, image in zip(rows.ravel(), images, strict=True) if image is not None]
@@ -150,8 +153,8 @@ class FusionTask(PlaceTask):
         """What is read of an image's text."""
         return self.texts[row][: self.settings.characters]
 
-    def _described(self, part: PlaceSet, device: torch.device) -> np.ndarray:
-        """(N, Dv) vectors of a set's images, kept on disk: a run that was killed goes on describing."""
+    def _described(self, part: PlaceSet, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors on disk, and which of them a set's images have; a run that was killed goes on describing."""
         assert self.network.vpr_encoder is not None
         image = Method(
             self.network.vpr_encoder, self.method(device, "fp32", 0).preprocessing, device=device,
@@ -162,7 +165,7 @@ class FusionTask(PlaceTask):
         folder = _folder(self.settings.feature_cache) / hashlib.sha256(told.encode()).hexdigest()[:32]
         streaming = Streaming(self.settings.validation.batch_size, self.settings.running.workers)
         built = describe_into(folder, image, part.records, streaming)
-        return np.asarray(built.store.vectors[built.rows])
+        return built.store.vectors, built.rows
 
 
 def _folder(asked: str) -> Path:
