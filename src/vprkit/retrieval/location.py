@@ -72,12 +72,14 @@ class Location(Sequence[Hit]):
         hits: best first.
         estimate: the position they suggest, None where none has one.
         error: why there is no answer, where the photo could not be read and was skipped.
+        confidence: calibrated probability that the first hit is right, None where nothing was calibrated.
     """
 
     query: str
     hits: tuple[Hit, ...]
     estimate: Estimate | None
     error: str | None = None
+    confidence: float | None = None
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -89,6 +91,7 @@ class Location(Sequence[Hit]):
         return {
             "query": self.query,
             "error": self.error,
+            "confidence": self.confidence,
             "estimate": None if self.estimate is None else dataclasses.asdict(self.estimate),
             "hits": [hit.to_dict() for hit in self.hits],
         }
