@@ -23,6 +23,7 @@ from vprkit.errors import ConfigError, WeightsError
 from vprkit.loading import save_method
 from vprkit.methods.lavpr_fusion.checkpoint import below, to_network
 from vprkit.methods.lavpr_fusion.heads import HEADS
+from vprkit.retrieval.weighted import WeightedIndex
 from vprkit.training.train import train
 from vprkit.weights.fitting import differences
 from vprkit.weights.resolving import choose_by_name
@@ -91,7 +92,8 @@ def test_weights_enter_as_published_and_a_missing_text_leaves_the_image(photos: 
     torch.testing.assert_close(scores(method, photos), wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_the_other_modality_orders_the_shortlist_by_number(tmp_path: Path) -> None:
+@pytest.fixture
+def two(tmp_path: Path) -> Benchmark:
     """Two photos look alike, their sentences tell them apart; the third says what is asked but looks different."""
     seen = {"database": ((0, "a church"), (0, "a bakery"), (5, "a bakery")), "queries": ((0, "a bakery"),)}
     for role, rows in seen.items():
@@ -103,14 +105,31 @@ def test_the_other_modality_orders_the_shortlist_by_number(tmp_path: Path) -> No
             table.append(f"{number}.png,{46 + number / 100},7,{text}")
         (tmp_path / role / "images.csv").write_text("\n".join(table) + "\n")
     sides = [open_records(tmp_path / role / "images.csv") for role in seen]
-    benchmark = Benchmark("two", *sides, positives=Positives.of([[1]]), rule="as drawn")
+    return Benchmark("two", *sides, positives=Positives.of([[1]]), rule="as drawn")
+
+
+def test_weighted_scores_are_searched_without_long_vectors(two: Benchmark, tmp_path: Path) -> None:
+    method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head="ads")
+    described = [method.describe([side.path(row) for row in range(len(side))], texts=list(side.texts["text"]))
+                 for side in (two.queries, two.database)]  # fmt: skip
+    vectors = [method.index_vectors(part, role) for part, role in zip(described, ("query", "database"), strict=True)]
+    wanted = sorted((vectors[0] @ vectors[1].T)[0].tolist(), reverse=True)
+    found = vprkit.evaluate(method, two, ks=(3,)).rankings[0]
+    assert found.ranking[0] == 1 and found.scores == pytest.approx(wanted, abs=1e-5)
+    streets = vprkit.Map.build(two.database, method, out=tmp_path / "streets.map")
+    assert isinstance(streets.index, WeightedIndex)
+    hits = streets.locate(two.queries.path(0), text="a bakery")
+    assert hits[0].row == 1 and [hit.score for hit in hits] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_other_modality_orders_the_shortlist_by_number(two: Benchmark) -> None:
     method = fused("image_then_text")
-    first = vprkit.evaluate(method, benchmark, ks=(3,))
-    again = vprkit.evaluate(method, benchmark, ks=(3,), rerank=2)
+    first = vprkit.evaluate(method, two, ks=(3,))
+    again = vprkit.evaluate(method, two, ks=(3,), rerank=2)
     assert sorted(first.rankings[0].ranking[:2]) == [0, 1] and first.rankings[0].ranking[2] == 2
     assert again.rankings[0].ranking == [1, 0, 2]
     with pytest.raises(vprkit.VprError, match="local features"):
-        vprkit.evaluate(fused("concat"), benchmark, ks=(1,), rerank=2)
+        vprkit.evaluate(fused("concat"), two, ks=(1,), rerank=2)
 
 
 @pytest.mark.parametrize("head", ["mlp", "add"])

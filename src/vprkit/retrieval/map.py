@@ -21,7 +21,7 @@ from vprkit.retrieval.build import Built, Progress, describe_into, unchanged_row
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex, check_rows
 from vprkit.retrieval.file_facts import file_facts
-from vprkit.retrieval.index import ExactIndex, Index, Neighbours
+from vprkit.retrieval.index import ExactIndex, Index, Neighbours, Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
@@ -30,6 +30,7 @@ from vprkit.retrieval.location import Location
 from vprkit.retrieval.removed import matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
+from vprkit.retrieval.weighted import exact_index
 
 _CACHED = ("records", "live", "index", "removed", "vectors")
 
@@ -183,7 +184,7 @@ class Map:
         return live
 
     @cached_property
-    def vectors(self) -> np.ndarray:
+    def vectors(self) -> Rows:
         """(N, E) what is searched: the rows of the store, or what a method that also reads texts makes of them."""
         return index_rows(self.method, self.store)
 
@@ -335,7 +336,7 @@ class Map:
                               self.store.journal.fingerprint)  # fmt: skip
 
     def _exact(self) -> ExactIndex:
-        return ExactIndex(self.vectors, self.method.metric)
+        return exact_index(self.vectors, self.method.metric)
 
     def _forget(self) -> None:
         for name in _CACHED:

@@ -140,10 +140,14 @@ class FeatureStore:
         kept: dict[str, int] = self.manifest.get("beside") or {}
         return kept
 
+    @property
+    def arrays_beside(self) -> dict[str, np.ndarray]:
+        """(N, width) float32 each, memory-mapped: what is kept beside the global vectors."""
+        return {name: self._column(name, width).read(self.folder, len(self)) for name, width in self.beside.items()}
+
     def features(self, rows: np.ndarray | slice) -> Features:
         """Global vectors and what is kept beside them, of some rows."""
-        parts = {name: self._column(name, width).read(self.folder, len(self)) for name, width in self.beside.items()}
-        kept = {name: torch.from_numpy(np.array(part[rows])) for name, part in parts.items()}
+        kept = {name: torch.from_numpy(np.array(part[rows])) for name, part in self.arrays_beside.items()}
         vectors = torch.from_numpy(np.array(self.vectors[rows]))
         return Features(vectors, text=kept.get("text"), weight=kept.get("weight"))
 

@@ -172,6 +172,11 @@ class LaVPR(nn.Module):
     def reads(self, role: Role) -> frozenset[Modality]:
         return self.config.described(role)
 
+    @property
+    def weighs(self) -> bool:
+        """Whether every record has shares of its own."""
+        return self.config.compared == "fused" and not self.config.joined
+
     def index_vectors(self, features: Features, role: Role) -> Tensor:
         return index_vectors(features, self.config.compared, self.config.alpha, role)
 
