@@ -238,6 +238,8 @@ def test_a_whole_checkpoint_of_the_authors_layout_is_read(encoder: TextEncoder, 
     assert all(torch.equal(found[f"vpr_encoder.{name}"], value) for name, value in image.items())
     torch.testing.assert_close(found["text_encoder.bert.encoder.layer.1.attention.self.query.weight"], wanted)
     assert method.configuration["image"] == "mixvpr-128" and method.preprocessing.size == (320, 320)
+    mean = vprkit.load_method(weights=tmp_path / "authors.ckpt", pooling="mean")
+    assert (method.network.text_pooling.beside, mean.network.text_pooling.beside) == ("cls", "mean")
     saved = save_method(method, tmp_path / "whole.safetensors")
     assert vprkit.load_method(weights=saved).tensors_sha256 == method.tensors_sha256  # encoders came with the file
 
