@@ -118,7 +118,8 @@ def evaluate(
         for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
         if len(found) < len(records)
     ]
-    joined = {} if frames is None else {"sequences": sequences}
+    joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
+    joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                    environment=_environment(method), reads=method.reads("query"))  # fmt: skip
