@@ -127,7 +127,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     share, room = right / count, Z * Z / count
     centre = (share + room / 2) / (1 + room)
     half = Z / (1 + room) * math.sqrt(share * (1 - share) / count + room / (4 * count))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return (centre - half if right else 0.0), (centre + half if right < count else 1.0)
 
 
 def _bin(confidences: np.ndarray, right: np.ndarray) -> Bin:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -83,8 +84,8 @@ def to_gpx(locations: Sequence[Location]) -> str:
 
 
 def sure(location: Location) -> str:
-    """How sure an answer is, in words; empty where nothing says."""
-    told = "" if location.confidence is None else f"confidence {location.confidence:.2f}"
+    """How sure an answer is, in words, never rounded up; empty where nothing says."""
+    told = "" if location.confidence is None else f"confidence {math.floor(100 * location.confidence) / 100:.2f}"
     if location.known:
         return told
     return f"I do not know this place ({told or 'no confidence'})"
@@ -128,7 +129,8 @@ def _waypoint(location: Location) -> str:
     """Elements in the order that the schema of GPX 1.1 wants."""
     guess = location.estimate
     assert guess is not None, "the caller has looked"
-    told = [f"from {guess.hits} views, spread {guess.spread_m:.1f} m", sure(location)]
+    best = f"best hit {location.hits[0].name}" if location.hits else ""
+    told = [f"from {guess.hits} views, spread {guess.spread_m:.1f} m", best, sure(location)]
     name = _xml(PurePath(location.query).name)
     return (
         f'<wpt lat="{guess.latitude:.7f}" lon="{guess.longitude:.7f}"><name>{name}</name>'
