@@ -129,8 +129,12 @@ def evaluate(
     if second is None:
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
+    rows = [
+        dataclasses.replace(row, first_answer=number if number >= 0 else None)
+        for row, number in zip(result.rankings, first[0][:, 0].tolist(), strict=True)
+    ]
     return dataclasses.replace(
-        result, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
+        result, rankings=rows, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
     )
 
 
