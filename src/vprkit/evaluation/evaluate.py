@@ -120,7 +120,8 @@ def evaluate(
         for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
         if len(found) < len(records)
     ]
-    joined = {} if frames is None else {"sequences": sequences}
+    joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
+    joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                    environment=_environment(method), reads=method.reads("query"))  # fmt: skip
@@ -130,8 +131,12 @@ def evaluate(
     if second is None:
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
+    rows = [
+        dataclasses.replace(row, first_answer=number if number >= 0 else None)
+        for row, number in zip(result.rankings, first[0][:, 0].tolist(), strict=True)
+    ]
     return dataclasses.replace(
-        result, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
+        result, rankings=rows, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
     )
 
 
