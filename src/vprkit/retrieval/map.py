@@ -241,10 +241,13 @@ class Map:
         texts: Sequence[str] | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
+        return self.finder(top, distinct_metres, rerank).locate(photos, streaming or Streaming(), progress, texts)
+
+    def finder(self, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None) -> Finder:
+        """What answers queries that want the same; arguments are those of `locate`."""
         second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
         self._second_look = second or self._second_look
-        finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second)
-        return finder.locate(photos, streaming or Streaming(), progress, texts)
+        return Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second)
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""
