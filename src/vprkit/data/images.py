@@ -173,9 +173,9 @@ def normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
     return _normalise_in_place(batch.clone(), preprocessing)
 
 
-def prepare(photo: Photo, preprocessing: Preprocessing) -> Tensor:
+def prepare(photo: Photo, preprocessing: Preprocessing, name: str = "") -> Tensor:
     """One photo as the network's (C, H, W) float32 input."""
-    return finish(load(photo, preprocessing)[None], preprocessing)[0]
+    return finish(load(photo, preprocessing, name)[None], preprocessing)[0]
 
 
 def target_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
