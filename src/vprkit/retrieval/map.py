@@ -248,17 +248,22 @@ class Map:
         reject: float | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
-        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
-        self._second_look = second or self._second_look
-        why = self.why_unsure(top, rerank, texts is not None)
         if reject is not None:
             check_reject(reject)
-            if why is not None:
+            if (why := self.why_unsure(top, rerank, texts is not None)) is not None:
                 raise NotAvailable(f"no answer can be rejected: {why}")
-        judge = None if why else self.calibration
-        finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second, confidence=judge)
+        finder = self.finder(top, distinct_metres, rerank, texts is not None)
         located = finder.locate(photos, streaming or Streaming(), progress, texts)
         return located if reject is None else rejected_below(located, reject)
+
+    def finder(
+        self, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None, texts: bool = False
+    ) -> Finder:
+        """What answers queries that want the same; `texts`: they come with texts; the others are those of `locate`."""
+        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
+        self._second_look = second or self._second_look
+        judge = None if self.why_unsure(top, rerank, texts) else self.calibration
+        return Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second, confidence=judge)
 
     @cached_property
     def calibration(self) -> Confidence | None:
