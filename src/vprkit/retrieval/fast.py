@@ -97,6 +97,22 @@ class FastIndex:
         write_json(folder / "fast.json", dataclasses.asdict(self.report))
 
     @classmethod
+    def update(cls, folder: Path, vectors: Rows, metric: Metric, fingerprint: Callable[[int], str | None]) -> None:
+        """Bring the index in `folder` up to all of `vectors`: made, made longer, or made anew where they have doubled.
+
+        Arguments are those of `load`.
+        """
+        rows, fast = len(vectors), cls.load(folder, vectors, metric, fingerprint)
+        if fast is not None and len(fast) == rows:
+            return
+        source = fingerprint(rows) or ""
+        if fast is None or rows >= 2 * fast.report.trained:
+            fast = cls.build(vectors, metric, source)
+        else:
+            fast = fast.extended(vectors, source)
+        fast.save(folder)
+
+    @classmethod
     def load(
         cls, folder: Path, vectors: Rows, metric: Metric, fingerprint: Callable[[int], str | None]
     ) -> "FastIndex | None":

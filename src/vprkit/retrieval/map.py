@@ -23,13 +23,13 @@ from vprkit.retrieval.build import Built, Progress, describe_into
 from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex, check_rows
-from vprkit.retrieval.index import ExactIndex, Index, Neighbours, Rows
+from vprkit.retrieval.index import Index, Neighbours, Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
 from vprkit.retrieval.location import Location, check_reject, rejected_below
-from vprkit.retrieval.removed import matching, read_removed, write_removed
+from vprkit.retrieval.removed import carry_removals, matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
 from vprkit.retrieval.weighted import exact_index
@@ -193,8 +193,12 @@ class Map:
     @cached_property
     def index(self) -> Index:
         """The index over all rows: the fast one where it was asked for and covers them, else the exact one."""
-        fast = self._load_fast()
-        return fast if fast is not None and len(fast) == len(self.store) else self._exact()
+        if self.settings["index"] == "fast":
+            same_rows = self.store.journal.fingerprint
+            fast = FastIndex.load(self.folder / "index", self.vectors, self.method.metric, same_rows)
+            if fast is not None and len(fast) == len(self.store):
+                return fast
+        return exact_index(self.vectors, self.method.metric)
 
     def search(self, vectors: np.ndarray, k: int) -> Neighbours:
         """The k best live rows for (Q, D) query vectors; k is clipped to the number of live rows."""
@@ -323,46 +327,12 @@ class Map:
         if local is None and self.store.local_facts is not None:
             local = LocalCodec(self.store.local_facts["dtype"])
         built = describe_into(self.folder / "store", self.method, records, options, progress=progress, local=local)
-        self._carry_removals(built.store)
+        carry_removals(self.folder, self.store, built.store)
         self.store = built.store
         self._forget()
         if self.settings["index"] == "fast":
-            self._update_fast()
+            FastIndex.update(self.folder / "index", self.vectors, self.method.metric, self.store.journal.fingerprint)
         return built
-
-    def _carry_removals(self, store: FeatureStore) -> None:
-        """A removed photo that was changed, corrected or moved stays removed under its new row in `store`."""
-        before = len(self.store)
-        hidden = [row for row in read_removed(self.folder) if row < before and self.store.current[row]]
-        if not hidden:
-            return
-        again = {store.keys.get(str(store.path(row)), -1) for row in hidden}
-        for block in store.blocks:
-            if block.start >= before and len(block.superseded) == block.stop - block.start:  # row for row
-                again |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
-        write_removed(self.folder, {*hidden, *(row for row in again if row >= before)})
-
-    def _update_fast(self) -> None:
-        vectors, rows = self.vectors, len(self.store)
-        fast = self._load_fast()
-        if fast is not None and len(fast) == rows:
-            return
-        source = self.store.journal.fingerprint(rows) or ""
-        if fast is None or rows >= 2 * fast.report.trained:
-            fast = FastIndex.build(vectors, self.method.metric, source)
-        else:
-            fast = fast.extended(vectors, source)
-        fast.save(self.folder / "index")
-        self._forget()
-
-    def _load_fast(self) -> FastIndex | None:
-        if self.settings["index"] != "fast":
-            return None
-        return FastIndex.load(self.folder / "index", self.vectors, self.method.metric,
-                              self.store.journal.fingerprint)  # fmt: skip
-
-    def _exact(self) -> ExactIndex:
-        return exact_index(self.vectors, self.method.metric)
 
     def _forget(self) -> None:
         for name in _CACHED:
