@@ -64,7 +64,9 @@ def test_who_has_no_copy_is_listed_with_a_reason(photos, tmp_path):
     copies = write_gps_copies(asked, tmp_path / "two")
     reasons = [why for _, why in copies.left_out]
     assert not copies.written and not (tmp_path / "two").exists()
-    for why, words in zip(reasons, ("confidence", "none of its hits", "cannot be read", "already", "alone"), strict=True):
+    for why, words in zip(
+        reasons, ("confidence", "none of its hits", "cannot be read", "already", "alone"), strict=True
+    ):
         assert words in why
     moved = located(first, estimate=Estimate(-1.0, -2.0, 0.0, 1))
     copy = write_gps_copies([moved], tmp_path / "three", overwrite_gps=True).written[0][1]
