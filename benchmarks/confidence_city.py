@@ -1,10 +1,11 @@
 """Is a calibrated confidence true in a city it was not fitted on? `hog` on pairs of drawn cities, conditions mixed.
 
 A calibration is fitted on one city and judged on the queries of another: expected calibration error (ECE) in 10
-equal-mass bins, Brier score, area under risk over coverage (AURC), how many queries could be answered at 90, 95 and 99 %
-right, and what comes of a threshold that was chosen for 95 % right on the city of the fit. Beside it stand the top score stretched to 0..1 and Platt's scaling of the top score alone, so that one sees what
-the other evidence brings. Then the same where a fifth of the places is not in either database ("I do not know this
-place"), and across: fitted by day, judged at night; fitted where every place is known, judged where not.
+equal-mass bins, Brier score, area under risk over coverage (AURC), how many queries could be answered at 90, 95 and
+99 % right, and what comes of a threshold that was chosen for 95 % right on the city of the fit. Beside it stand the top
+score stretched to 0..1 and Platt's scaling of the top score alone, so that one sees what the other evidence brings.
+Then the same where a fifth of the places is not in either database ("I do not know this place"), and across: fitted by
+day, judged at night; fitted where every place is known, judged where not.
 """
 
 import argparse
