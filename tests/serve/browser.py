@@ -6,11 +6,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import uvicorn
-
 from vprkit.retrieval.map import Map
 from vprkit.serve.app import create_app
-from vprkit.serve.running import address_of, listening
+from vprkit.serve.running import address_of, listening, server_of
 from vprkit.serve.settings import ServeSettings
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -50,7 +48,7 @@ def hosted(place_map: Map, **settings) -> Iterator[str]:
     """The service in a thread of this process; gives its address."""
     chosen = ServeSettings(port=0, **settings)
     with listening(chosen) as bound:
-        server = uvicorn.Server(uvicorn.Config(create_app(place_map, chosen), log_config=None, ws="none"))
+        server = server_of(create_app(place_map, chosen), chosen)
         thread = threading.Thread(target=server.run, args=([bound],), daemon=True)
         thread.start()
         try:
