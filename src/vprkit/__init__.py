@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Benchmark": "vprkit.data.benchmark",
     "Comparison": "vprkit.evaluation.comparison",
+    "Confidence": "vprkit.retrieval.confidence",
     "Features": "vprkit.features",
     "FeatureStore": "vprkit.retrieval.store",
     "Hit": "vprkit.retrieval.location",
@@ -28,6 +29,8 @@ _PUBLIC = {
     "evaluate": "vprkit.evaluation.evaluate",
     "evaluate_descriptors": "vprkit.evaluation.evaluate",
     "evaluate_rankings": "vprkit.evaluation.evaluate",
+    "fit_confidence": "vprkit.evaluation.confidence",
+    "judged": "vprkit.evaluation.confidence",
     "list_methods": "vprkit.registry",
     "load_method": "vprkit.loading",
     "make_city": "vprkit.data.city",
@@ -36,6 +39,8 @@ _PUBLIC = {
     "open_places": "vprkit.data.places",
     "open_records": "vprkit.data.benchmark",
     "read_submission": "vprkit.evaluation.submission",
+    "reject_curve": "vprkit.evaluation.reliability",
+    "reliability": "vprkit.evaluation.reliability",
     "sequence_vectors": "vprkit.evaluation.sequences",
     "train": "vprkit.training.train",
     "write_report": "vprkit.report.html",
@@ -49,7 +54,9 @@ if TYPE_CHECKING:
     from vprkit.data.records import Record, Records
     from vprkit.errors import VprError
     from vprkit.evaluation.comparison import Comparison, compare
+    from vprkit.evaluation.confidence import fit_confidence, judged
     from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors, evaluate_rankings
+    from vprkit.evaluation.reliability import reject_curve, reliability
     from vprkit.evaluation.result import Result
     from vprkit.evaluation.sequences import sequence_vectors
     from vprkit.evaluation.submission import read_submission, write_submission
@@ -59,6 +66,7 @@ if TYPE_CHECKING:
     from vprkit.preprocessing import Preprocessing
     from vprkit.registry import list_methods, list_recipes
     from vprkit.report.html import write_report
+    from vprkit.retrieval.confidence import Confidence
     from vprkit.retrieval.location import Hit, Location
     from vprkit.retrieval.map import Map
     from vprkit.retrieval.store import FeatureStore
@@ -67,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Benchmark",
     "Comparison",
+    "Confidence",
     "FeatureStore",
     "Features",
     "Hit",
@@ -84,6 +93,8 @@ __all__ = [
     "evaluate",
     "evaluate_descriptors",
     "evaluate_rankings",
+    "fit_confidence",
+    "judged",
     "list_methods",
     "list_recipes",
     "load_method",
@@ -92,6 +103,8 @@ __all__ = [
     "open_places",
     "open_records",
     "read_submission",
+    "reject_curve",
+    "reliability",
     "sequence_vectors",
     "train",
     "write_report",

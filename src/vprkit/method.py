@@ -44,6 +44,15 @@ class Multimodal(Protocol):
         """The part of the configuration that decides the features; the rest only says how they are compared."""
 
 
+@runtime_checkable
+class Weighing(Protocol):
+    """A `Multimodal` network that may give every record shares of its own for image and text."""
+
+    @property
+    def weighs(self) -> bool:
+        """Whether scores are (a_q + a_d) / 2 <v_q, v_d> + (b_q + b_d) / 2 <t_q, t_d> of what is kept of a record."""
+
+
 @dataclass(frozen=True)
 class WeightsSource:
     """Where a network's numbers come from: a file and its SHA-256, or `random` and a seed; an adapter merged in."""

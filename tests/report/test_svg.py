@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from vprkit.report.svg import Axis, Mark, Series, line_chart, nice_step, nice_ticks, place_map, swatch
+from vprkit.report.place_map import Mark, place_map
+from vprkit.report.svg import Axis, Series, line_chart, nice_step, nice_ticks, swatch
 
 
 @pytest.mark.parametrize(("low", "high", "ticks"), [

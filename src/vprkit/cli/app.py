@@ -8,6 +8,7 @@ import traceback
 import typer
 
 from vprkit.cli import (
+    confidence,
     data,
     demo,
     describe_check,
@@ -75,6 +76,7 @@ data.app.command("describe-check")(describe_check.describe_check)
 app.add_typer(maps.app, name="map")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.add_typer(confidence.app, name="confidence")
 app.add_typer(show.app, name="show")
 
 

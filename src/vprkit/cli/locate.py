@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from vprkit.retrieval.location import Location
 
 
-Form = Annotated[str | None, typer.Option("--format", help="table, json, csv, geojson or kml; default: as --out ends.")]
+Form = Annotated[
+    str | None, typer.Option("--format", help="table, json, csv, geojson, kml or gpx; default: as --out ends.")
+]
 Out = Annotated[Path | None, typer.Option(help="Write to a file instead of standard output.")]
 
 
@@ -26,6 +28,9 @@ def locate(
     ] = None,
     rerank_set: shared.RerankSettings = None,
     text: Annotated[str | None, typer.Option(help="What the photo shows, for maps that join photos and texts.")] = None,
+    reject: Annotated[
+        float | None, typer.Option(help="Least confidence (0 to 1); less sure answers are marked as not known.")
+    ] = None,
     form: Form = None,
     out: Out = None,
     weights: shared.Weights = None,
@@ -50,10 +55,13 @@ def locate(
         raise DataError(f"{', '.join(missing[:3])}: there is no such file" if missing else "no photos in these folders")
     opened = Map.open(folder, weights=weights, device=device, precision=precision)
     shared.change_second_stage(opened.method, rerank, rerank_set)
+    unsure = opened.why_unsure(top, rerank, text is not None) if opened.calibration is not None else None
+    if unsure is not None and reject is None:
+        typer.echo(f"note: answers have no confidence: {unsure}", err=True)
     with bar("locating", quiet or len(files) < 2) as progress:
         streaming = shared.streaming(batch_size, workers, on_error)
         texts = None if text is None else [text] * len(files)
-        located = opened.locate_many(files, top, distinct, streaming, progress, rerank, texts)
+        located = opened.locate_many(files, top, distinct, streaming, progress, rerank, texts, reject)
     _write(located, form, out)
 
 

@@ -1,4 +1,4 @@
-"""`vpr map build|add|remove|info|check`."""
+"""`vpr map build|add|remove|calibrate|info|check`."""
 
 import json
 from pathlib import Path
@@ -102,6 +102,21 @@ def remove(
 
     opened = Map.open(folder, device="cpu")
     typer.echo(f"{opened.remove(names)} images removed, {len(opened)} left in the map")
+
+
+@app.command("calibrate")
+def calibrate(
+    folder: shared.MapFolder,
+    calibration: Annotated[Path, typer.Argument(metavar="FILE", help="What `vpr confidence fit` wrote.")],
+    weights: shared.Weights = None,
+    overwrite: shared.Overwrite = False,
+) -> None:
+    """Keep a calibration in a map, so that its answers say how sure they are."""
+    from vprkit.retrieval.map import Map
+
+    opened = Map.open(folder, weights=weights, device="cpu")
+    opened.calibrate(calibration, overwrite)
+    typer.echo(f"calibration of {folder}: {opened.info()['calibration']}")
 
 
 @app.command("info")

@@ -125,8 +125,8 @@ def metres_apart(one: Positioned, other: Positioned) -> float:
     return float(_metres(zone=zone, south=np.array([one.south, other.south]), row=0, **columns)[1])
 
 
-def metres_from(records: Columns, row: int) -> np.ndarray:
-    """(N,) metres from one record to every record, as of `metres_apart`."""
+def metres_from(records: Columns, row: int | np.ndarray) -> np.ndarray:
+    """(N,) metres from one record, or from a record for each ((N,) numbers), to every record, as of `metres_apart`."""
     return _metres(records.east, records.north, records.zone, records.south, records.latitude, records.longitude, row)
 
 
@@ -137,7 +137,7 @@ def _metres(
     south: np.ndarray,
     latitude: np.ndarray,
     longitude: np.ndarray,
-    row: int,
+    row: int | np.ndarray,
 ) -> np.ndarray:
     plane = plane_north(north, south)
     metres = np.hypot(east - east[row], plane - plane[row])

@@ -33,13 +33,21 @@ def precision_recall(scores: np.ndarray, right: np.ndarray, answerable: int) -> 
         right: (Q,) bool.
         answerable: queries that have a positive at all.
     """
-    order = np.argsort(-scores, kind="stable")
-    last_of_ties = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)) if len(scores) else np.zeros(0, int)
-    rights = np.cumsum(right[order])[last_of_ties]
-    precision = rights / (last_of_ties + 1)
+    thresholds, accepted, rights = accepted_down_to(scores, right)
+    precision = rights / accepted
     recall = rights / max(1, answerable)
     auc = float(np.sum(np.diff(recall, prepend=0.0) * precision))
     spotless = recall[precision == 1.0]
-    return PrecisionRecall(
-        scores[order][last_of_ties], precision, recall, auc, float(spotless.max()) if spotless.size else 0.0
-    )
+    return PrecisionRecall(thresholds, precision, recall, auc, float(spotless.max()) if spotless.size else 0.0)
+
+
+def accepted_down_to(scores: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T,) thresholds descending, and how many answers reach each, and how many of these are right.
+
+    Args:
+        scores: (Q,) higher is better; equal ones are accepted together.
+        right: (Q,) bool.
+    """
+    order = np.argsort(-scores, kind="stable")
+    last_of_ties = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)) if len(scores) else np.zeros(0, int)
+    return scores[order][last_of_ties], last_of_ties + 1, np.cumsum(right[order])[last_of_ties]

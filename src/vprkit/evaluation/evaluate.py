@@ -29,6 +29,7 @@ from vprkit.method import IMAGES, Method, Role
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
+from vprkit.retrieval.index import Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings, with_total
@@ -90,18 +91,19 @@ def evaluate(
 
         database, kept, in_store = describe("database", method, images["database"], local)
         plain = asking is method
-        queries, asked, of_queries = describe(
+        found, asked, of_queries = describe(
             "queries" if plain else f"queries-{queries_as}", asking, images["queries"], local if plain else None
         )
+        queries = found[:]
         if frames is not None:
-            database, kept = described(frames.database, database, kept, sequences)
+            database, kept = described(frames.database, database[:], kept, sequences)
             queries, asked = described(frames.queries, queries, asked, sequences)
         depth = max(*ks, second.count if second else 0)
         first = ranked_as(
             queries_as, queries, asked, len(benchmark.queries), method.metric, depth,
             lambda vectors: ranked(benchmark, database, vectors, method.metric, depth, timings, rows=kept, asked=asked),
         )  # fmt: skip
-        final, storage = first, {"descriptor": database.shape[1] * database.itemsize / 1000}
+        final, storage = first, {"descriptor": database.shape[1] * database.dtype.itemsize / 1000}
         if second is not None:
             if not plain:
                 of_queries = describe("queries", method, benchmark.queries, local)[2]
@@ -118,7 +120,8 @@ def evaluate(
         for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
         if len(found) < len(records)
     ]
-    joined = {} if frames is None else {"sequences": sequences}
+    joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
+    joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
                    environment=_environment(method), reads=method.reads("query"))  # fmt: skip
@@ -128,8 +131,12 @@ def evaluate(
     if second is None:
         return result
     before = score(benchmark, *first, ks, method=method.name, identity={}, timings=Timings(), environment={})
+    rows = [
+        dataclasses.replace(row, first_answer=number if number >= 0 else None)
+        for row, number in zip(result.rankings, first[0][:, 0].tolist(), strict=True)
+    ]
     return dataclasses.replace(
-        result, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
+        result, rankings=rows, first_stage=before.recalls, reranked=second.count, second_stage=second.told(method)
     )
 
 
@@ -145,7 +152,7 @@ def _check_sequences(frames: Sequenced, how: SequenceMode, second: Second | None
     check_mode(frames, how)
 
 
-_Side = tuple[np.ndarray, np.ndarray, Built]
+_Side = tuple[Rows, np.ndarray, Built]
 """(vectors, their numbers among the records, what describing came to)."""
 
 

@@ -53,6 +53,7 @@ class QueryResult:
         frames: names of its images in their order, where it is a sequence; `name` is the centre's.
         text: what was asked in words, where the method reads a query's text.
         by_photo: False where the method read the text alone.
+        first_answer: number of the first stage's best answer, where a second stage looked again.
     """
 
     name: str
@@ -68,6 +69,7 @@ class QueryResult:
     frames: list[str] = field(default_factory=list)
     text: str = ""
     by_photo: bool = True
+    first_answer: int | None = None
 
 
 @dataclass(frozen=True)

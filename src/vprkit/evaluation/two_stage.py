@@ -8,13 +8,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from vprkit import config
 from vprkit import device as devices
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import Method
-from vprkit.rerank.reranker import Reranker, Ties, ready, rerank
+from vprkit.rerank.reranker import Reranker, Ties, ready, rerank, told
 from vprkit.retrieval.build import Built
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.local_codec import Encoded, LocalCodec, LocalDtype
@@ -79,10 +78,8 @@ class Second:
 
     def told(self, method: Method) -> dict[str, Any]:
         """What a result says about it."""
-        reranker: Any = self.of(method)
-        settings = config.to_dict(reranker) if dataclasses.is_dataclass(reranker) else {}
         kept = {"count": self.count, "source": self.source, "dtype": self.dtype, "ties": self.ties}
-        return {**kept, "reranker": type(reranker).__name__, **settings}
+        return {**kept, **told(self.of(method))}
 
 
 Take = Callable[[np.ndarray], LocalFeatures]

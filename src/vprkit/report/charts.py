@@ -41,19 +41,19 @@ def _recall_chart(runs: Sequence[tuple[str, Result]]) -> Html:
     floor = floor if floor > 20 else 0.0
     x = Axis("K: images looked at", ks[0], ks[-1], _apart(ks, log=ks[-1] >= 50), log=ks[-1] >= 50)
     note = "Bands are the 95 % intervals." if lows else ""
-    drawn = line_chart(series, x, _per_cent("recall, per cent", floor), "Recall@K of each run")
-    return _figure("Recall@K", runs, drawn, note)
+    drawn = line_chart(series, x, per_cent("recall, per cent", floor), "Recall@K of each run")
+    return chart_figure("Recall@K", runs, drawn, note)
 
 
 def _precision_chart(runs: Sequence[tuple[str, Result]]) -> Html:
     known = [(label, result.curve) for label, result in runs if result.curve is not None and result.curve.recall]
     if not known:
         return Html("")
-    series = [Series(label, _thinned(curve)) for label, curve in known]
+    series = [Series(label, thinned(curve.recall, curve.precision)) for label, curve in known]
     drawn = line_chart(
         series,
-        _per_cent("recall, per cent of answerable queries"),
-        _per_cent("precision, per cent"),
+        per_cent("recall, per cent of answerable queries"),
+        per_cent("precision, per cent"),
         "Precision over recall of each run",
     )
     note = "First answers are accepted down to a score: how many of them are right, over how many queries that answers."
@@ -65,12 +65,13 @@ def _precision_chart(runs: Sequence[tuple[str, Result]]) -> Html:
     levels = [[f"{level} %", *(_at_level(curve, level) for _, curve in known)] for level in LEVELS]
     header = ["Recall", *(label for label, _ in known)]
     caption = "Precision where that much recall is reached, and the score to accept from"
-    return _figure(
+    return chart_figure(
         "Precision and recall", known, drawn, note, summary, details("As a table", table(caption, header, levels))
     )
 
 
-def _figure(title: str, runs: Sequence[tuple[str, object]], drawn: Html, note: str, *after: Html) -> Html:
+def chart_figure(title: str, runs: Sequence[tuple[str, object]], drawn: Html, note: str, *after: Html) -> Html:
+    """A chart under its title, with a legend of several runs, a note, and tables."""
     legend = element("ul", *(element("li", swatch(i), label) for i, (label, _) in enumerate(runs)), class_="legend")
     return element(
         "figure",
@@ -86,7 +87,8 @@ def _band(result: Result) -> list[tuple[float, float, float]]:
     return [(k, *result.intervals[k]) for k in sorted(result.recalls) if k in result.intervals]
 
 
-def _per_cent(label: str, low: float = 0.0) -> Axis:
+def per_cent(label: str, low: float = 0.0) -> Axis:
+    """An axis up to 100 per cent."""
     return Axis(label, low, 100.0, nice_ticks(low, 100.0))
 
 
@@ -100,9 +102,10 @@ def _apart(ks: Sequence[int], log: bool) -> list[float]:
     return kept[::-1]
 
 
-def _thinned(curve: Curve) -> list[tuple[float, float]]:
-    rows = np.unique(np.linspace(0, len(curve.recall) - 1, min(POINTS, len(curve.recall))).round().astype(int))
-    return [(100 * curve.recall[row], 100 * curve.precision[row]) for row in rows]
+def thinned(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> list[tuple[float, float]]:
+    """At most `POINTS` points of two shares, in per cent."""
+    rows = np.unique(np.linspace(0, len(x) - 1, min(POINTS, len(x))).round().astype(int))
+    return [(100 * float(x[row]), 100 * float(y[row])) for row in rows]
 
 
 def _at_level(curve: Curve, level: int) -> str:

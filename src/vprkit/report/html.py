@@ -1,6 +1,7 @@
 """One self-contained HTML file of results: styles, drawings and pictures inside, no script, no network."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,12 +11,17 @@ from vprkit.evaluation.result import Result
 from vprkit.files import refuse_to_overwrite, write_atomically
 from vprkit.report import numbers, words
 from vprkit.report.charts import curves
+from vprkit.report.confidence import confidence as confidence_of
 from vprkit.report.failures import failures as worst
 from vprkit.report.groups import Group, grouped
 from vprkit.report.maps import maps
 from vprkit.report.markup import Html, element, join, section
+from vprkit.report.second_stage import Loaded, second_stage
+from vprkit.report.tiles import Tiles
+from vprkit.retrieval.confidence import Confidence
 
 FAILURES = 24
+MATCHES = 4
 PICTURED = 96
 """Many runs share so many pictured queries, so that the file stays one that can be mailed."""
 
@@ -24,7 +30,15 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def write_report(
-    results: Sequence[Result], path: str | Path, *, overwrite: bool = False, failures: int = FAILURES
+    results: Sequence[Result],
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    failures: int = FAILURES,
+    confidence: Sequence[Confidence] = (),
+    methods: Loaded = (),
+    matches: int = MATCHES,
+    tiles: Tiles | None = None,
 ) -> Path:
     """Write results as one HTML file that needs nothing else; runs on the same benchmark stand side by side.
 
@@ -33,6 +47,11 @@ def write_report(
         path: the file; its folder is made.
         overwrite: replace the file where it exists.
         failures: mistakes shown with pictures, per run; fewer where there are many runs.
+        confidence: calibrations, each for the runs that it fits: adds reliability and reject curve.
+        methods: results with their methods, loaded (`vprkit.report.second_stage.method_of`): adds what a second stage
+            matched in queries that it rescued and that it answers wrongly.
+        matches: how many of each.
+        tiles: a server of street tiles; only with one does a browser fetch anything, and only from there.
 
     Returns:
         The path.
@@ -48,11 +67,27 @@ def write_report(
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise VprError(f"{path.parent}: this folder cannot be made ({error.strerror or error})") from error
-    write_atomically(path, _page(grouped(results), min(failures, max(1, PICTURED // len(results)))))
+    extras = _Extras(min(failures, max(1, PICTURED // len(results))), confidence, methods, matches, tiles)
+    write_atomically(path, _page(grouped(results), extras))
     return path
 
 
-def _page(groups: Sequence[Group], count: int) -> str:
+@dataclass(frozen=True)
+class _Extras:
+    """What a page shows beside numbers: arguments of `write_report`."""
+
+    failures: int
+    confidence: Sequence[Confidence]
+    methods: Loaded
+    matches: int
+    tiles: Tiles | None
+
+    @property
+    def policy(self) -> str:
+        return POLICY if self.tiles is None else POLICY.replace("img-src data:", f"img-src data: {self.tiles.origin}")
+
+
+def _page(groups: Sequence[Group], extras: _Extras) -> str:
     title = "Place recognition: " + ", ".join(dict.fromkeys(group.title for group in groups))
     runs = sum(len(group.results) for group in groups)
     style = (files("vprkit.report") / "report.css").read_text(encoding="utf-8")
@@ -60,7 +95,7 @@ def _page(groups: Sequence[Group], count: int) -> str:
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("meta", http_equiv="Content-Security-Policy", content=extras.policy),
         element("meta", name="color-scheme", content="light dark"),
         element("title", words.shorten(title, 120)),
         element("style", Html(style)),
@@ -74,7 +109,7 @@ def _page(groups: Sequence[Group], count: int) -> str:
         class_="top",
     )
     footer = element("footer", f"Written by vprkit {vprkit.__version__}.", class_="muted")
-    benchmarks = (_benchmark(group, i, count) for i, group in enumerate(groups))
+    benchmarks = (_benchmark(group, i, extras) for i, group in enumerate(groups))
     body = element("body", element("main", header, *benchmarks, footer))
     return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
 
@@ -86,17 +121,19 @@ def _contents(groups: Sequence[Group]) -> Html:
     return element("nav", element("ul", *links), aria_label="Benchmarks")
 
 
-def _benchmark(group: Group, number: int, count: int) -> Html:
+def _benchmark(group: Group, number: int, extras: _Extras) -> Html:
     parts = (
         numbers.overview(group),
         numbers.recalls(group),
         curves(group),
+        confidence_of(group, extras.confidence),
         numbers.comparisons(group),
         numbers.areas(group),
         numbers.conditions(group),
         numbers.timings(group),
-        maps(group),
-        worst(group, count),
+        maps(group, extras.tiles),
+        worst(group, extras.failures),
+        second_stage(group, extras.methods, extras.matches),
         numbers.origin(group),
     )
     return element("div", section(group.title, join(parts), level=2), id=f"set-{number}", class_="benchmark")

@@ -12,7 +12,8 @@ from vprkit.evaluation.result import Position, QueryResult, Result
 from vprkit.report import words
 from vprkit.report.groups import Group
 from vprkit.report.markup import Html, details, element, join, section
-from vprkit.report.svg import Mark, place_map
+from vprkit.report.place_map import Mark, Plane, place_map
+from vprkit.report.tiles import Tiles, street
 
 QUERIES = 2000
 """A map shows at most so many queries, evenly chosen."""
@@ -45,19 +46,19 @@ class Spot:
         return self.zone, int(self.x // CELL), int(self.y // CELL)
 
 
-def maps(group: Group) -> Html:
-    """The maps of each run that has positions."""
-    drawn = [(label, _maps_of(label, result)) for label, result in zip(group.labels, group.results, strict=True)]
+def maps(group: Group, tiles: Tiles | None = None) -> Html:
+    """The maps of each run that has positions, over street tiles where a server of them is named."""
+    drawn = [(label, _maps_of(label, result, tiles)) for label, result in zip(group.labels, group.results, strict=True)]
     shown = [(label, figures) for label, figures in drawn if figures]
     if not shown:
         return Html("")
     grids = [(label, element("div", figures, class_="maps")) for label, figures in shown]
     parts = [details(label, grid, opened=i < OPEN) for i, (label, grid) in enumerate(grids)]
     labelled = any(result.labelled for result in group.results)
-    return section("Map", _legend(labelled), *(parts if len(group.results) > 1 else [grids[0][1]]))
+    return section("Map", _legend(labelled), _credit(tiles), *(parts if len(group.results) > 1 else [grids[0][1]]))
 
 
-def _maps_of(label: str, result: Result) -> Html:
+def _maps_of(label: str, result: Result, tiles: Tiles | None) -> Html:
     places = {number: spot for number, image in result.images.items() if (spot := _spot(image.position))}
     queries = [(row, spot) for row in result.rankings if (spot := _spot(row.position))]
     areas = _areas([*places.values(), *(spot for _, spot in queries)])
@@ -66,7 +67,7 @@ def _maps_of(label: str, result: Result) -> Html:
         by_area.setdefault(areas[spot.cell], []).append((row, spot))
     largest = sorted(by_area, key=lambda area: -len(by_area[area]))
     figures = [
-        _figure(label, result, by_area[area], {n: s for n, s in places.items() if areas[s.cell] == area})
+        _figure(label, result, by_area[area], {n: s for n, s in places.items() if areas[s.cell] == area}, tiles)
         for area in largest[:AREAS]
     ]
     left_out = sum(len(by_area[area]) for area in largest[AREAS:])
@@ -82,7 +83,13 @@ def _maps_of(label: str, result: Result) -> Html:
     return join(figures)
 
 
-def _figure(label: str, result: Result, rows: Sequence[tuple[QueryResult, Spot]], places: dict[int, Spot]) -> Html:
+def _figure(
+    label: str,
+    result: Result,
+    rows: Sequence[tuple[QueryResult, Spot]],
+    places: dict[int, Spot],
+    tiles: Tiles | None,
+) -> Html:
     chosen = _evenly(rows, QUERIES)
     marks = [_mark(row, spot, places, result.labelled) for row, spot in chosen]
     background = _evenly([(spot.x, spot.y) for spot in places.values()], PLACES)
@@ -95,11 +102,15 @@ def _figure(label: str, result: Result, rows: Sequence[tuple[QueryResult, Spot]]
     ]
     if away:
         notes.append(f"{words.plural(away, 'wrong answer')} without a line: outside this map, or without a position.")
-    title = _title([spot for _, spot in rows])
+    title, zone = _title([spot for _, spot in rows]), rows[0][1].zone
+
+    def under(plane: Plane) -> Html:
+        return Html("") if tiles is None else street(tiles, plane, zone)
+
     return element(
         "figure",
         element("figcaption", title),
-        place_map(marks, background, f"Queries of {label}, {title}"),
+        place_map(marks, background, f"Queries of {label}, {title}", under),
         element("p", " ".join(notes), class_="note"),
     )
 
@@ -163,6 +174,12 @@ def _title(spots: Sequence[Spot]) -> str:
     north = np.median(y) + geo.FALSE_NORTHING * south
     latitude, longitude = geo.to_latlon(x, north, np.array([zone]), south)
     return f"around {latitude[0]:.3f}, {longitude[0]:.3f} (UTM zone {zone}, {'south' if south[0] else 'north'})"
+
+
+def _credit(tiles: Tiles | None) -> Html:
+    if tiles is None:
+        return Html("")
+    return element("p", f"Streets, where this page is read online: {tiles.credit}.", class_="note")
 
 
 def _legend(labelled: bool) -> Html:

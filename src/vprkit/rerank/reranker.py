@@ -1,12 +1,14 @@
 """What a second look is: a query is prepared once, then scores its candidates block by block."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vprkit import config
 from vprkit.features import Features
 from vprkit.method import Method
 
@@ -92,6 +94,12 @@ class OfNetwork(Protocol):
 def ready(reranker: Reranker | OfNetwork, method: Method) -> Reranker:
     """What compares, given the method's network where it needs one."""
     return reranker.of(method) if isinstance(reranker, OfNetwork) else reranker
+
+
+def told(reranker: Any) -> dict[str, Any]:
+    """A second stage as plain data: its name and, of a dataclass, its settings."""
+    settings = config.to_dict(reranker) if dataclasses.is_dataclass(reranker) else {}
+    return {"reranker": type(reranker).__name__, **settings}
 
 
 class Reranked(NamedTuple):

@@ -1,9 +1,11 @@
-"""Locations as CSV, JSON, GeoJSON (RFC 7946) or KML 2.2."""
+"""Locations as CSV, JSON, GeoJSON (RFC 7946), KML 2.2 or GPX 1.1; what was rejected is marked as not known."""
 
 import csv
 import io
 import json
+import math
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -11,7 +13,7 @@ from vprkit.retrieval.location import Hit, Location
 
 _COLUMNS = (
     "query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "hemisphere", "heading",
-    "estimate_latitude", "estimate_longitude", "estimate_spread_m",
+    "estimate_latitude", "estimate_longitude", "estimate_spread_m", "confidence", "known",
 )  # fmt: skip
 
 
@@ -28,6 +30,8 @@ def to_csv(locations: Sequence[Location]) -> str:
                 "estimate_latitude": guess and guess.latitude,
                 "estimate_longitude": guess and guess.longitude,
                 "estimate_spread_m": guess and guess.spread_m,
+                "confidence": location.confidence,
+                "known": str(location.known).lower(),
             }
             writer.writerow(["" if row[key] is None else row[key] for key in _COLUMNS])
     return file.getvalue()
@@ -43,7 +47,8 @@ def to_geojson(locations: Sequence[Location]) -> str:
     features: list[dict[str, Any]] = []
     for location in locations:
         if location.estimate is not None:
-            properties = {"query": location.query, "kind": "estimate", "spread_m": location.estimate.spread_m}
+            properties = {"query": location.query, "kind": "estimate", "spread_m": location.estimate.spread_m,
+                          "confidence": location.confidence, "known": location.known}  # fmt: skip
             features.append(_point(location.estimate.longitude, location.estimate.latitude, properties))
         for hit in location.hits:
             if hit.latitude is not None and hit.longitude is not None:
@@ -53,6 +58,7 @@ def to_geojson(locations: Sequence[Location]) -> str:
                     "rank": hit.rank,
                     "name": hit.name,
                     "score": hit.score,
+                    "known": location.known,
                 }
                 features.append(_point(hit.longitude, hit.latitude, properties))
     return json.dumps({"type": "FeatureCollection", "features": features}, indent=1) + "\n"
@@ -67,11 +73,31 @@ def to_kml(locations: Sequence[Location]) -> str:
     )
 
 
+def to_gpx(locations: Sequence[Location]) -> str:
+    """A waypoint per photo, where its position is estimated to be."""
+    points = "".join(_waypoint(location) for location in locations if location.estimate is not None)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<gpx version="1.1" creator="vprkit" xmlns="http://www.topografix.com/GPX/1/1">\n'
+        f"{points}</gpx>\n"
+    )
+
+
+def sure(location: Location) -> str:
+    """How sure an answer is, in words, never rounded up; empty where nothing says."""
+    told = "" if location.confidence is None else f"confidence {math.floor(100 * location.confidence) / 100:.2f}"
+    if location.known:
+        return told
+    return f"I do not know this place ({told or 'no confidence'})"
+
+
 def to_table(locations: Sequence[Location]) -> str:
     """What the console shows."""
     lines = []
     for location in locations:
         lines.append(location.query if location.error is None else f"{location.query}\n  {location.error}")
+        if location.error is None and (said := sure(location)):
+            lines.append(f"  {said}")
         lines += [f"  {hit.rank:>3}  {hit.score:8.4f}  {_where(hit):<24}  {hit.name}" for hit in location.hits]
         if location.estimate is not None:
             guess = location.estimate
@@ -81,7 +107,7 @@ def to_table(locations: Sequence[Location]) -> str:
 
 
 FORMATS: dict[str, Callable[[Sequence[Location]], str]] = {
-    "table": to_table, "json": to_json, "csv": to_csv, "geojson": to_geojson, "kml": to_kml,
+    "table": to_table, "json": to_json, "csv": to_csv, "geojson": to_geojson, "kml": to_kml, "gpx": to_gpx,
 }  # fmt: skip
 
 
@@ -99,12 +125,27 @@ def _point(longitude: float, latitude: float, properties: dict[str, Any]) -> dic
     }
 
 
+def _waypoint(location: Location) -> str:
+    """Elements in the order that the schema of GPX 1.1 wants."""
+    guess = location.estimate
+    assert guess is not None, "the caller has looked"
+    best = f"best hit {location.hits[0].name}" if location.hits else ""
+    told = [f"from {guess.hits} views, spread {guess.spread_m:.1f} m", best, sure(location)]
+    name = _xml(PurePath(location.query).name)
+    return (
+        f'<wpt lat="{guess.latitude:.7f}" lon="{guess.longitude:.7f}"><name>{name}</name>'
+        f"<desc>{_xml(', '.join(filter(None, told)))}</desc><src>{_xml(location.query)}</src>"
+        f"<type>{'photo' if location.known else 'not known'}</type></wpt>\n"
+    )
+
+
 def _folder(location: Location) -> str:
     marks = "".join(map(_placemark, location.hits))
     if location.estimate is not None:
         guess = location.estimate
         marks += _mark("estimate", f"{guess.hits} hits, spread {guess.spread_m:.1f} m", guess.longitude, guess.latitude)
-    return f"<Folder><name>{_xml(location.query)}</name>{marks}</Folder>\n"
+    told = f"<description>{_xml(said)}</description>" if (said := sure(location)) else ""
+    return f"<Folder><name>{_xml(location.query)}</name>{told}{marks}</Folder>\n"
 
 
 def _xml(text: str) -> str:

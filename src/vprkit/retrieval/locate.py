@@ -1,5 +1,7 @@
 """Answering with a map: describe photos as they come, search, and turn rows into hits and positions."""
 
+import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features
 from vprkit.method import IMAGES, TEXTS, Method, Photo
 from vprkit.registry import Metric
+from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.retrieval.index import Neighbours
 from vprkit.retrieval.location import Hit, Location, distinct_rows, estimate_position
@@ -33,6 +36,7 @@ class Finder:
         distinct_metres: least distance between hits, or None.
         second: looks at the best rows again, or None; hits then come from these alone, with its scores.
         metric: of the scores; None: the method's.
+        confidence: a calibration that fits these answers; None: they have no confidence.
 
     Raises:
         ConfigError: `top` or `distinct_metres` makes no sense.
@@ -49,6 +53,7 @@ class Finder:
         distinct_metres: float | None = None,
         second: SecondLook | None = None,
         metric: Metric | None = None,
+        confidence: Confidence | None = None,
     ) -> None:
         if top < 1:
             raise ConfigError(f"top must be at least 1, got {top}")
@@ -59,6 +64,7 @@ class Finder:
         self.method, self.search, self.store, self.size = method, search, store, size
         self.top, self.distinct_metres, self.second = top, distinct_metres, second
         self.metric: Metric = metric or method.metric
+        self.confidence = confidence
 
     def locate(
         self,
@@ -98,9 +104,10 @@ class Finder:
     def of_vectors(self, names: Sequence[str], vectors: np.ndarray) -> list[Location]:
         """One location per query vector, by the first stage alone."""
         found = self.search(vectors, self._wide)
-        return [
+        answers = [
             self._answer(name, vectors[i : i + 1], found.numbers[i], found.scores[i]) for i, name in enumerate(names)
         ]
+        return self._sure(answers, found.numbers, found.scores)
 
     @property
     def _wide(self) -> int:
@@ -160,7 +167,20 @@ class Finder:
         estimate = estimate_position(self._hits(near, np.array([alike[int(row)] for row in near])), self.metric)
         chosen = np.arange(len(found.numbers)) if self.distinct_metres is None else self._distinct(found.numbers)
         chosen = chosen[: self.top]
-        return Location(name, tuple(self._hits(found.numbers[chosen], found.scores[chosen])), estimate)
+        location = Location(name, tuple(self._hits(found.numbers[chosen], found.scores[chosen])), estimate)
+        return self._sure([location], found.numbers[None], found.scores[None])[0]
+
+    def _sure(self, locations: Sequence[Location], rows: np.ndarray, scores: np.ndarray) -> list[Location]:
+        """The locations with how sure they are by the first of (Q, N) rows and scores, whatever is shown of them."""
+        depth = self.confidence.depth if self.confidence is not None else 0
+        if self.confidence is None or rows.shape[1] < depth:
+            return list(locations)
+        hits = self.store.records(rows[:, :depth].reshape(-1))
+        sure = self.confidence.of_hits(scores[:, :depth].astype(np.float64), hits)
+        return [
+            location if math.isnan(value) else dataclasses.replace(location, confidence=float(value))
+            for location, value in zip(locations, sure, strict=True)
+        ]
 
     def _distinct(self, rows: np.ndarray) -> np.ndarray:
         assert self.distinct_metres is not None

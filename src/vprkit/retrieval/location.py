@@ -11,6 +11,7 @@ import numpy as np
 
 from vprkit.data import geo
 from vprkit.data.records import Records
+from vprkit.errors import ConfigError
 from vprkit.registry import Metric
 
 AGREEMENT_METRES = 50.0
@@ -73,6 +74,7 @@ class Location(Sequence[Hit]):
         estimate: the position they suggest, None where none has one.
         error: why there is no answer, where the photo could not be read and was skipped.
         confidence: calibrated probability that the first hit is right, None where nothing was calibrated.
+        known: False where the confidence is below what was asked for: "I do not know this place".
     """
 
     query: str
@@ -80,6 +82,7 @@ class Location(Sequence[Hit]):
     estimate: Estimate | None
     error: str | None = None
     confidence: float | None = None
+    known: bool = True
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -92,9 +95,29 @@ class Location(Sequence[Hit]):
             "query": self.query,
             "error": self.error,
             "confidence": self.confidence,
+            "known": self.known,
             "estimate": None if self.estimate is None else dataclasses.asdict(self.estimate),
             "hits": [hit.to_dict() for hit in self.hits],
         }
+
+
+def rejected_below(locations: Sequence[Location], least: float) -> list[Location]:
+    """The same with those marked that are less sure than `least`; without a confidence nothing is sure.
+
+    Raises:
+        ConfigError: it is no probability.
+    """
+    check_reject(least)
+    return [
+        dataclasses.replace(location, known=location.confidence is not None and location.confidence >= least)
+        for location in locations
+    ]
+
+
+def check_reject(least: float) -> None:
+    """Refuse a threshold that is no probability."""
+    if not 0 <= least <= 1:
+        raise ConfigError(f"reject must be a probability from 0 to 1, got {least}")
 
 
 def estimate_position(hits: Sequence[Hit], metric: Metric) -> Estimate | None:

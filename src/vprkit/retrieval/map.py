@@ -1,7 +1,7 @@
 """Map: photos with positions, described once, kept on disk, ready to say where a photo was taken.
 
 A folder with `map.json` (how to load the method, kind of index), `store/` (features and records), `removed.json` (rows
-taken out) and, on request, `index/` (an approximate index).
+taken out) and, on request, `index/` (an approximate index) and `confidence.json` (a calibration).
 """
 
 from collections.abc import Sequence
@@ -13,25 +13,28 @@ import numpy as np
 
 from vprkit.data.benchmark import open_records
 from vprkit.data.records import Records
-from vprkit.errors import StoreError, VprError
+from vprkit.errors import NotAvailable, StoreError, VprError
 from vprkit.files import exclusive, is_temporary
 from vprkit.method import Method, Photo
+from vprkit.rerank.reranker import told
+from vprkit.retrieval import calibrated, map_facts
 from vprkit.retrieval import map_settings as settings_file
-from vprkit.retrieval.build import Built, Progress, describe_into, unchanged_rows
+from vprkit.retrieval.build import Built, Progress, describe_into
+from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex, check_rows
-from vprkit.retrieval.file_facts import file_facts
-from vprkit.retrieval.index import ExactIndex, Index, Neighbours
+from vprkit.retrieval.index import Index, Neighbours, Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
-from vprkit.retrieval.location import Location
-from vprkit.retrieval.removed import matching, read_removed, write_removed
+from vprkit.retrieval.location import Location, check_reject, rejected_below
+from vprkit.retrieval.removed import carry_removals, matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
+from vprkit.retrieval.weighted import exact_index
 
-_CACHED = ("records", "live", "index", "removed", "vectors")
+_CACHED = ("records", "live", "index", "removed", "vectors", "calibration")
 
 
 class Map:
@@ -183,15 +186,19 @@ class Map:
         return live
 
     @cached_property
-    def vectors(self) -> np.ndarray:
+    def vectors(self) -> Rows:
         """(N, E) what is searched: the rows of the store, or what a method that also reads texts makes of them."""
         return index_rows(self.method, self.store)
 
     @cached_property
     def index(self) -> Index:
         """The index over all rows: the fast one where it was asked for and covers them, else the exact one."""
-        fast = self._load_fast()
-        return fast if fast is not None and len(fast) == len(self.store) else self._exact()
+        if self.settings["index"] == "fast":
+            same_rows = self.store.journal.fingerprint
+            fast = FastIndex.load(self.folder / "index", self.vectors, self.method.metric, same_rows)
+            if fast is not None and len(fast) == len(self.store):
+                return fast
+        return exact_index(self.vectors, self.method.metric)
 
     def search(self, vectors: np.ndarray, k: int) -> Neighbours:
         """The k best live rows for (Q, D) query vectors; k is clipped to the number of live rows."""
@@ -213,6 +220,7 @@ class Map:
         distinct_metres: float | None = None,
         rerank: int | None = None,
         text: str | None = None,
+        reject: float | None = None,
     ) -> Location:
         """Where a photo was taken: the best `top` database images and the position they suggest.
 
@@ -222,13 +230,15 @@ class Map:
             distinct_metres: only hits at least this far from every better one (`top` places, not `top` views of one).
             rerank: candidates that the method's second stage looks at again; hits come from these, with its scores.
             text: what the photo shows, for a map whose method joins photos and texts.
+            reject: least confidence of an answer; less sure ones are marked as not known (`Location.known`).
 
         Raises:
             ImageError: the photo cannot be read.
-            ConfigError: the method joins no texts with photos.
+            ConfigError: the method joins no texts with photos, or `reject` is no probability.
+            NotAvailable: something is to be rejected, and the map has no calibration of such answers.
         """
         texts = None if text is None else [text]
-        return self.locate_many([photo], top, distinct_metres, rerank=rerank, texts=texts)[0]
+        return self.locate_many([photo], top, distinct_metres, rerank=rerank, texts=texts, reject=reject)[0]
 
     def locate_many(
         self,
@@ -239,51 +249,69 @@ class Map:
         progress: Progress | None = None,
         rerank: int | None = None,
         texts: Sequence[str] | None = None,
+        reject: float | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
-        return self.finder(top, distinct_metres, rerank).locate(photos, streaming or Streaming(), progress, texts)
+        if reject is not None:
+            check_reject(reject)
+            if (why := self.why_unsure(top, rerank, texts is not None)) is not None:
+                raise NotAvailable(f"no answer can be rejected: {why}")
+        finder = self.finder(top, distinct_metres, rerank, texts is not None)
+        located = finder.locate(photos, streaming or Streaming(), progress, texts)
+        return located if reject is None else rejected_below(located, reject)
 
-    def finder(self, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None) -> Finder:
-        """What answers queries that want the same; arguments are those of `locate`."""
+    def finder(
+        self, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None, texts: bool = False
+    ) -> Finder:
+        """What answers queries that want the same; `texts`: they come with texts; the others are those of `locate`."""
         second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
         self._second_look = second or self._second_look
-        return Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second)
+        judge = None if self.why_unsure(top, rerank, texts) else self.calibration
+        return Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second, confidence=judge)
+
+    @cached_property
+    def calibration(self) -> Confidence | None:
+        """What tells how sure answers are; None where the map was given nothing.
+
+        Raises:
+            StoreError: it is damaged, or of another method.
+        """
+        return calibrated.read(self.folder, self.method)
+
+    def calibrate(self, confidence: Confidence | str | Path, overwrite: bool = False) -> None:
+        """Keep a calibration in the map, so that its answers say how sure they are.
+
+        Args:
+            confidence: it, or the file that it was saved to.
+            overwrite: replace one that is there.
+
+        Raises:
+            DataError: the file is no calibration.
+            StoreError: it is for answers of another method.
+        """
+        given = confidence if isinstance(confidence, Confidence) else Confidence.load(confidence)
+        with exclusive(self.folder / "lock"):
+            calibrated.write(self.folder, given, self.method, overwrite)
+        self._forget()
+
+    def why_unsure(self, top: int = 5, rerank: int | None = None, texts: bool = False) -> str | None:
+        """Why answers to such a question have no confidence; None where they have one. Arguments as of `locate`."""
+        if self.calibration is None:
+            return calibrated.NONE
+        if len(self) < self.calibration.depth:
+            return f"the calibration looks at {self.calibration.depth} hits, and the map holds {len(self)} images"
+        stage = None
+        if rerank is not None:
+            stage = {"count": min(max(rerank, top), len(self)), **told(self.method.reranker)}
+        return self.calibration.why_not(self.method.identity(), stage, "photo and text" if texts else "photo")
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""
-        records = self.records
-        placed = self.live & np.isfinite(records.latitude)
-        report = vars(self.index.report) if isinstance(self.index, FastIndex) else None
-        return {
-            "map": str(self.folder), "images": len(self), "removed": len(self.removed),
-            "with_position": int((self.live & records.has_position).sum()),
-            "bounds": None if not placed.any() else {
-                "latitude": [float(records.latitude[placed].min()), float(records.latitude[placed].max())],
-                "longitude": [float(records.longitude[placed].min()), float(records.longitude[placed].max())]},
-            "method": self.method.name, "weights": self.store.manifest.get("weights"),
-            "dimension": self.store.dimension, "local": (self.store.local_facts or {}).get("dtype"),
-            "metric": self.method.metric, "index": self.settings["index"],
-            "fast_index": report, "megabytes": round(sum(
-                path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 1e6, 1),
-            "skipped": [{"path": path, "why": why} for path, why in self.store.skipped.items()],
-            "vprkit": self.settings["vprkit"],
-        }  # fmt: skip
+        return map_facts.info(self)
 
     def check(self) -> list[str]:
-        """What is wrong with the map, one sentence each: checksums, missing and changed photos, a stale index."""
-        problems = self.store.verify()
-        rows = np.flatnonzero(self.live)
-        records = self.store.records(rows)
-        files = file_facts(records)
-        missing = rows[files.size < 0]
-        changed = rows[(files.size >= 0) & (unchanged_rows(self.store, records, files) < 0)]
-        for what, found in (("are no longer where they were", missing), ("have changed since", changed)):
-            if len(found):
-                examples = ", ".join(self.store.names[int(row)] for row in found[:3])
-                problems.append(f"{len(found)} of {len(rows)} photos {what}, such as {examples}")
-        if self.settings["index"] == "fast" and not isinstance(self.index, FastIndex):
-            problems.append("the fast index does not cover the map; run `vpr map build` again")
-        return problems
+        """What is wrong with the map, one sentence each: checksums, photos, index, calibration."""
+        return map_facts.problems(self)
 
     def _describe(
         self,
@@ -299,46 +327,12 @@ class Map:
         if local is None and self.store.local_facts is not None:
             local = LocalCodec(self.store.local_facts["dtype"])
         built = describe_into(self.folder / "store", self.method, records, options, progress=progress, local=local)
-        self._carry_removals(built.store)
+        carry_removals(self.folder, self.store, built.store)
         self.store = built.store
         self._forget()
         if self.settings["index"] == "fast":
-            self._update_fast()
+            FastIndex.update(self.folder / "index", self.vectors, self.method.metric, self.store.journal.fingerprint)
         return built
-
-    def _carry_removals(self, store: FeatureStore) -> None:
-        """A removed photo that was changed, corrected or moved stays removed under its new row in `store`."""
-        before = len(self.store)
-        hidden = [row for row in read_removed(self.folder) if row < before and self.store.current[row]]
-        if not hidden:
-            return
-        again = {store.keys.get(str(store.path(row)), -1) for row in hidden}
-        for block in store.blocks:
-            if block.start >= before and len(block.superseded) == block.stop - block.start:  # row for row
-                again |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
-        write_removed(self.folder, {*hidden, *(row for row in again if row >= before)})
-
-    def _update_fast(self) -> None:
-        vectors, rows = self.vectors, len(self.store)
-        fast = self._load_fast()
-        if fast is not None and len(fast) == rows:
-            return
-        source = self.store.journal.fingerprint(rows) or ""
-        if fast is None or rows >= 2 * fast.report.trained:
-            fast = FastIndex.build(vectors, self.method.metric, source)
-        else:
-            fast = fast.extended(vectors, source)
-        fast.save(self.folder / "index")
-        self._forget()
-
-    def _load_fast(self) -> FastIndex | None:
-        if self.settings["index"] != "fast":
-            return None
-        return FastIndex.load(self.folder / "index", self.vectors, self.method.metric,
-                              self.store.journal.fingerprint)  # fmt: skip
-
-    def _exact(self) -> ExactIndex:
-        return ExactIndex(self.vectors, self.method.metric)
 
     def _forget(self) -> None:
         for name in _CACHED:

@@ -68,24 +68,39 @@ def load_described(
         StoreError: it is no method that can be loaded by name.
         NotAvailable: its weights are not here.
     """
-    file = weights or described["weights"]
-    if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
-        file = Path(file).name  # the map came from elsewhere: the weights folder may have it
-    options = dict(described["configuration"])
-    guided = options.pop(GUIDED, None)
     try:
-        method = load_method(
-            described["name"],
-            weights=file,
-            device=device,
-            precision=precision,
-            preprocessing=Preprocessing.from_dict(described["preprocessing"]),
-            adapter=described.get("adapter") or None,
-            **options,
-        )
-        return method if guided is None else with_patches(method, from_dict(PatchConfig, guided, GUIDED))
+        return load_again(described, weights, device, precision)
     except ConfigError as error:
         raise StoreError(
             f"{folder} was made with the method '{described['name']}', which cannot be loaded by name "
             f"({error}). Pass it: Map.open(path, method=...)"
         ) from error
+
+
+def load_again(described: dict[str, Any], weights: str | Path | None, device: str, precision: str) -> Method:
+    """A method of which name, configuration, preprocessing, weights and adapter were written down.
+
+    Args:
+        described: these.
+        weights: the file, if it is neither where it was nor in the weights folder.
+        device, precision: of the method.
+
+    Raises:
+        ConfigError: it is no method that can be loaded by name.
+        NotAvailable: its weights are not here.
+    """
+    file = weights or described["weights"]
+    if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
+        file = Path(file).name  # it came from elsewhere: the weights folder may have it
+    options = dict(described["configuration"])
+    guided = options.pop(GUIDED, None)
+    method = load_method(
+        described["name"],
+        weights=file,
+        device=device,
+        precision=precision,
+        preprocessing=Preprocessing.from_dict(described["preprocessing"]),
+        adapter=described.get("adapter") or None,
+        **options,
+    )
+    return method if guided is None else with_patches(method, from_dict(PatchConfig, guided, GUIDED))

@@ -129,7 +129,8 @@ class PhotoQuestion:
         texts = [question.fields.text or "" for question in questions] if reads_both(place_map) else None
         features = method.describe([question.photo for question in questions], len(questions), texts).cpu()
         found: dict[int, Location] = {}
-        for wanted, places in _alike([(one.fields.top, one.fields.distinct, one.fields.rerank) for one in questions]):
+        asked = [question.fields for question in questions]
+        for wanted, places in _alike([(one.top, one.distinct, one.rerank, one.text is not None) for one in asked]):
             located = place_map.finder(*wanted).of_features(["photo"] * len(places), features[places])
             found |= dict(zip(places, located, strict=True))
         return [found[place] for place in range(len(questions))]
