@@ -1,21 +1,21 @@
 """The service as a process: batches of many clients, an end that finishes work, and mistakes at the start."""
 
-import http.client
-import json
 import signal
 import socket
 import sys
 import time
 import urllib.error
-from concurrent.futures import ThreadPoolExecutor
+import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.cli.test_cli import refused, vpr
+from tests.serve.browser import hosted
 from tests.serve.conftest import view
+from tests.serve.load import Asked, load
+from tests.serve.malformed import END, FORM, part
 from tests.serve.process import served
-
-HEAD = "multipart/form-data; boundary=xx"
 
 
 @pytest.fixture
@@ -25,33 +25,25 @@ def running(city):
 
 
 def form(photo: bytes) -> bytes:
-    return b'--xx\r\nContent-Disposition: form-data; name="image"\r\n\r\n' + photo + b"\r\n--xx--\r\n"
-
-
-def locate(port: int, photo: bytes) -> tuple[int, dict]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("POST", "/locate", form(photo), {"Content-Type": HEAD})
-    answer = connection.getresponse()
-    return answer.status, json.loads(answer.read())
+    return part(b"image", photo) + END
 
 
 def begun(port: int, body: bytes) -> socket.socket:
     """A connection that has sent all of a question but its last 20 bytes."""
     line = socket.create_connection(("127.0.0.1", port), timeout=30)
-    head = f"POST /locate HTTP/1.1\r\nHost: localhost\r\nContent-Type: {HEAD}\r\nContent-Length: {len(body)}\r\n\r\n"
-    line.sendall(head.encode() + body[:-20])
+    head = b"POST /locate HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+    line.sendall(head % (FORM, len(body)) + body[:-20])
     return line
 
 
 def test_many_clients_share_batches_and_work_is_finished_at_the_end(running):
-    with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda number: locate(running.port, view(number % 8, seed=number)), range(48)))
-    assert [status for status, _ in answers] == [200] * 48
-    for number, (_, answer) in enumerate(answers):
-        assert f"@d{number % 8}@" in answer["hits"][0]["name"]  # nobody gets the answer of another
-    assert running.metric("vprkit_batch_size_sum") == running.metric("vprkit_described_images_total") == 48
-    assert running.metric("vprkit_batch_size_count") < 36
-    assert max(answer["timing"]["batch"] for _, answer in answers) <= 8
+    photos = [Asked(view(number % 8, seed=number), f"@d{number % 8}@") for number in range(24)]
+    found = load(running.port, photos, clients=16, seconds=1.0)
+    assert not found.failures and found.wrong == 0  # nobody gets the answer of another
+    count = len(found.seconds)
+    assert count >= 32 and running.metric("vprkit_described_images_total") == count
+    assert running.metric("vprkit_batch_size_sum") == count > 1.3 * running.metric("vprkit_batch_size_count")
+    assert max(found.batches) <= 8
 
     body = form(view(3))
     line = begun(running.port, body)
@@ -111,3 +103,16 @@ def test_mistakes_are_said_at_once(city, tmp_path):
 def test_a_missing_package_is_named(city, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert 'pip install "vprkit[serve]"' in refused("serve", city.folder)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /he"])
+def test_who_does_not_say_what_he_wants_is_not_waited_for(city, monkeypatch, sent):
+    monkeypatch.setattr("vprkit.serve.patience.HEADER_SECONDS", 0.3)
+    with hosted(city) as url, socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=4) as line:
+        line.sendall(sent)
+        start = time.monotonic()
+        while line.recv(1000):
+            pass
+        assert time.monotonic() - start < 3  # uvicorn itself would wait without end, or for 5 seconds
+        with urllib.request.urlopen(url + "healthz") as answer:
+            assert answer.status == 200

@@ -42,13 +42,11 @@ def serve(
     rerank_set: shared.RerankSettings = None,
 ) -> None:
     """Serve a map over HTTP, with a page to ask it; for this machine alone unless --host says otherwise."""
-    import logging
-
     from vprkit import extras
     from vprkit.retrieval.map import Map
     from vprkit.retrieval.map_settings import read
     from vprkit.serve.app import create_app
-    from vprkit.serve.running import address_of, listening, run
+    from vprkit.serve.running import address_of, listening, log_what_matters, run
     from vprkit.serve.settings import Limits, ServeSettings, Tiles
 
     for package in extras.EXTRAS["serve"]:
@@ -63,7 +61,7 @@ def serve(
     with listening(settings) as bound:
         opened = Map.open(folder, weights=weights, device=device, precision=precision)
         shared.change_second_stage(opened.method, 1, rerank_set)
-        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+        log_what_matters()
         app = create_app(opened, settings)
         sentence = f"{len(opened)} photos, {opened.method.name}: {address_of(bound)} (Ctrl-C ends it)"
         run(app, settings, bound, lambda: typer.echo(sentence, err=True))

@@ -56,9 +56,9 @@ def create_app(place_map: Map, settings: ServeSettings | None = None) -> "FastAP
         service.close()
 
     app: FastAPI = fastapi.FastAPI(
-        title=f"vprkit: {service.about().name}", version=vprkit.__version__, docs_url=None, redoc_url=None,
+        title=f"vprkit: {service.about().name}", version=vprkit.__version__, lifespan=lifespan,
         description="Says where photos were taken. Errors are JSON: {\"error\": \"a sentence\"}.",
-        lifespan=lifespan,
+        docs_url=None, redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.service = service
     _add_questions(app, service)

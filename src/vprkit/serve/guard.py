@@ -14,6 +14,9 @@ from vprkit.serve.settings import Limits
 PLAIN_BYTES = 65_536
 """Of a request's body where no photo is expected, and for a form's own lines around a photo."""
 
+HEADER_BYTES = 16_384
+"""Of a request's headers."""
+
 ALWAYS = frozenset({"/healthz", "/metrics"})
 """Answered while the service stops, too."""
 
@@ -89,15 +92,16 @@ class Guard:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = _Incoming(receive, self.body_bytes.get(scope["path"], PLAIN_BYTES))
         outgoing = _Outgoing(send)
+        _check_headers(scope)
         incoming.check_length(scope)
         work = asyncio.ensure_future(self.app(scope, incoming, outgoing))
         try:
             waited_for: set[asyncio.Future[Any]] = {work, incoming.trouble}
             await asyncio.wait(waited_for, timeout=self.limits.seconds, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                refusal = _failure(work)
-            elif incoming.trouble.done():
+            if incoming.trouble.done():
                 refusal = incoming.trouble.result()
+            elif work.done():
+                refusal = _failure(work)
             else:
                 refusal = _too_slow(incoming, self.limits)
         finally:
@@ -173,6 +177,11 @@ class _Outgoing:
         await self._send(message)
 
 
+def _check_headers(scope: Scope) -> None:
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+        raise Refusal(431, f"the headers are longer than {HEADER_BYTES} bytes")
+
+
 def _too_slow(incoming: _Incoming, limits: Limits) -> Refusal:
     if not incoming.complete and incoming._read:
         return Refusal(408, f"the upload was not complete after {limits.seconds:g} seconds")
@@ -193,3 +202,5 @@ def _failure(work: "asyncio.Future[None]") -> Refusal | None:
 async def _ended(work: "asyncio.Future[None]") -> None:
     work.cancel()
     await asyncio.wait({work})
+    if not work.cancelled():
+        work.exception()  # was looked at, or is of no interest to anybody

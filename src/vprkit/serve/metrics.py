@@ -13,6 +13,9 @@ BATCHES = (1, 2, 4, 8, 16, 32, 64)
 NO_ROUTE = "none"
 """Paths that are no route are counted together: their number has no bound."""
 
+UNANSWERED = "gone"
+"""Instead of a status, where the client did not stay for one."""
+
 
 class Metrics:
     """Counters of one service.
@@ -53,9 +56,9 @@ class Metrics:
         self._answering.labels(name).inc(seconds)
         self._described.inc(count * kind.photos)
 
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+    def request(self, method: str, route: str, status: str, seconds: float) -> None:
         """A request was answered."""
-        self._requests.labels(method, route, str(status)).inc()
+        self._requests.labels(method, route, status).inc()
         self._seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:
@@ -95,4 +98,4 @@ class Counted:
         finally:
             route = getattr(scope.get("route"), "path", NO_ROUTE)
             method = scope["method"] if route != NO_ROUTE else "any"
-            self.metrics.request(method, route, status, time.perf_counter() - start)
+            self.metrics.request(method, route, str(status or UNANSWERED), time.perf_counter() - start)

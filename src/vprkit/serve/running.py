@@ -3,25 +3,25 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vprkit import extras
 from vprkit.errors import VprError
+from vprkit.serve.guard import HEADER_BYTES
+from vprkit.serve.patience import patient_protocol
 from vprkit.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-HEADER_BYTES = 16_384
-"""Of a request's headers."""
+KEEP_ALIVE_SECONDS = 5
+"""That a connection stays open without a request."""
 
 CONNECTIONS_PER_QUESTION = 8
 """Open connections at most, for each question that may wait."""
-
-_log = logging.getLogger(__name__)
 
 
 def listening(settings: ServeSettings) -> socket.socket:
@@ -54,6 +54,29 @@ def address_of(bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
+def log_what_matters() -> None:
+    """Log warnings and errors, but not what any client can cause with a broken request or photo."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    for noisy in ("uvicorn", "python_multipart"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+def server_of(app: "FastAPI", settings: ServeSettings) -> Any:
+    """A uvicorn server for an application, with the limits that uvicorn and the connection's protocol keep.
+
+    Raises:
+        MissingExtra: uvicorn is not installed.
+    """
+    uvicorn: Any = extras.require("serve", "uvicorn")
+    config = uvicorn.Config(
+        app, http=patient_protocol(), ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
+        h11_max_incomplete_event_size=HEADER_BYTES, timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=1,
+        limit_concurrency=CONNECTIONS_PER_QUESTION * settings.limits.queue,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
 def run(app: "FastAPI", settings: ServeSettings, bound: socket.socket, started: Callable[[], None]) -> None:
     """Serve until SIGTERM or Ctrl-C: from then on new requests get 503, those in work are finished, within a limit.
 
@@ -68,41 +91,33 @@ def run(app: "FastAPI", settings: ServeSettings, bound: socket.socket, started: 
     Raises:
         MissingExtra: uvicorn is not installed.
     """
-    uvicorn: Any = extras.require("serve", "uvicorn")
-    traffic = app.state.service.traffic
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, http="h11", ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
-            h11_max_incomplete_event_size=HEADER_BYTES, timeout_keep_alive=5, timeout_graceful_shutdown=1,
-            limit_concurrency=CONNECTIONS_PER_QUESTION * settings.limits.queue,
-        )
-    )  # fmt: skip
+    server, traffic = server_of(app, settings), app.state.service.traffic
 
     async def serving() -> None:
         loop = asyncio.get_running_loop()
-        draining: list[asyncio.Task[None]] = []
+        tasks: list[asyncio.Task[None]] = [loop.create_task(_when_started(server, started))]
 
         def stop(number: int, frame: object = None) -> None:
             if traffic.stopping:
                 server.should_exit = True
                 return
             traffic.stopping = True
-            _log.info("%s: finishing %d requests", signal.Signals(number).name, traffic.requests)
-            loop.call_soon_threadsafe(lambda: draining.append(loop.create_task(drained())))
+            loop.call_soon_threadsafe(lambda: tasks.append(loop.create_task(drained())))
 
         async def drained() -> None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(traffic.idle(), settings.limits.drain)
             server.should_exit = True
 
-        async def watched() -> None:
-            while not server.started:
-                await asyncio.sleep(0.01)
-            started()
-
         server.handle_exit = stop
-        watching = asyncio.create_task(watched())
         await server.serve([bound])
-        watching.cancel()
+        for task in tasks:
+            task.cancel()
 
     asyncio.run(serving())
+
+
+async def _when_started(server: Any, started: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.01)
+    started()

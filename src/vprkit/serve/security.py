@@ -82,7 +82,7 @@ class Security:
     def _origin(self, scope: Scope) -> Refusal | None:
         """Browsers say which page sends a form; pages of others may not."""
         origin = header(scope, b"origin")
-        if origin is None or urlsplit(origin.decode("latin-1")).netloc == (header(scope, b"host") or b"").decode():
+        if origin is None or _site(origin) == header(scope, b"host"):
             return None
         return Refusal(403, "a page of another site may not ask this service")
 
@@ -95,8 +95,16 @@ class Security:
         return Refusal(401, "this service wants a token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
 
 
+def _site(origin: bytes) -> bytes | None:
+    """Host and port of an Origin header; None where it is none."""
+    try:
+        return urlsplit(origin.decode("latin-1")).netloc.encode("latin-1") or None
+    except ValueError:
+        return None
+
+
 def _name(host: str) -> str:
     """A Host header without its port, in lower case."""
     if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
+        return "".join(host.lower().partition("]")[:2])
     return host.partition(":")[0].lower()
