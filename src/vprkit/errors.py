@@ -21,6 +21,14 @@ class ImageError(DataError):
         self.path = path
 
 
+class UnknownPicture(ImageError):
+    """Not a picture of a format that is read."""
+
+
+class PictureTooLarge(ImageError):
+    """A picture of more pixels than are decoded."""
+
+
 class WeightsError(VprError):
     """A weights file is unsafe, damaged, of another system, or does not fit key by key."""
 

@@ -9,7 +9,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": ("lightning", "pytorch_metric_learning", "kornia"),
     "text": ("transformers", "peft", "ftfy"),
     "report": ("matplotlib", "sklearn"),
-    "serve": ("fastapi", "uvicorn", "multipart"),
+    "serve": ("fastapi", "uvicorn", "python_multipart", "prometheus_client"),
     "timm": ("timm",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),

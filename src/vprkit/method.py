@@ -44,6 +44,15 @@ class Multimodal(Protocol):
         """The part of the configuration that decides the features; the rest only says how they are compared."""
 
 
+@runtime_checkable
+class Weighing(Protocol):
+    """A `Multimodal` network that may give every record shares of its own for image and text."""
+
+    @property
+    def weighs(self) -> bool:
+        """Whether scores are (a_q + a_d) / 2 <v_q, v_d> + (b_q + b_d) / 2 <t_q, t_d> of what is kept of a record."""
+
+
 @dataclass(frozen=True)
 class WeightsSource:
     """Where a network's numbers come from: a file and its SHA-256, or `random` and a seed; an adapter merged in."""
@@ -134,17 +143,18 @@ class Method:
 
     def describe(
         self,
-        images: Photo | Sequence[Photo] | Tensor | None = None,
+        images: Photo | Sequence[Photo | Tensor] | Tensor | None = None,
         batch_size: int = 32,
         texts: Sequence[str] | None = None,
     ) -> Features:
-        """Describe photos (paths, PIL images, uint8 arrays) or a ready (B, C, H, W) tensor; results in input order.
+        """Describe photos (paths, PIL images, uint8 arrays) or ready tensors; results in input order.
 
         Photos that end up with different sizes are described in buckets of equal size, so the result does not depend on
         which photos are described together (to rounding).
 
         Args:
-            images: the photos; None where only texts are described.
+            images: the photos, (C, H, W) tensors of prepared ones, or a (B, C, H, W) tensor of them; None where only
+                texts are described.
             batch_size: images or texts per forward pass.
             texts: one of each photo, for a method that reads them.
         """
@@ -158,7 +168,9 @@ class Method:
             tensors = list(images)
         else:
             photos = [images] if isinstance(images, (str, Path, bytes, Image.Image, np.ndarray)) else list(images)
-            tensors = [pictures.prepare(photo, self.preprocessing) for photo in photos]
+            tensors = [
+                photo if isinstance(photo, Tensor) else pictures.prepare(photo, self.preprocessing) for photo in photos
+            ]
         if not tensors:
             raise VprError("describe was given no images")
         if texts is not None and len(texts) != len(tensors):

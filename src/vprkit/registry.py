@@ -92,6 +92,7 @@ class Declaration:
             a method that is put together from others: what the checkpoint lacks comes from the files of its parts.
         unfinished: a callable `(configuration) -> str | None` that says why a network with these options describes no
             images yet (what only a training stage needs), and what to do; None where it does.
+        suggested: options of which shapes tell what is usual and no more; what a user says counts.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Declaration:
     prepared: str | None = None
     assemble: str | None = None
     unfinished: str | None = None
+    suggested: tuple[str, ...] = ()
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""

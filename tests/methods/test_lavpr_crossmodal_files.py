@@ -30,11 +30,11 @@ from tests.methods.test_released_layouts import checkpoint, content, shapes
 from vprkit.errors import ConfigError, NotAvailable, WeightsError
 from vprkit.loading import load_method, save_method
 from vprkit.method import Method
-from vprkit.methods.lavpr_crossmodal.checkpoint import published_scaling, recognise
+from vprkit.methods.lavpr_crossmodal.checkpoint import recognise
 from vprkit.methods.lavpr_crossmodal.network import CrossModalConfig, build
 from vprkit.registry import find_declaration, list_methods, load_attribute
 from vprkit.weights.fitting import on_meta
-from vprkit.weights.lora import CONFIG, FILES, PREFIX, Adapter, LoraFacts, merge_into, split
+from vprkit.weights.lora import CONFIG, FILES, PREFIX, Adapter, LoraFacts, lavpr_scaling, merge_into, split
 from vprkit.weights.resolving import choose_for_file
 
 
@@ -85,12 +85,12 @@ def test_a_training_checkpoint_is_merged(tmp_path: Path) -> None:
     for module in linear(method):
         a, b = (adapter[f"{PREFIX}{module}.lora_{half}.weight"] for half in "AB")
         lightning |= {f"{inner}{module}.lora_A.default.weight": a, f"{inner}{module}.lora_B.default.weight": b}
-        wanted[f"{module}.weight"] = weights[f"{module}.weight"] + published_scaling(rank) * b @ a
+        wanted[f"{module}.weight"] = weights[f"{module}.weight"] + lavpr_scaling(rank) * b @ a
     torch.save({"state_dict": lightning, "epoch": 3}, tmp_path / "resnet50_epoch(03).ckpt")
     loaded = load_method(weights=tmp_path / "resnet50_epoch(03).ckpt", **CPU, **HEADS)
     for name, tensor in authors(loaded).items():
         torch.testing.assert_close(tensor, wanted[name])
-    assert published_scaling(64) == 16
+    assert lavpr_scaling(64) == 16
 
 
 @pytest.fixture

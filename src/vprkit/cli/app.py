@@ -20,6 +20,7 @@ from vprkit.cli import (
     report,
     reproduce,
     search_checkpoints,
+    serve,
     show,
     sweep,
     train,
@@ -71,6 +72,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("locate")(locate.locate)
 app.command("search")(locate.search)
 app.command("report")(report.report)
+app.command("serve")(serve.serve)
 data.app.command("describe-check")(describe_check.describe_check)
 app.add_typer(maps.app, name="map")
 app.add_typer(data.app, name="data")

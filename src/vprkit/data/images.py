@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from vprkit.errors import ConfigError, ImageError
+from vprkit.errors import ConfigError, ImageError, PictureTooLarge, UnknownPicture
 from vprkit.preprocessing import Preprocessing
 
 MAX_PIXELS = 80_000_000
@@ -67,15 +67,18 @@ def read_file(path: str | Path) -> bytes:
         raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})", str(path)) from error
 
 
-def open_image(source: str | Path | bytes, name: str = "") -> Image.Image:
+def open_image(source: str | Path | bytes, name: str = "", most: int = MAX_PIXELS) -> Image.Image:
     """Open a picture without decoding it; format and size are checked.
 
     Args:
         source: a path, or the bytes of a file.
         name: what messages call it where `source` is bytes.
+        most: pixels; never more than `MAX_PIXELS`.
 
     Raises:
-        ImageError: missing, not a picture of a known format, or larger than `MAX_PIXELS`.
+        UnknownPicture: not a picture of a known format.
+        PictureTooLarge: it says that it has more pixels.
+        ImageError: missing, or cannot be opened.
     """
     name = name or ("the image given" if isinstance(source, bytes) else str(source))
     _know_formats()
@@ -84,16 +87,20 @@ def open_image(source: str | Path | bytes, name: str = "") -> Image.Image:
     except FileNotFoundError as error:
         raise ImageError(f"{name}: there is no such file", name) from error
     except UnidentifiedImageError as error:
-        raise ImageError(
+        raise UnknownPicture(
             f"{name}: not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP, PPM, GIF)", name
         ) from error
+    except Image.DecompressionBombError as error:
+        raise PictureTooLarge(f"{name}: it claims more pixels than any photo has", name) from error
     except Exception as error:  # damaged files make Pillow raise nearly anything
         raise ImageError(f"{name}: cannot be opened as a picture ({error})", name) from error
-    if image.width * image.height > MAX_PIXELS:
+    limit = min(most, MAX_PIXELS)
+    if image.width * image.height > limit:
         size = f"{image.width}x{image.height}"
         image.close()
-        limit = MAX_PIXELS // 10**6
-        raise ImageError(f"{name}: {size} is more than the limit of {limit} million pixels; shrink it first", name)
+        raise PictureTooLarge(
+            f"{name}: {size} is more than the limit of {limit / 1e6:g} million pixels; shrink it first", name
+        )
     return image
 
 
@@ -166,9 +173,9 @@ def normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
     return _normalise_in_place(batch.clone(), preprocessing)
 
 
-def prepare(photo: Photo, preprocessing: Preprocessing) -> Tensor:
+def prepare(photo: Photo, preprocessing: Preprocessing, name: str = "") -> Tensor:
     """One photo as the network's (C, H, W) float32 input."""
-    return finish(load(photo, preprocessing)[None], preprocessing)[0]
+    return finish(load(photo, preprocessing, name)[None], preprocessing)[0]
 
 
 def target_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:

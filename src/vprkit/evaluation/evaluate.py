@@ -29,6 +29,7 @@ from vprkit.method import IMAGES, Method, Role
 from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
+from vprkit.retrieval.index import Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings, with_total
@@ -90,18 +91,19 @@ def evaluate(
 
         database, kept, in_store = describe("database", method, images["database"], local)
         plain = asking is method
-        queries, asked, of_queries = describe(
+        found, asked, of_queries = describe(
             "queries" if plain else f"queries-{queries_as}", asking, images["queries"], local if plain else None
         )
+        queries = found[:]
         if frames is not None:
-            database, kept = described(frames.database, database, kept, sequences)
+            database, kept = described(frames.database, database[:], kept, sequences)
             queries, asked = described(frames.queries, queries, asked, sequences)
         depth = max(*ks, second.count if second else 0)
         first = ranked_as(
             queries_as, queries, asked, len(benchmark.queries), method.metric, depth,
             lambda vectors: ranked(benchmark, database, vectors, method.metric, depth, timings, rows=kept, asked=asked),
         )  # fmt: skip
-        final, storage = first, {"descriptor": database.shape[1] * database.itemsize / 1000}
+        final, storage = first, {"descriptor": database.shape[1] * database.dtype.itemsize / 1000}
         if second is not None:
             if not plain:
                 of_queries = describe("queries", method, benchmark.queries, local)[2]
@@ -150,7 +152,7 @@ def _check_sequences(frames: Sequenced, how: SequenceMode, second: Second | None
     check_mode(frames, how)
 
 
-_Side = tuple[np.ndarray, np.ndarray, Built]
+_Side = tuple[Rows, np.ndarray, Built]
 """(vectors, their numbers among the records, what describing came to)."""
 
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from vprkit.data.benchmark import Benchmark
 from vprkit.registry import Metric
-from vprkit.retrieval.index import ExactIndex
+from vprkit.retrieval.index import ExactIndex, Rows
+from vprkit.retrieval.weighted import exact_index
 from vprkit.timing import Timings
 
 BLOCK = 256
@@ -12,7 +13,7 @@ BLOCK = 256
 
 def ranked(
     benchmark: Benchmark,
-    database: np.ndarray,
+    database: Rows,
     queries: np.ndarray,
     metric: Metric,
     k: int,
@@ -41,7 +42,7 @@ def ranked(
         if not (len(answering) and len(asking)):
             continue
         part = database if len(answering) == len(database) else database[answering]
-        index = ExactIndex(part, metric)
+        index = exact_index(part, metric)
         vectors = queries if len(asking) == len(queries) else queries[asking]
         numbers, found = _search(index, vectors, min(depth, len(index)), timings)
         into = asked[asking]

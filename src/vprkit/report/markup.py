@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from vprkit.report.words import shorten
 
-_VOID = frozenset({"img", "meta", "br"})
+_VOID = frozenset({"img", "meta", "br", "link"})
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 """What XML or UTF-8 cannot hold, and the signs that would turn the reading direction of what follows."""
 

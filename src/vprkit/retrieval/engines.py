@@ -9,6 +9,8 @@ import faiss
 import numpy as np
 import torch
 
+from vprkit import device
+
 GROUP = 32
 """Neighbouring scores whose maximum is taken before the best are picked."""
 
@@ -49,10 +51,11 @@ def _with_numpy(
 def _with_torch(
     queries: np.ndarray, rows: np.ndarray, shift: np.ndarray | None, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    scores = torch.from_numpy(queries) @ _tensor(rows).T
+    device.enable_fast_fp32()
+    scores = torch.from_numpy(queries) @ as_tensor(rows).T
     if shift is not None:
         scores -= torch.from_numpy(shift)
-    values, best = _top(scores, k)
+    values, best = top(scores, k)
     return values.numpy(), best.numpy()
 
 
@@ -66,7 +69,7 @@ def _with_faiss(
     return scores, best
 
 
-def _top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+def top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The k best per row, unordered. The k best lie in the k groups with the best maxima, and maxima are cheap."""
     groups = scores.shape[1] // GROUP
     if groups <= k or scores.shape[1] % GROUP:
@@ -79,7 +82,7 @@ def _top(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
     return best.values, chosen.gather(1, best.indices // GROUP) * GROUP + best.indices % GROUP
 
 
-def _tensor(rows: np.ndarray) -> torch.Tensor:
+def as_tensor(rows: np.ndarray) -> torch.Tensor:
     """Rows as a tensor, without a copy where torch may be promised that nobody else minds writing."""
     return torch.from_numpy(rows if rows.flags.writeable else rows.copy())
 

@@ -15,7 +15,7 @@ import numpy as np
 from vprkit.errors import ConfigError, StoreError
 from vprkit.files import replacing, write_json
 from vprkit.registry import Metric
-from vprkit.retrieval.index import ExactIndex, Neighbours, best_of, checked_queries, exact_scores
+from vprkit.retrieval.index import ExactIndex, Neighbours, Rows, best_of, checked_queries, exact_scores
 
 TRAINING_ROWS = 65_536
 SAMPLE = 200
@@ -53,7 +53,7 @@ class FastIndex:
         report: what was measured when it was built.
     """
 
-    def __init__(self, index: faiss.Index, vectors: np.ndarray, metric: Metric, report: FastReport) -> None:
+    def __init__(self, index: faiss.Index, vectors: Rows, metric: Metric, report: FastReport) -> None:
         self.index = index
         self.vectors = vectors
         self.metric = metric
@@ -63,7 +63,7 @@ class FastIndex:
         return len(self.vectors)
 
     @classmethod
-    def build(cls, vectors: np.ndarray, metric: Metric, source: str = "") -> "FastIndex":
+    def build(cls, vectors: Rows, metric: Metric, source: str = "") -> "FastIndex":
         """Train on a sample, add all rows block by block, measure recall.
 
         Raises:
@@ -80,7 +80,7 @@ class FastIndex:
         report = FastReport(0, len(vectors), "", float("nan"), kind)
         return cls(index, vectors[:0], metric, report).extended(vectors, source)
 
-    def extended(self, vectors: np.ndarray, source: str) -> "FastIndex":
+    def extended(self, vectors: Rows, source: str) -> "FastIndex":
         """The same over all of `vectors`, whose first rows it covers already; recall is measured again."""
         for start in range(len(self), len(vectors), TRAINING_ROWS):
             self.index.add(np.ascontiguousarray(vectors[start : start + TRAINING_ROWS]))
@@ -97,8 +97,24 @@ class FastIndex:
         write_json(folder / "fast.json", dataclasses.asdict(self.report))
 
     @classmethod
+    def update(cls, folder: Path, vectors: Rows, metric: Metric, fingerprint: Callable[[int], str | None]) -> None:
+        """Bring the index in `folder` up to all of `vectors`: made, made longer, or made anew where they have doubled.
+
+        Arguments are those of `load`.
+        """
+        rows, fast = len(vectors), cls.load(folder, vectors, metric, fingerprint)
+        if fast is not None and len(fast) == rows:
+            return
+        source = fingerprint(rows) or ""
+        if fast is None or rows >= 2 * fast.report.trained:
+            fast = cls.build(vectors, metric, source)
+        else:
+            fast = fast.extended(vectors, source)
+        fast.save(folder)
+
+    @classmethod
     def load(
-        cls, folder: Path, vectors: np.ndarray, metric: Metric, fingerprint: Callable[[int], str | None]
+        cls, folder: Path, vectors: Rows, metric: Metric, fingerprint: Callable[[int], str | None]
     ) -> "FastIndex | None":
         """The index in `folder` over the first rows of `vectors`, or None where there is none or it is of other rows.
 

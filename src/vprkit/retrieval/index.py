@@ -7,7 +7,7 @@ does not depend on the engine, the block size or which queries are asked togethe
 
 import functools
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,6 +41,27 @@ class Neighbours:
     scores: np.ndarray
 
 
+class Rows(Protocol):
+    """(N, D) float32 rows that are searched: an array, a memory map, or what makes rows when they are asked for."""
+
+    @property
+    def dtype(self) -> Any: ...
+
+    @property
+    def ndim(self) -> int: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """An array of some rows."""
+
+
 class Index(Protocol):
     """What answers nearest-neighbour questions."""
 
@@ -55,12 +76,12 @@ class ExactIndex:
     """Exact search.
 
     Args:
-        vectors: (N, D) float32, an array or a memory map; it is read block by block.
+        vectors: (N, D) float32; read block by block.
         metric: `ip` or `l2`.
         engine: `auto` measures once per kind of question; or one of `ENGINES`.
     """
 
-    def __init__(self, vectors: np.ndarray, metric: Metric = "ip", engine: str = "auto") -> None:
+    def __init__(self, vectors: Rows, metric: Metric = "ip", engine: str = "auto") -> None:
         if vectors.ndim != 2 or vectors.dtype != np.float32:
             raise DataError(f"index vectors must be float32 of shape (N, D), got {vectors.dtype} {vectors.shape}")
         if not vectors.shape[1]:
@@ -131,8 +152,8 @@ class ExactIndex:
             scores, rows = engine.best(queries, block, shift, min(k, len(block)))
             parts.append((scores, rows + start))
             if len(parts) == MERGE_AFTER:
-                parts = [_merge(parts, k)]
-        return _merge(parts, k)
+                parts = [merge(parts, k)]
+        return merge(parts, k)
 
     def _slack(self, queries: np.ndarray) -> np.ndarray:
         """(Q,) bound on the error of a proposed score."""
@@ -193,7 +214,7 @@ def checked_queries(queries: np.ndarray, dimension: int) -> np.ndarray:
     return queries
 
 
-def exact_scores(queries: np.ndarray, vectors: np.ndarray, numbers: np.ndarray, metric: Metric) -> np.ndarray:
+def exact_scores(queries: np.ndarray, vectors: Rows, numbers: np.ndarray, metric: Metric) -> np.ndarray:
     """(Q, m) float64 scores of the given rows, each summed in the same order whatever its place.
 
     Args:
@@ -223,11 +244,11 @@ def best_of(scores: np.ndarray, numbers: np.ndarray, k: int) -> Neighbours:
     return Neighbours(np.take_along_axis(numbers, order, 1), np.take_along_axis(scores, order, 1))
 
 
-def _blocks(vectors: np.ndarray) -> list[np.ndarray]:
+def _blocks(vectors: Rows) -> list[np.ndarray]:
     return [vectors[start : start + ROWS] for start in range(0, len(vectors), ROWS)]
 
 
-def _merge(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.ndarray, np.ndarray]:
+def merge(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.ndarray, np.ndarray]:
     scores, rows = (np.concatenate([part[i] for part in parts], 1) for i in range(2))
     if scores.shape[1] <= k:
         return scores, rows

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from vprkit.method import Method, Multimodal, Role
+from vprkit.method import Method, Multimodal, Role, Weighing
+from vprkit.retrieval.index import Rows
 from vprkit.retrieval.store import FeatureStore
+from vprkit.retrieval.weighted import WeightedRows
 
 BLOCK = 8192
 """Rows at once."""
 
 
-def index_rows(method: Method, store: FeatureStore, role: Role = "database") -> np.ndarray:
-    """(N, E) float32 vectors, memory-mapped: the store's file, or one made block by block that goes with the array.
+def index_rows(method: Method, store: FeatureStore, role: Role = "database") -> Rows:
+    """(N, E) float32 vectors, memory-mapped: the store's files, or one made block by block that goes with the array.
 
     Args:
         method: made the store.
@@ -22,6 +24,9 @@ def index_rows(method: Method, store: FeatureStore, role: Role = "database") -> 
     """
     if not isinstance(method.network, Multimodal) or not len(store):
         return store.vectors
+    if role == "database" and isinstance(method.network, Weighing) and method.network.weighs:
+        beside = store.arrays_beside
+        return WeightedRows(store.vectors, beside["text"], beside["weight"])
     width = 0
     with tempfile.TemporaryFile(dir=_writable(store.folder)) as file:
         for start in range(0, len(store), BLOCK):

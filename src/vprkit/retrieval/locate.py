@@ -122,17 +122,23 @@ class Finder:
             for number, photo in enumerate(photos):
                 name = str(photo) if isinstance(photo, (str, Path)) else f"image {number}"
                 own = None if texts is None else [texts[number]]
-                yield self._answers([name], self.method.describe([photo], texts=own).cpu())
+                yield self.of_features([name], self.method.describe([photo], texts=own).cpu())
             return
         reads = IMAGES if texts is None else IMAGES | TEXTS
         for block in describe_paths(self.method, paths, streaming, texts=texts, reads=reads):
             answers = {row: Location(str(paths[row]), (), None, why) for row, why in block.skipped}
             if block.rows:
                 names = [str(paths[row]) for row in block.rows]
-                answers |= dict(zip(block.rows, self._answers(names, block.features), strict=True))
+                answers |= dict(zip(block.rows, self.of_features(names, block.features), strict=True))
             yield [answers[row] for row in sorted(answers)]
 
-    def _answers(self, names: Sequence[str], features: Features) -> list[Location]:
+    def of_features(self, names: Sequence[str], features: Features) -> list[Location]:
+        """One location per described query, by both stages.
+
+        Args:
+            names: what the locations call them.
+            features: of the queries, on the CPU.
+        """
         vectors = self.method.index_vectors(features, "query").cpu().numpy()
         if self.second is None:
             return self.of_vectors(names, vectors)

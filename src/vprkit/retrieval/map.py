@@ -23,15 +23,16 @@ from vprkit.retrieval.build import Built, Progress, describe_into
 from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex, check_rows
-from vprkit.retrieval.index import ExactIndex, Index, Neighbours
+from vprkit.retrieval.index import Index, Neighbours, Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
 from vprkit.retrieval.location import Location, check_reject, rejected_below
-from vprkit.retrieval.removed import live_rows, matching, read_removed, write_removed
+from vprkit.retrieval.removed import carry_removals, live_rows, matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
+from vprkit.retrieval.weighted import exact_index
 
 _CACHED = ("records", "live", "index", "removed", "vectors", "calibration")
 
@@ -183,15 +184,19 @@ class Map:
         return live_rows(self.store, self.folder)
 
     @cached_property
-    def vectors(self) -> np.ndarray:
+    def vectors(self) -> Rows:
         """(N, E) what is searched: the rows of the store, or what a method that also reads texts makes of them."""
         return index_rows(self.method, self.store)
 
     @cached_property
     def index(self) -> Index:
         """The index over all rows: the fast one where it was asked for and covers them, else the exact one."""
-        fast = self._load_fast()
-        return fast if fast is not None and len(fast) == len(self.store) else self._exact()
+        if self.settings["index"] == "fast":
+            same_rows = self.store.journal.fingerprint
+            fast = FastIndex.load(self.folder / "index", self.vectors, self.method.metric, same_rows)
+            if fast is not None and len(fast) == len(self.store):
+                return fast
+        return exact_index(self.vectors, self.method.metric)
 
     def search(self, vectors: np.ndarray, k: int) -> Neighbours:
         """The k best live rows for (Q, D) query vectors; k is clipped to the number of live rows."""
@@ -245,17 +250,22 @@ class Map:
         reject: float | None = None,
     ) -> list[Location]:
         """`locate` for several photos; where `streaming` skips unreadable ones, their location says so in `error`."""
-        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
-        self._second_look = second or self._second_look
-        why = self.why_unsure(top, rerank, texts is not None)
         if reject is not None:
             check_reject(reject)
-            if why is not None:
+            if (why := self.why_unsure(top, rerank, texts is not None)) is not None:
                 raise NotAvailable(f"no answer can be rejected: {why}")
-        judge = None if why else self.calibration
-        finder = Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second, confidence=judge)
+        finder = self.finder(top, distinct_metres, rerank, texts is not None)
         located = finder.locate(photos, streaming or Streaming(), progress, texts)
         return located if reject is None else rejected_below(located, reject)
+
+    def finder(
+        self, top: int = 5, distinct_metres: float | None = None, rerank: int | None = None, texts: bool = False
+    ) -> Finder:
+        """What answers queries that want the same; `texts`: they come with texts; the others are those of `locate`."""
+        second = None if rerank is None else SecondLook(self.method, self.store, max(rerank, top), self._second_look)
+        self._second_look = second or self._second_look
+        judge = None if self.why_unsure(top, rerank, texts) else self.calibration
+        return Finder(self.method, self.search, self.store, len(self), top, distinct_metres, second, confidence=judge)
 
     @cached_property
     def calibration(self) -> Confidence | None:
@@ -315,46 +325,12 @@ class Map:
         if local is None and self.store.local_facts is not None:
             local = LocalCodec(self.store.local_facts["dtype"])
         built = describe_into(self.folder / "store", self.method, records, options, progress=progress, local=local)
-        self._carry_removals(built.store)
+        carry_removals(self.folder, self.store, built.store)
         self.store = built.store
         self._forget()
         if self.settings["index"] == "fast":
-            self._update_fast()
+            FastIndex.update(self.folder / "index", self.vectors, self.method.metric, self.store.journal.fingerprint)
         return built
-
-    def _carry_removals(self, store: FeatureStore) -> None:
-        """A removed photo that was changed, corrected or moved stays removed under its new row in `store`."""
-        before = len(self.store)
-        hidden = [row for row in read_removed(self.folder) if row < before and self.store.current[row]]
-        if not hidden:
-            return
-        again = {store.keys.get(str(store.path(row)), -1) for row in hidden}
-        for block in store.blocks:
-            if block.start >= before and len(block.superseded) == block.stop - block.start:  # row for row
-                again |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
-        write_removed(self.folder, {*hidden, *(row for row in again if row >= before)})
-
-    def _update_fast(self) -> None:
-        vectors, rows = self.vectors, len(self.store)
-        fast = self._load_fast()
-        if fast is not None and len(fast) == rows:
-            return
-        source = self.store.journal.fingerprint(rows) or ""
-        if fast is None or rows >= 2 * fast.report.trained:
-            fast = FastIndex.build(vectors, self.method.metric, source)
-        else:
-            fast = fast.extended(vectors, source)
-        fast.save(self.folder / "index")
-        self._forget()
-
-    def _load_fast(self) -> FastIndex | None:
-        if self.settings["index"] != "fast":
-            return None
-        return FastIndex.load(self.folder / "index", self.vectors, self.method.metric,
-                              self.store.journal.fingerprint)  # fmt: skip
-
-    def _exact(self) -> ExactIndex:
-        return ExactIndex(self.vectors, self.method.metric)
 
     def _forget(self) -> None:
         for name in _CACHED:

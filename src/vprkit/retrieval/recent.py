@@ -1,13 +1,14 @@
 """What was made lately, kept while there is room: the least recently used goes first."""
 
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
 
 class Recent(Generic[Value]):
-    """Values by number, up to so many bytes together.
+    """Values by key, up to so many bytes together.
 
     Args:
         room: bytes; what is larger than all of it is not kept.
@@ -16,25 +17,25 @@ class Recent(Generic[Value]):
     def __init__(self, room: int) -> None:
         self.room = room
         self.used = 0
-        self._kept: OrderedDict[int, tuple[Value, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, number: int) -> Value | None:
-        """The value of a number, which thereby becomes the most recent one; None where it is not here."""
-        if number not in self._kept:
+    def get(self, key: Hashable) -> Value | None:
+        """The value of a key, which thereby becomes the most recent one; None where it is not here."""
+        if key not in self._kept:
             return None
-        self._kept.move_to_end(number)
-        return self._kept[number][0]
+        self._kept.move_to_end(key)
+        return self._kept[key][0]
 
-    def keep(self, number: int, value: Value, size: int) -> None:
+    def keep(self, key: Hashable, value: Value, size: int) -> None:
         """Keep a value of so many bytes; others make room."""
-        if number in self._kept:
-            self.used -= self._kept.pop(number)[1]
+        if key in self._kept:
+            self.used -= self._kept.pop(key)[1]
         if size > self.room:
             return
-        self._kept[number] = value, size
+        self._kept[key] = value, size
         self.used += size
         while self.used > self.room:
             self.used -= self._kept.popitem(last=False)[1][1]

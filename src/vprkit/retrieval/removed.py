@@ -35,6 +35,24 @@ def write_removed(folder: Path, rows: Iterable[int]) -> None:
     write_json(folder / FILE, sorted(rows))
 
 
+def carry_removals(folder: Path, before: FeatureStore, after: FeatureStore) -> None:
+    """A removed photo that was changed, corrected or moved stays removed under its new row; the caller holds the lock.
+
+    Args:
+        folder: of the map.
+        before, after: its store before and after it was described further.
+    """
+    rows = len(before)
+    hidden = [row for row in read_removed(folder) if row < rows and before.current[row]]
+    if not hidden:
+        return
+    again = {after.keys.get(str(after.path(row)), -1) for row in hidden}
+    for block in after.blocks:
+        if block.start >= rows and len(block.superseded) == block.stop - block.start:  # row for row
+            again |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
+    write_removed(folder, {*hidden, *(row for row in again if row >= rows)})
+
+
 def matching(names: Sequence[str], store: FeatureStore, rows: np.ndarray, folder: Path) -> set[int]:
     """Rows whose name, relative to its folder or complete, equals or fits one of `names`.
 

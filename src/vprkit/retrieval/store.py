@@ -6,7 +6,6 @@ per column. A block counts once its journal line is complete; what a killed writ
 
 import bisect
 import dataclasses
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 
-import vprkit
 from vprkit.data.columns import StringColumn
 from vprkit.data.records import TEXT_COLUMNS, Records
 from vprkit.errors import StoreError
@@ -28,8 +26,7 @@ from vprkit.retrieval.file_facts import FileFacts
 from vprkit.retrieval.journal import Block, Journal
 from vprkit.retrieval.local_codec import Encoded
 from vprkit.retrieval.local_store import StoredLocal, encode_block, shard_of
-
-FORMAT = 1
+from vprkit.retrieval.store_manifest import MANIFEST, new_manifest, read_manifest, refuse_other
 
 _RECORD_COLUMNS = (Column("east", "<f8"), Column("north", "<f8"), Column("zone", "<i2"), Column("south", "?"),
                    Column("latitude", "<f8"), Column("longitude", "<f8"), Column("heading", "<f4"))  # fmt: skip
@@ -62,18 +59,12 @@ class FeatureStore:
                 what is kept beside the global vectors (`text`, `weight`) and how many numbers each has.
         """
         folder = Path(folder)
-        if (folder / "manifest.json").exists():
+        if (folder / MANIFEST).exists():
             raise StoreError(f"{folder} already holds a feature store; open it, or choose another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = {
-            "format": FORMAT,
-            "vprkit": vprkit.__version__,
-            "identity": dict(identity),
-            "dimension": dimension,
-            **details,
-        }
+        manifest = new_manifest(identity, dimension, details)
         journal = Journal.create(folder)
-        write_json(folder / "manifest.json", manifest)
+        write_json(folder / MANIFEST, manifest)
         return cls(folder, manifest, journal)
 
     @classmethod
@@ -84,20 +75,7 @@ class FeatureStore:
             StoreError: none there, damaged, or of a newer format.
         """
         folder = Path(folder)
-        try:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-            missing = [key for key in ("format", "identity", "dimension") if key not in manifest]
-        except FileNotFoundError:
-            raise StoreError(f"{folder}: there is no feature store here (no manifest.json)") from None
-        except (OSError, ValueError, TypeError) as error:
-            raise StoreError(f"{folder}/manifest.json cannot be read ({error})") from error
-        if missing:
-            raise StoreError(f"{folder}/manifest.json has no '{missing[0]}': not a feature store")
-        if manifest["format"] != FORMAT:
-            raise StoreError(
-                f"{folder} has store format {manifest['format']}, this vprkit reads {FORMAT}; "
-                "use the version that wrote it, or describe again"
-            )
+        manifest = read_manifest(folder)
         store = cls(folder, manifest, Journal.read(folder))
         store._check_sizes()
         return store
@@ -140,10 +118,14 @@ class FeatureStore:
         kept: dict[str, int] = self.manifest.get("beside") or {}
         return kept
 
+    @property
+    def arrays_beside(self) -> dict[str, np.ndarray]:
+        """(N, width) float32 each, memory-mapped: what is kept beside the global vectors."""
+        return {name: self._column(name, width).read(self.folder, len(self)) for name, width in self.beside.items()}
+
     def features(self, rows: np.ndarray | slice) -> Features:
         """Global vectors and what is kept beside them, of some rows."""
-        parts = {name: self._column(name, width).read(self.folder, len(self)) for name, width in self.beside.items()}
-        kept = {name: torch.from_numpy(np.array(part[rows])) for name, part in parts.items()}
+        kept = {name: torch.from_numpy(np.array(part[rows])) for name, part in self.arrays_beside.items()}
         vectors = torch.from_numpy(np.array(self.vectors[rows]))
         return Features(vectors, text=kept.get("text"), weight=kept.get("weight"))
 
@@ -207,18 +189,7 @@ class FeatureStore:
 
     def check_identity(self, identity: Mapping[str, Any]) -> None:
         """Raise where these are features of another method, naming what differs."""
-        mine = self.manifest["identity"]
-        wanted = json.loads(json.dumps(identity))
-        differing = [
-            f"{key}: {_short(mine.get(key))} here, {_short(wanted.get(key))} asked"
-            for key in sorted({*mine, *wanted})
-            if mine.get(key) != wanted.get(key)
-        ]
-        if differing:
-            raise StoreError(
-                f"{self.folder} holds features of another method ({'; '.join(differing)}). "
-                "Use another folder, or the method it was made with"
-            )
+        refuse_other(self.folder, self.manifest["identity"], identity)
 
     def append(
         self,
@@ -315,8 +286,3 @@ class FeatureStore:
                     f"{path} is {have} bytes, its journal says {part.start + part.size}: the store is "
                     "damaged; restore it from a copy, or delete the folder and describe again"
                 )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."

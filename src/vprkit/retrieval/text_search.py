@@ -1,5 +1,6 @@
 """Finding places by a sentence: over the images of a cross-modal map, or over the captions of any other."""
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def search_text(
         captions = place_map.records.texts.get("text", StringColumn.blank(len(place_map.records)))
         allowed &= np.diff(captions.offsets) > 0
         _refuse_silence(place_map, allowed)
-        reader = load_text_encoder(encoder)
+        reader = _reader(encoder)
         index = caption_vectors(place_map, captions, reader, encoder)
         asked, metric = encode_texts(reader, sentences).numpy(), "ip"
     rows = np.flatnonzero(allowed & (only or Filter()).of(place_map.records))
@@ -120,7 +121,7 @@ def caption_vectors(place_map: Map, captions: StringColumn, reader: TextEncoder,
     """
     kept = place_map.folder / FOLDER / f"{encoder}.npy"
     facts = kept.with_suffix(".json")
-    told = sha256_of(encoder_file(encoder))
+    told = _checksum(encoder_file(encoder))
     before = _kept(kept, facts, told, place_map)
     if len(before) == len(captions):
         return before
@@ -140,6 +141,17 @@ def caption_vectors(place_map: Map, captions: StringColumn, reader: TextEncoder,
         fingerprint = place_map.store.journal.fingerprint(len(captions))
         temporary.write_text(json.dumps({"encoder": told, "rows": len(captions), "store": fingerprint}))
     return np.load(kept, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=1)
+def _reader(encoder: str) -> TextEncoder:
+    """Loaded once: reading the weights takes longer than many searches."""
+    return load_text_encoder(encoder)
+
+
+@functools.lru_cache(maxsize=2)
+def _checksum(weights: Path) -> str:
+    return sha256_of(weights)
 
 
 def _kept(path: Path, facts: Path, encoder: str, place_map: Map) -> np.ndarray:

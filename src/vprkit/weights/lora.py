@@ -168,6 +168,11 @@ def merged(state: Mapping[str, Tensor], scaling: Callable[[int], float]) -> dict
     return plain
 
 
+def lavpr_scaling(rank: int) -> float:
+    """alpha / sqrt(r) with alpha = 2 r: of adapters in checkpoints of LaVPR's training, which do not say alpha."""
+    return 2 * math.sqrt(rank)
+
+
 def merge_into(network: nn.Module, adapter: Adapter, key_map: Callable[[str], str | None] | None) -> None:
     """Add an adapter's work to the weights of a network.
 

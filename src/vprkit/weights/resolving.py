@@ -99,8 +99,10 @@ def choose_by_name(
     """
     declaration = registry.find_declaration(name)
     variant = declaration.variants.get(name)
+    settled = {key: value for key, value in (known or {}).items()
+               if not (key in declaration.suggested and key in options)}  # fmt: skip
     layers = [
-        (f"{where} is of", known or {}),
+        (f"{where} is of", settled),
         (f"'{name}' means", variant.configuration if variant else {}),
         ("the options say", options),
     ]

@@ -33,14 +33,9 @@ def convert(state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
 
     Such a checkpoint does not say alpha: it is 2 r, rank-stabilised, as in LaVPR's program.
     """
-    from vprkit.weights.lora import merged
+    from vprkit.weights.lora import lavpr_scaling, merged
 
-    return merged({bare(name): tensor for name, tensor in state.items()}, published_scaling)
-
-
-def published_scaling(rank: int) -> float:
-    """alpha / sqrt(r) with alpha = 2 r."""
-    return 2 * math.sqrt(rank)
+    return merged({bare(name): tensor for name, tensor in state.items()}, lavpr_scaling)
 
 
 def bare(name: str) -> str:

@@ -22,6 +22,7 @@ METHOD = Declaration(
         "lavpr-ads-mixvpr4096": Variant({"image": "mixvpr-4096", "text": "bge-large", "pooling": "cls", "head": "ads"}),
     },
     recognise=recognise,
+    suggested=("pooling", "image_pooling"),  # both poolers of a modality have the same parameters
     reranker="vprkit.methods.lavpr_fusion.reranking:make_reranker",
     prepared="vprkit.methods.lavpr_fusion.parts:preprocessing_of",
     assemble="vprkit.methods.lavpr_fusion.parts:assemble",

@@ -1,9 +1,12 @@
 """Files of LaVPR's fusion: the authors' whole checkpoints by their shapes, and names. Needs no torch."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from vprkit import registry
 from vprkit.registry import Shapes
+
+Held = TypeVar("Held")
 
 IMAGE, TEXT = "vpr_encoder.", "text_encoder."
 _HEADS = ("fusion.", "w_alpha", "vpr_proj.", "text_proj.")
@@ -21,8 +24,7 @@ def recognise(shapes: Shapes) -> dict[str, Any] | None:
     """The options that a checkpoint with these shapes stands for, or None where it is none of LaVPR's fusion."""
     if not all(any(name.startswith(part) for name in shapes) for part in (IMAGE, TEXT)):
         return None
-    if any("lora_" in name for name in shapes):
-        return None
+    shapes = {unadapted(name): shape for name, shape in shapes.items() if ".lora_" not in name}
     image = below(shapes, IMAGE)
     words = shapes.get(f"{TEXT}embeddings.word_embeddings.weight", (0, 0))
     if len(words) != 2 or words[1] not in _WIDTHS:
@@ -31,12 +33,19 @@ def recognise(shapes: Shapes) -> dict[str, Any] | None:
     # Both poolers have the same parameters; the published recipe takes the first.
     pooling = "cls" if any(name.startswith("text_pooling.") for name in shapes) else "none"
     found = {"image": image_method(image), "text": _WIDTHS[words[1]], "head": head, "pooling": pooling}
+    if any(name.startswith("image_pooling.") for name in shapes):
+        found["image_pooling"] = "patches"
     return found if width is None else {**found, "width": width}
 
 
-def below(shapes: Shapes, prefix: str) -> dict[str, tuple[int, ...]]:
-    """Parameters of a part, without its name."""
-    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+def unadapted(name: str) -> str:
+    """The name of a text encoder's parameter before adapters were put beside it."""
+    return name.replace(f"{TEXT}base_model.model.", TEXT, 1).replace(".base_layer.", ".")
+
+
+def below(held: Mapping[str, Held], prefix: str) -> dict[str, Held]:
+    """What belongs to a part, without its name."""
+    return {name.removeprefix(prefix): value for name, value in held.items() if name.startswith(prefix)}
 
 
 def image_method(shapes: Shapes) -> str:

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from vprkit.aggregators.text_pooling import Beside, ReweightingPooler
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder
+from vprkit.backbones.vit import ViT
+from vprkit.backbones.vit_inside import vit_inside
 from vprkit.config import nearest, option
 from vprkit.errors import ConfigError
 from vprkit.features import Features, LocalFeatures
@@ -17,8 +19,13 @@ from vprkit.method import IMAGES, TEXTS, Modality, Role, tensors_sha256
 from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors, unit
 from vprkit.methods.lavpr_fusion.heads import HEADS, JOINED, Fused, Head, Projections
 
+ImagePooling = Literal["none", "patches", "tokens"]
+
 LATER: frozenset[Mode] = frozenset({"image_then_text", "text_then_image"})
 """Modes whose second modality looks at the shortlist of the first."""
+
+TRAINED = ("head", "text_pooling", "image_pooling")
+"""Parts that learn beside the encoders."""
 
 MADE_WITH = "made_with"
 """Name in our files of what tells the encoders."""
@@ -34,6 +41,11 @@ class LaVPRConfig:
     pooling: Literal["none", "cls", "mean"] = option(
         "none", "what stands for a text: none: the encoder's own vector; cls, mean: LaVPR's re-weighting poolers"
     )
+    image_pooling: ImagePooling = option(
+        "none", "what stands for a photo beside its text: none: the image method's vector; patches: a re-weighting "
+        "pooler over the patch tokens of its DINOv2, the first of which counts as the class token, as "
+        "published; tokens: the same with the class token itself first"
+    )  # fmt: skip
     head: Head = option("none", "what was trained: ads (dynamic weighting), fixed, mlp, add, projections, or none")
     width: int = option(512, "numbers of what mlp, add and projections make")
     mode: Mode | None = option(
@@ -53,6 +65,9 @@ class LaVPRConfig:
             raise ConfigError(f"alpha must be between 0 and 1, got {self.alpha}")
         if self.width < 1 or self.characters < 1:
             raise ConfigError("width and characters must be at least 1")
+        if self.image_pooling != "none" and self.head == "none":
+            raise ConfigError("image_pooling feeds a head, and here is none; choose head=ads, fixed, mlp, add or "
+                              "projections")  # fmt: skip
         if self.compared == "fused" and self.head in ("none", "projections"):
             raise ConfigError(f"head={self.head} gives nothing to fuse by; use mode=concat, each, image or text, or a "
                               "head that was trained")  # fmt: skip
@@ -104,7 +119,11 @@ class LaVPR(nn.Module):
         beside: dict[str, Beside] = {"cls": "cls", "mean": "mean"}
         pooled = text is not None and config.pooling in beside
         self.text_pooling = ReweightingPooler(width, beside[config.pooling]) if pooled else None
-        self.kept = {"head", "text_pooling"}
+        self.kept = set(TRAINED)
+        self.image_pooling = None
+        if config.image_pooling != "none" and image is not None and text is not None:
+            self.image_pooling = ReweightingPooler(image_width, "cls")
+            self._check_tokens(image_width)
         self.head = HEADS[config.head if text is not None and image is not None else "none"](
             image_width, width, config.width
         )
@@ -122,7 +141,8 @@ class LaVPR(nn.Module):
 
     def forward(self, images: Tensor | None, texts: Sequence[str] | None) -> Features:
         across = self.head if isinstance(self.head, Projections) else None
-        vectors = None if images is None else self.image_vectors(images)
+        single = images is None or texts is None
+        vectors = None if images is None else (self.image_vectors if single else self.pooled_image)(images)
         if texts is None:
             return Features(_given(vectors) if across is None else across.of_image(_given(vectors)))
         said = self.text_vectors(texts)
@@ -135,6 +155,16 @@ class LaVPR(nn.Module):
         output = _given(self.vpr_encoder)(images)
         vectors: Tensor = output.global_ if isinstance(output, Features) else output
         return vectors
+
+    def pooled_image(self, images: Tensor) -> Tensor:
+        """(B, Dv) of images that go with a text: the pooler's unit vectors where there is one."""
+        if self.image_pooling is None:
+            return self.image_vectors(images)
+        tokens = self._vit().features(images).normed
+        patches: Tensor = tokens.patch_tokens
+        if self.config.image_pooling == "tokens":
+            patches = torch.cat([tokens.class_token[:, None], patches], 1)
+        return F.normalize(self.image_pooling(patches), dim=1)
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(B, Dt) unit vectors; zeros where a text is empty."""
@@ -171,6 +201,21 @@ class LaVPR(nn.Module):
 
     def reads(self, role: Role) -> frozenset[Modality]:
         return self.config.described(role)
+
+    def _vit(self) -> ViT:
+        return vit_inside(_given(self.vpr_encoder), self.config.image, "image_pooling")
+
+    def _check_tokens(self, width: int) -> None:
+        tokens = self._vit().config.embed_dim
+        if tokens != width:
+            raise ConfigError(f"image_pooling makes {tokens} numbers of patch tokens, the descriptor of "
+                              f"{self.config.image} has {width}; take a method whose descriptor is a token, such as "
+                              "dinov2")  # fmt: skip
+
+    @property
+    def weighs(self) -> bool:
+        """Whether every record has shares of its own."""
+        return self.config.compared == "fused" and not self.config.joined
 
     def index_vectors(self, features: Features, role: Role) -> Tensor:
         return index_vectors(features, self.config.compared, self.config.alpha, role)

@@ -11,10 +11,11 @@ from vprkit.backbones.text_encoder import ENCODERS, TextEncoder, fill_encoder, l
 from vprkit.errors import WeightsError
 from vprkit.loading import load_method
 from vprkit.method import Method
-from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, to_network
-from vprkit.methods.lavpr_fusion.network import MADE_WITH, LaVPR, LaVPRConfig
+from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, to_network, unadapted
+from vprkit.methods.lavpr_fusion.network import MADE_WITH, TRAINED, LaVPR, LaVPRConfig
 from vprkit.preprocessing import Preprocessing
 from vprkit.weights.fitting import fit, map_names
+from vprkit.weights.lora import lavpr_scaling, merged
 from vprkit.weights.reading import Checkpoint
 from vprkit.weights.resolving import choose_by_name
 
@@ -39,12 +40,12 @@ def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
         NotAvailable: an encoder's file is not here.
         WeightsError: the checkpoint does not fit, or its head was trained with other encoders.
     """
-    state = {} if checkpoint is None else checkpoint.state
+    state = {} if checkpoint is None else _merged(checkpoint.state)
     own = checkpoint is not None and checkpoint.header is not None
     image = _image(config, checkpoint) if "image" in config.parts else None
     text = _text(config, state, checkpoint) if "text" in config.parts else None
     network = LaVPR(config, None if image is None else image.network, text, 0 if image is None else image.dimension)
-    network.kept |= {part.rstrip(".") for part in (IMAGE, TEXT) if _below(state, part)}
+    network.kept |= {part.rstrip(".") for part in (IMAGE, TEXT) if below(state, part)}
     if checkpoint is not None:
         source = f"{checkpoint.path} does not fit lavpr-fusion"
         _fill_head(network, state, source, own)
@@ -52,8 +53,15 @@ def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
     return network.eval()
 
 
+def _merged(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The same without adapters beside the text encoder's layers; their work is in its weights."""
+    if not any(".lora_" in name for name in state):
+        return state
+    return merged({unadapted(name): value for name, value in state.items()}, lavpr_scaling)
+
+
 def _image(config: LaVPRConfig, checkpoint: Checkpoint | None) -> Method:
-    held = {} if checkpoint is None else _below(checkpoint.state, IMAGE)
+    held = {} if checkpoint is None else below(checkpoint.state, IMAGE)
     if checkpoint is None or not held:
         return load_method(config.image, config.image_weights, device="cpu", precision="fp32")
     choice = choose_by_name(config.image, {})
@@ -62,7 +70,7 @@ def _image(config: LaVPRConfig, checkpoint: Checkpoint | None) -> Method:
 
 
 def _text(config: LaVPRConfig, state: Mapping[str, Tensor], checkpoint: Checkpoint | None) -> TextEncoder:
-    held = _below(state, TEXT)
+    held = below(state, TEXT)
     if checkpoint is None or not held:
         return load_text_encoder(config.text)
     encoder = TextEncoder(ENCODERS[config.text])
@@ -71,12 +79,12 @@ def _text(config: LaVPRConfig, state: Mapping[str, Tensor], checkpoint: Checkpoi
 
 
 def _fill_head(network: LaVPR, state: Mapping[str, Tensor], source: str, own: bool) -> None:
-    """Head and pooler; a mode that leaves one out drops its weights."""
+    """Head and poolers; a mode that leaves one out drops its weights."""
     rest = {name: value for name, value in state.items() if not name.startswith((IMAGE, TEXT)) and name != MADE_WITH}
     mapped = rest if own else map_names(rest, to_network, source)
-    parts = nn.ModuleDict({name: part for name, part in network.named_children() if name in ("head", "text_pooling")})
+    parts = nn.ModuleDict({name: part for name, part in network.named_children() if name in TRAINED})
     single = len(network.config.parts) == 1
-    unused = tuple(name for name in ("head.", "text_pooling.") if single and not _below(parts.state_dict(), name))
+    unused = tuple(f"{name}." for name in TRAINED if single and not below(parts.state_dict(), f"{name}."))
     fit(parts, {n: v for n, v in mapped.items() if not (unused and n.startswith(unused))}, source=source)
 
 
@@ -92,7 +100,3 @@ def _check_encoders(network: LaVPR, state: Mapping[str, Tensor], path: Path) -> 
                 f"{path} was trained with another {name} encoder than the {encoder} that is here; give "
                 f"{'image_weights=FILE' if name == 'image' else 'the same encoder'}, or train the head again"
             )
-
-
-def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -13,6 +13,7 @@ from vprkit.errors import ConfigError
 from vprkit.methods.lavpr_fusion.heads import JOINED
 from vprkit.methods.lavpr_fusion.network import LaVPR, LaVPRConfig
 from vprkit.methods.lavpr_fusion.task import FusionTask
+from vprkit.training.adapters import LoraSettings, put_adapters
 from vprkit.training.augmentation import Augmentation
 from vprkit.training.described_places import TABLES, open_described
 from vprkit.training.places import PlaceConfig
@@ -32,6 +33,10 @@ class FusionRecipe(PlaceConfig):
     )
     texts: str | None = option(None, f"CSV of descriptions; none: {' or '.join(TABLES)} in the training set's folder")
     characters: int = option(256, "characters that are read of a text in training")
+    text_encoder: Literal["frozen", "lora"] = option(
+        "frozen", "lora: adapters of the text encoder learn too, and the run's weights hold the merged encoder"
+    )
+    lora: LoraSettings = option(factory=LoraSettings, help="the adapters of text_encoder=lora")
     cached: bool = option(True, "describe every image once and train on its vector; false: decode and augment it every "
                           "time, as published (augmentation.rand_augment=3)")  # fmt: skip
     feature_cache: str = option("", "[free] folder that keeps image vectors; empty: vprkit's cache")
@@ -49,6 +54,8 @@ class FusionRecipe(PlaceConfig):
                               "projections")  # fmt: skip
         if self.model.mode is not None:
             raise ConfigError("model.mode is a choice of evaluation; leave it out of training")
+        if self.cached and self.model.image_pooling != "none":
+            raise ConfigError("image_pooling reads patch tokens, of which nothing is kept; set cached=false")
         if self.cached and self.augmentation != Augmentation():
             raise ConfigError("images that are described once cannot be augmented; set cached=false, or leave "
                               "augmentation out")  # fmt: skip
@@ -66,6 +73,8 @@ class FusionRecipe(PlaceConfig):
         for part in (network.vpr_encoder, network.text_encoder):
             if part is not None:
                 part.requires_grad_(False)
+        if self.text_encoder == "lora" and network.text_encoder is not None:
+            put_adapters(network.text_encoder, self.lora, self.seed)
 
 
 def task(settings: FusionRecipe, train: Mapping[str, Any]) -> FusionTask:

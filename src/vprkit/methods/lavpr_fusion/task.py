@@ -1,5 +1,6 @@
 """Metric learning of LaVPR's heads: places whose images have texts, seen by encoders that do not learn."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vprkit.backbones.text_encoder import encode_texts
+from vprkit.backbones.text_encoder import TextEncoder, encode_texts
 from vprkit.data import cache
 from vprkit.data.columns import StringColumn
 from vprkit.data.places import PlaceSet, join_places
@@ -25,9 +26,11 @@ from vprkit.retrieval.describe import Streaming
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.places import PlaceTask
 from vprkit.training.task import Losses
+from vprkit.weights.fitting import fit
+from vprkit.weights.lora import merged
 from vprkit.weights.resolving import Choice
 
-_FROZEN = ("network.vpr_encoder.", "network.text_encoder.")
+_ENCODERS = ("network.vpr_encoder.", "network.text_encoder.")
 
 
 class FusionBatch(NamedTuple):
@@ -73,18 +76,21 @@ class FusionTask(PlaceTask):
         self._texts: Tensor | None = None
 
     def start_training(self) -> None:
-        """Frozen encoders stay in eval mode, so that what they say does not drift (published: it does)."""
+        """Encoders stay in eval mode, so that what they say does not drift (published: it does); adapters drop out."""
         self.train()
         for part in (self.network.vpr_encoder, self.network.text_encoder):
             if part is not None:
                 part.eval()
+        for name, part in self.network.named_modules():
+            if ".lora_dropout" in name:
+                part.train()
 
     def start_epoch(self, epoch: int, device: torch.device) -> None:
         super().start_epoch(epoch, device)
         if self.settings.cached and self._vectors is None:
             self._vectors = [self._described(part, device) for part in self.sets]
             encoder = self.network.text_encoder
-            if self.network.text_pooling is None and encoder is not None:  # a pooler learns, so it needs the tokens
+            if self.network.text_pooling is None and encoder is not None and not self._adapted:
                 self._texts = encode_texts(encoder, [self._text(row) for row in range(len(self.texts))])
 
     def read(self, row: int, generator: np.random.Generator) -> Any:
@@ -112,14 +118,11 @@ class FusionTask(PlaceTask):
 
     def forward(self, batch: Any) -> Losses:
         network = self.network
-        with torch.no_grad():
-            image = batch.images if self._vectors is not None else network.image_vectors(self._prepared(batch.images))
+        image = batch.images if self._vectors is not None else network.pooled_image(self._prepared(batch.images))
         text = batch.texts
         if not text.shape[1]:
             assert network.text_encoder is not None
-            with torch.no_grad():
-                read = network.text_encoder(batch.ids, batch.mask)
-            text = network.pooled(*read)
+            text = network.pooled(*network.text_encoder(batch.ids, batch.mask))
         text = text * batch.present[:, None]
         with torch.autocast(text.device.type, enabled=False):
             fused = network.fuse(image.float(), text.float())
@@ -140,14 +143,32 @@ class FusionTask(PlaceTask):
         loss = self.fused_loss(vectors, texts, weight, mined)
         return {"loss": loss, "image_share": weight[:, 0].detach().mean()}
 
+    def deployed(self) -> LaVPR:
+        """The network, or one that shares all but the text encoder, which has its adapters merged and is kept."""
+        if not self._adapted:
+            return self.network
+        adapted = self.network.text_encoder
+        assert adapted is not None
+        scaling = self.settings.lora.facts.scaling
+        merged_encoder = TextEncoder(adapted.sizes)
+        fit(merged_encoder, merged(adapted.state_dict(), lambda rank: scaling), source="the text encoder in training")
+        plain = copy.copy(self.network)
+        plain._modules = {**self.network._modules, "text_encoder": merged_encoder.to(next(adapted.parameters()).device)}
+        plain.kept = {*self.network.kept, "text_encoder"}
+        return plain
+
     def state_dict(self, *arguments: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        """Without the encoders, which do not learn and have files of their own."""
+        """Without the encoders, which do not learn and have files of their own; with adapters."""
         whole: dict[str, Any] = super().state_dict(*arguments, **options)
-        return {name: value for name, value in whole.items() if not name.startswith(_FROZEN)}
+        return {name: value for name, value in whole.items() if not _frozen(name)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        frozen = {name: value for name, value in super().state_dict().items() if name.startswith(_FROZEN)}
+        frozen = {name: value for name, value in super().state_dict().items() if _frozen(name)}
         return super().load_state_dict({**frozen, **state_dict}, strict, assign)
+
+    @property
+    def _adapted(self) -> bool:
+        return bool(self.settings.text_encoder == "lora")
 
     def _text(self, row: int) -> str:
         """What is read of an image's text."""
@@ -166,6 +187,11 @@ class FusionTask(PlaceTask):
         streaming = Streaming(self.settings.validation.batch_size, self.settings.running.workers)
         built = describe_into(folder, image, part.records, streaming)
         return built.store.vectors, built.rows
+
+
+def _frozen(name: str) -> bool:
+    """Whether a parameter of the task is one of an encoder's own."""
+    return name.startswith(_ENCODERS) and ".lora_" not in name
 
 
 def _folder(asked: str) -> Path:

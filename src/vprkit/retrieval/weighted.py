@@ -1,0 +1,113 @@
+"""Exact search by weighted sums of two inner products, without writing out the long vectors whose product they are.
+
+S = (a_q + a_d) / 2 <v_q, v_d> + (b_q + b_d) / 2 <t_q, t_d> is one inner product of [a v, v, b t, t] / 2 with
+[v, a v, t, b t] (LaVPR, arXiv 2602.03253, section 3.1). Proposing by the two short products reads half the numbers and
+multiplies half as often; what is proposed is scored by the long product, as any other index does.
+"""
+
+import numpy as np
+import torch
+
+from vprkit import device
+from vprkit.registry import Metric
+from vprkit.retrieval.engines import as_tensor, top
+from vprkit.retrieval.index import ROWS, ExactIndex, Rows, merge
+
+Asked = list[tuple[np.ndarray, np.ndarray]]
+"""(Q, D) halved vectors and (Q,) shares of queries: first of the image, then of the text."""
+
+
+class WeightedRows:
+    """(N, 2 Dv + 2 Dt) float32 rows [v, a v, t, b t], made when they are asked for; v and t have unit length.
+
+    Args:
+        image, text: (N, Dv) and (N, Dt) float32 vectors, in memory or memory-mapped; brought to length 1, zeros stay.
+        weight: (N, 2) shares a of the image and b of the text.
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 2
+
+    def __init__(self, image: np.ndarray, text: np.ndarray, weight: np.ndarray) -> None:
+        self.image, self.text = image, text
+        self._scales = np.stack([_inverse_norms(image), _inverse_norms(text)], 1)
+        self._shares = np.asarray(weight, np.float32)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.image), 2 * (self.image.shape[1] + self.text.shape[1])
+
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        """(n, 2 Dv + 2 Dt) of some rows, as an array."""
+        scales, shares = self._scales[rows], self._shares[rows]
+        v, t = self.image[rows] * scales[:, :1], self.text[rows] * scales[:, 1:]
+        return np.concatenate([v, shares[:, :1] * v, t, shares[:, 1:] * t], 1)
+
+    def scores(self, queries: "Asked", rows: slice) -> torch.Tensor:
+        """(Q, n) float32 scores of queries with some rows."""
+        total: torch.Tensor | None = None
+        for part, (vector, shares) in enumerate(queries):
+            stored = self.image if part == 0 else self.text
+            products = torch.from_numpy(vector) @ as_tensor(stored[rows]).T
+            factors = (shares[:, None] + self._shares[rows, part]) * self._scales[rows, part]
+            products *= torch.from_numpy(factors)
+            total = products if total is None else total.add_(products)
+        assert total is not None
+        return total
+
+    def taken_apart(self, queries: np.ndarray) -> "Asked | None":
+        """(Q, 2 Dv + 2 Dt) query vectors as their parts; None where they are not [a v, v, b t, t]."""
+        width = 2 * self.image.shape[1]
+        parts = [np.split(half, 2, axis=1) for half in (queries[:, :width], queries[:, width:])]
+        asked = [(np.ascontiguousarray(vector), _factors(weighted, vector)) for weighted, vector in parts]
+        same = all(np.allclose(weighted, factors[:, None] * vector, atol=1e-6)
+                   for (weighted, _), (vector, factors) in zip(parts, asked, strict=True))  # fmt: skip
+        return asked if same else None
+
+
+class WeightedIndex(ExactIndex):
+    """`ExactIndex` over `WeightedRows`, by inner products."""
+
+    def __init__(self, rows: WeightedRows) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+    def _propose(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        asked = self.rows.taken_apart(queries)
+        if asked is None:
+            return super()._propose(queries, k)
+        device.enable_fast_fp32()
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
+        for start in range(0, len(self), ROWS):
+            scores = self.rows.scores(asked, slice(start, start + ROWS))
+            values, best = top(scores, min(k, scores.shape[1]))
+            parts = [merge([*parts, (values.numpy(), best.numpy() + start)], k)]
+        return parts[0]
+
+
+def exact_index(vectors: Rows, metric: Metric) -> ExactIndex:
+    """Exact search over vectors of either kind."""
+    return WeightedIndex(vectors) if isinstance(vectors, WeightedRows) else ExactIndex(vectors, metric)
+
+
+def _inverse_norms(vectors: np.ndarray) -> np.ndarray:
+    """(N,) float32, 0 for a vector of zeros."""
+    squares = [np.einsum("nd,nd->n", vectors[start : start + ROWS], vectors[start : start + ROWS], dtype=np.float64)
+               for start in range(0, len(vectors), ROWS)]  # fmt: skip
+    norms = np.sqrt(np.concatenate(squares)) if squares else np.zeros(0)
+    return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0).astype(np.float32)
+
+
+def _factors(weighted: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    """(Q,) factors that make a stack of vectors from the parallel ones in another; 0 where these are zero."""
+    squares = np.einsum("qd,qd->q", vector, vector)
+    found = np.einsum("qd,qd->q", weighted, vector)
+    factors: np.ndarray = np.divide(found, squares, out=np.zeros_like(found), where=squares > 0)
+    return factors

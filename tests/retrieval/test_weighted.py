@@ -1,0 +1,47 @@
+"""Weighted sums of two inner products: the same answers as the long vectors give."""
+
+import numpy as np
+import pytest
+import torch
+
+from vprkit.methods.lavpr_fusion.comparing import unit, weighted
+from vprkit.retrieval.index import ExactIndex
+from vprkit.retrieval.weighted import WeightedIndex, WeightedRows, exact_index
+
+
+def drawn(rng: np.random.Generator, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Vectors of images and of texts, some of them zeros, and shares."""
+    image, text = (torch.from_numpy(rng.standard_normal((count, width), np.float32)) for width in (12, 20))
+    text[::7] = 0
+    share = torch.from_numpy(rng.random((count, 1), np.float32))
+    return image, text, torch.cat([share, 1 - share], 1)
+
+
+@pytest.mark.parametrize("count", [3, 700, 9000], ids=["few", "one_block", "two_blocks"])
+def test_the_answers_are_those_of_the_long_vectors(count: int) -> None:
+    rng = np.random.default_rng(count)
+    image, text, weight = drawn(rng, count)
+    rows = WeightedRows(image.numpy(), text.numpy(), weight.numpy())
+    long = weighted(unit(image), unit(text), weight, "database").numpy()
+    asked = [part[:9] for part in drawn(rng, 9)]
+    queries = weighted(unit(asked[0]), unit(asked[1]), asked[2], "query").numpy()
+    assert rows.shape == long.shape
+    np.testing.assert_allclose(rows[:], long, atol=1e-6)
+    index = exact_index(rows, "ip")
+    assert isinstance(index, WeightedIndex)
+    found, expected = index.search(queries, 5), ExactIndex(long).search(queries, 5)
+    np.testing.assert_array_equal(found.numbers, expected.numbers)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    parts = rows.taken_apart(queries)
+    assert parts is not None
+    np.testing.assert_allclose(parts[0][1], asked[2][:, 0], rtol=1e-4)
+    np.testing.assert_allclose(rows.scores(parts, slice(None)).numpy(), queries @ long.T, atol=1e-5)
+
+
+def test_queries_of_another_form_are_answered_too() -> None:
+    rng = np.random.default_rng(1)
+    rows = WeightedRows(*(part.numpy() for part in drawn(rng, 300)))
+    queries = rng.standard_normal((4, rows.shape[1]), np.float32)
+    assert rows.taken_apart(queries) is None
+    found, expected = exact_index(rows, "ip").search(queries, 7), ExactIndex(rows[:]).search(queries, 7)
+    np.testing.assert_array_equal(found.numbers, expected.numbers)

@@ -1,0 +1,338 @@
+"""The page in a real, headless Chromium: it loads, is asked, answers, and says what is wrong."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import picture
+from tests.serve.browser import browser, hosted, missing
+from tests.serve.conftest import encoded, view
+from vprkit.retrieval.map import Map
+from vprkit.serve.settings import Limits, Tiles
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is here")
+
+WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser(viewport=WIDE, reduced_motion="reduce") as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def address(city):
+    with hosted(city, limits=Limits(upload_mb=1)) as url:
+        yield url
+
+
+@pytest.fixture
+def opened(chromium):
+    """Opens the page of an address; at the end nothing may have gone wrong in it."""
+    pages, wrong = [], []
+
+    def page_of(url: str, ready: bool = True, viewport=WIDE):
+        page = chromium.new_page()
+        page.set_default_timeout(15_000)
+        page.set_viewport_size(viewport)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+        page.goto(url)
+        if ready:
+            page.wait_for_selector("body[data-ready]")
+        pages.append(page)
+        return page
+
+    yield page_of
+    for page in pages:
+        page.close()
+    assert not wrong
+
+
+def give(page, photo: bytes, name: str = "photo.png", kind: str = "image/png") -> None:
+    page.set_input_files("#photo", {"name": name, "mimeType": kind, "buffer": photo})
+
+
+def until(page, expression: str) -> None:
+    """Wait for a condition; playwright's own way wants what the page's content policy forbids."""
+    for _ in range(300):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"in vain: {expression}")
+
+
+def answered(page, count: int = 5) -> None:
+    until(page, f"document.querySelectorAll('#hits .hit img').length === {count}")
+
+
+def ink(page) -> int:
+    """Pixels of the map that are neither ground nor grid."""
+    return page.evaluate("""() => {
+        const canvas = document.getElementById("map");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) if (data[i] + data[i + 1] + data[i + 2] < 600) count += 1;
+        return count;
+    }""")
+
+
+def test_the_page_loads_and_asks_nobody_else(chromium, address, opened):
+    asked = []
+    listening = lambda request: asked.append(request.url)  # noqa: E731
+    chromium.on("request", listening)
+    page = opened(address)
+    assert page.title() == "Where is this? · city.map"
+    assert page.inner_text("#map-facts") == "8 photos · hog" and page.is_hidden("#text-row")
+    page.wait_for_timeout(200)
+    chromium.remove_listener("request", listening)
+    assert ink(page) > 50
+    assert len(asked) > 10 and all(url.startswith((address, "blob:")) for url in asked)
+
+
+def test_a_photo_is_answered(address, opened, city):
+    page = opened(address)
+    bare = ink(page)
+    photo = view(3)
+    give(page, photo)
+    answered(page)
+    wanted = city.locate(photo)
+    assert page.get_attribute("#hits .hit >> nth=0", "data-id") == str(wanted[0].row)
+    assert f"Score {wanted[0].score:.4g}" in page.inner_text("#hits .hit >> nth=0")
+    estimate = wanted.estimate
+    assert page.inner_text("#position") == f"{estimate.latitude:.5f}, {estimate.longitude:.5f}"
+    assert page.inner_text("#status") == "5 hits, the best first." and page.is_hidden("#problem")
+    assert page.is_hidden("#progress") and page.is_visible("#preview")
+    assert page.get_attribute("#map", "aria-label").startswith("Map: 5 hits, position 45.")
+    page.wait_for_timeout(100)
+    assert ink(page) > bare + 500  # badges
+    page.select_option("#top", "10")
+    page.click("#go")
+    answered(page, 8)
+    page.click("#clear")
+    assert page.is_disabled("#go")
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+def test_photos_are_dropped_and_pasted(address, opened, how):
+    page = opened(address)
+    page.evaluate(
+        """([how, text]) => {
+            const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+            const files = new DataTransfer();
+            files.items.add(new File([bytes], "street.png", { type: "image/png" }));
+            const event = how === "drop" ? new DragEvent("drop", { dataTransfer: files, bubbles: true })
+                : new ClipboardEvent("paste", { clipboardData: files, bubbles: true });
+            document.querySelector("main").dispatchEvent(event);
+        }""",
+        [how, base64.b64encode(view(5)).decode()],
+    )
+    answered(page)
+    assert page.inner_text("#photo-name") == "street.png"
+    assert "@d5@" in page.inner_text("#hits .hit >> nth=0")
+
+
+def test_what_is_wrong_is_said(address, opened):
+    page = opened(address)
+    give(page, view(1))
+    answered(page)
+    give(page, b"no photo at all")
+    page.wait_for_selector("#problem:not([hidden])")
+    assert page.inner_text("[role=alert]").startswith("The photo: not a picture that can be read")
+    assert page.is_hidden("#answer") and page.is_hidden("#progress") and not page.inner_text("#status")
+    give(page, b"x" * 1_100_000, "large.jpg")
+    assert page.inner_text("#problem") == "large.jpg has 1.1 MB; at most 1 MB are read."
+    give(page, view(1))
+    answered(page)
+    assert page.is_hidden("#problem")
+
+
+def test_a_service_that_is_gone_is_said(opened, city):
+    with hosted(city) as url:
+        page = opened(url)
+    give(page, view(1))
+    page.wait_for_selector("#problem:not([hidden])")
+    assert "cannot be reached" in page.inner_text("#problem")
+
+
+def test_hits_are_compared_side_by_side(address, opened):
+    page = opened(address)
+    give(page, view(2))
+    answered(page)
+    page.click("#hits .hit >> nth=0")
+    page.wait_for_selector("#compare-pictures img >> nth=1")
+    assert page.inner_text("#compare-title") == "Hit 1 of 5"
+    widths = page.eval_on_selector_all("#compare-pictures img", "all => all.map((one) => one.naturalWidth)")
+    assert widths == [64, 64]
+    assert "hog, matches no points" in page.inner_text("#compare-said")
+    assert "@d2@" in page.inner_text("#compare-facts") and page.is_disabled("#compare-before")
+    page.keyboard.press("ArrowRight")
+    until(page, "document.getElementById('compare-title').textContent === 'Hit 2 of 5'")
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#compare")
+
+
+def test_matches_are_drawn_where_the_method_has_them(matching, opened):
+    with hosted(matching.app.state.service._following.latest()) as url:
+        page = opened(url)
+        assert page.is_visible("#rerank-row")
+        page.check("#rerank")
+        give(page, view(2))
+        answered(page)
+        page.click("#hits .hit >> nth=0")
+        page.wait_for_selector("#compare-pictures .whole img")
+        until(page, "document.querySelector('#compare-pictures img').naturalWidth === 960")
+        assert " matches, " in page.inner_text("#compare-said")
+
+
+def test_the_keyboard_is_enough(address, opened):
+    page = opened(address)
+    give(page, view(6))
+    answered(page)
+    page.focus("#fit")
+    before = page.screenshot()
+    page.focus("#map")
+    for key in ("+", "+", "ArrowLeft"):
+        page.keyboard.press(key)
+    page.wait_for_timeout(100)
+    assert page.screenshot() != before
+    page.keyboard.press("1")
+    page.wait_for_selector("#compare[open]")
+    page.keyboard.press("Escape")
+    reached = set()
+    page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.classList[0]"))
+    assert {"photo", "top", "go", "map", "zoom-in", "fit", "hit"} <= reached
+
+
+def test_the_mouse_moves_and_zooms_the_map(address, opened):
+    page = opened(address)
+    give(page, view(4))
+    answered(page)
+    frame = page.locator("#map").bounding_box()
+    left, top = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    pictures = [page.screenshot()]
+    page.mouse.move(left, top)
+    page.mouse.wheel(0, -300)
+    page.wait_for_timeout(100)
+    pictures.append(page.screenshot())
+    page.mouse.down()
+    page.mouse.move(left + 150, top + 60, steps=3)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    pictures.append(page.screenshot())
+    assert len(set(pictures)) == 3 and page.is_hidden("#compare")
+
+
+def test_a_phone_has_room_for_all(address, opened):
+    page = opened(address, viewport=PHONE)
+    give(page, view(1), name="@" * 200 + ".png")
+    answered(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    small = page.eval_on_selector_all(
+        "button", "all => all.filter((one) => one.offsetParent && one.offsetHeight < 40).map((one) => one.id)"
+    )
+    assert small == []
+    until(page, "window.scrollY > 100")  # the answer came into view
+    page.click("#hits .hit >> nth=0")
+    page.wait_for_selector("#compare-pictures img >> nth=1")
+    assert page.evaluate("document.getElementById('compare').scrollWidth") <= 360
+
+
+def test_an_unknown_place_is_said_to_be_one(address, opened):
+    page = opened(address, ready=False)
+
+    def unsure(route):
+        body = route.fetch().json()
+        changes = {"reject": 0.5} if route.request.url.endswith("about") else {"confidence": 0.12, "known": False}
+        route.fulfill(json={**body, **changes})
+
+    page.route("**/about", unsure)
+    page.route("**/locate", unsure)
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    give(page, view(1))
+    answered(page)
+    said = page.inner_text("#verdict")
+    assert said.startswith("I do not know this place.") and "only 12 % sure" in said and "50 % are wanted" in said
+    assert page.get_attribute("#verdict meter", "value") == "0.12"
+    assert page.inner_text("#status") == "I do not know this place."
+
+
+def test_a_token_is_asked_for_and_kept(opened, city):
+    with hosted(city, token="the-right-token") as url:
+        page = opened(url, ready=False)
+        for given, title in (("wrong-token", "That was not the token."), ("the-right-token", None)):
+            page.wait_for_selector("#token-dialog[open]")
+            page.fill("#token", given)
+            page.keyboard.press("Enter")
+            if title:
+                until(page, f"document.getElementById('token-said').textContent === '{title}'")
+        page.wait_for_selector("body[data-ready]")
+        give(page, view(1))
+        answered(page)  # its pictures too
+        page.reload()
+        page.wait_for_selector("body[data-ready]")
+        assert page.is_hidden("#token-dialog")
+
+
+def test_street_tiles_come_only_when_wanted(opened, city):
+    tile = encoded(np.full((256, 256, 3), (250, 200, 60), np.uint8))
+    asked = []
+    with hosted(city, tiles=Tiles("https://tiles.example/{z}/{x}/{y}.png", "© the makers")) as url:
+        page = opened(url)
+
+        def answer(route):
+            asked.append(route.request.url)
+            route.fulfill(body=tile, content_type="image/png")
+
+        page.route("https://tiles.example/**", answer)
+        page.wait_for_timeout(200)
+        assert not asked and page.is_hidden("#attribution")
+        page.check("#tiles")
+        until(
+            page,
+            """() => {
+            const canvas = document.getElementById("map");
+            const image = document.createElement("canvas").getContext("2d");
+            image.drawImage(canvas, 0, 0);
+            try { image.getImageData(0, 0, 1, 1); return false; } catch { return true; }  // another site's pixels
+        }""",
+        )
+        assert page.inner_text("#attribution") == "© the makers" and 4 <= len(asked) < 60
+        assert all(url.startswith("https://tiles.example/") for url in asked)
+
+
+def test_sentences_are_asked(opened, captioned):
+    with hosted(captioned) as url:
+        page = opened(url)
+        page.fill("#text", "a place that sells bread")
+        page.click("#go")
+        answered(page, 3)
+        assert "bakery" in page.inner_text("#hits .hit >> nth=0").lower()
+        page.click("#hits .hit >> nth=0")
+        page.wait_for_selector("#compare blockquote")
+        assert page.inner_text("#compare blockquote") == "a place that sells bread"
+
+
+def test_names_are_never_markup_and_no_map_is_drawn_without_positions(opened, folder, hog):
+    root = folder / "markup"
+    root.mkdir()
+    name = "<img src=x onerror=document.title='taken'>.png"
+    Image.fromarray(picture(1)).save(root / name)
+    with hosted(Map.build(root, hog, folder / "markup.map")) as url:
+        page = opened(url)
+        assert "have no positions" in page.inner_text("#map-note")
+        give(page, view(1))
+        answered(page, 1)
+        assert page.inner_text(".hit-name") == name and "no position" in page.inner_text("#hits .hit")
+        assert page.title() == "Where is this? · markup.map"
+        page.goto(url + "docs")
+        assert json.loads(page.evaluate("fetch('openapi.json').then((one) => one.text())"))["openapi"]
+        assert page.inner_text("h1") == "vprkit: markup.map" and page.locator("main section").count() >= 9
