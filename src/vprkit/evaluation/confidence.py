@@ -98,6 +98,17 @@ def check_fits(confidence: Confidence, result: Result) -> None:
         raise DataError(f"the result of {result.method} on {result.benchmark} does not fit: {why}")
 
 
+def cautions(confidence: Confidence, result: Result) -> list[str]:
+    """What a reader of its figures on this result should know, one sentence each."""
+    found = []
+    if seen_in_fit(confidence, result):
+        found.append("the calibration was fitted on these very queries, so nothing here is a test of it")
+    others = sorted({one.rule for one in confidence.fitted} - {result.rule})
+    if others:
+        found.append(f"right means here: {result.rule}; where the calibration was fitted: {' / '.join(others)}")
+    return found
+
+
 def seen_in_fit(confidence: Confidence, result: Result) -> bool:
     """Whether the calibration was fitted on the queries of this result: then it is no test of it."""
     queries = result.list_hashes.get("queries")
