@@ -174,6 +174,15 @@ def test_another_meaning_of_right_is_said(fitted):
     assert len(found) == 2 and "within 50 m; where the calibration was fitted: within 25 m" in found[1]
 
 
+def test_answers_unlike_those_of_the_fit_are_said(fitted):
+    result = answers(200, seed=2)
+    higher = [dataclasses.replace(row, scores=[score + 0.1 for score in row.scores]) for row in result.rankings]
+    found = cautions(fitted, dataclasses.replace(result, rankings=higher))
+    assert len(found) == 1 and "(score is " in found[0] and "higher on average), so it may be far off" in found[0]
+    empty = [dataclasses.replace(row, scores=[]) for row in result.rankings]
+    assert cautions(fitted, dataclasses.replace(result, rankings=empty)) == []
+
+
 def test_answers_with_scores_that_are_not_numbers_have_no_confidence(fitted):
     result = answers(3)
     images = Records.from_rows("", [{"name": "", **vars(result.images[number].position)}
