@@ -31,8 +31,8 @@ def test_fitting_tells_how_good_it_is(town, tmp_path):
 def test_checking_prints_what_it_is_worth(town):
     out = ok("confidence", "check", town / "sure.json", town / "2.json")
     assert "700 answers" in out and "equal-mass bins" in out and "for 90 % right: accept from confidence" in out
-    assert "no test of it" not in out
-    assert "no test of it" in ok("confidence", "check", town / "sure.json", town / "1.json")
+    assert "note:" not in out
+    assert "nothing here is a test of it" in ok("confidence", "check", town / "sure.json", town / "1.json")
     told = json.loads(ok("confidence", "check", town / "sure.json", town / "2.json", "--bins", 5, "--json"))
     assert told["ece"] < 0.08 and len(told["bins"]) == 5 and told["seen_in_fit"] is False
     assert [level["wanted"] for level in told["levels"]] == [0.9, 0.95, 0.99]
