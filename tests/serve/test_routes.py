@@ -10,6 +10,7 @@ from PIL import Image
 
 import vprkit
 from tests.conftest import at_name, picture
+from tests.retrieval.test_calibrated import calibration
 from tests.retrieval.test_texts import SMALL, Joined
 from tests.serve.conftest import client_of, encoded, view
 from vprkit.method import Method
@@ -274,28 +275,22 @@ def test_names_that_no_encoding_knows(folder, hog):
     assert client.get("/points").json()["count"] == 0
 
 
-def test_an_uncertain_answer_says_that_the_place_is_not_known(city, monkeypatch):
-    import dataclasses
-
-    from vprkit.retrieval.locate import Finder
-
-    sure = Finder.of_features
-
-    def judged(self, names, features):
-        return [dataclasses.replace(one, confidence=0.9 if "@d3@" in one[0].name else 0.2)
-                for one in sure(self, names, features)]  # fmt: skip
-
-    monkeypatch.setattr(Finder, "of_features", judged)
-    client = client_of(city, reject=0.5)
-    known, unknown = (locate(client, view(place)).json() for place in (3, 4))
-    assert (known["confidence"], known["known"]) == (0.9, True)
-    assert (unknown["confidence"], unknown["known"]) == (0.2, False) and unknown["hits"]
-    assert client.get("/about").json()["reject"] == 0.5
-
-
-def test_rejecting_needs_a_confidence(city):
-    with pytest.raises(vprkit.errors.ConfigError, match="no confidence to be rejected by"):
-        client_of(city, reject=0.5)
+def test_an_uncertain_answer_says_that_the_place_is_not_known(folder, shared_set, hog, monkeypatch):
+    monkeypatch.setattr("vprkit.serve.following.LOOK_EVERY", 0.0)
+    judged = Map.build(shared_set / "database", hog, folder / "judged.map")
+    with pytest.raises(vprkit.errors.ConfigError, match="no answer can be rejected: the map has no calibration"):
+        client_of(judged, reject=0.5)
+    plain = client_of(judged)
+    judged.calibrate(calibration(hog))
+    sure = [judged.locate(view(place, seed=9)).confidence for place in range(8)]
+    least = float(np.mean(sure))
+    client = client_of(judged, reject=least)
+    told = [locate(client, view(place, seed=9)).json() for place in range(8)]
+    assert [one["confidence"] for one in told] == pytest.approx(sure, abs=1e-9)
+    assert [one["known"] for one in told] == [one >= least for one in sure] and len({one["known"] for one in told}) == 2
+    assert all(one["hits"] for one in told) and client.get("/about").json()["reject"] == least
+    late = locate(plain, view(0, seed=9)).json()  # calibrated while it was served
+    assert late["confidence"] == pytest.approx(sure[0]) and late["known"] is None
 
 
 def test_facts_are_told(client, city):
