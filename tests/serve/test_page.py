@@ -260,7 +260,7 @@ def test_an_unknown_place_is_said_to_be_one(address, opened):
     give(page, view(1))
     answered(page)
     said = page.inner_text("#verdict")
-    assert said.startswith("I do not know this place.") and "only 12 % sure" in said and "50 % are wanted" in said
+    assert said.startswith("I do not know this place.") and "only 12\u00a0% sure" in said and "50\u00a0% are wanted" in said
     assert page.get_attribute("#verdict meter", "value") == "0.12"
     assert page.inner_text("#status") == "I do not know this place."
 
