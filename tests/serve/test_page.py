@@ -230,6 +230,28 @@ def test_the_mouse_moves_and_zooms_the_map(address, opened):
     assert len(set(pictures)) == 3 and page.is_hidden("#compare")
 
 
+def test_fingers_move_and_zoom_the_map(chromium, address, opened):
+    page = opened(address, viewport=PHONE)
+    frame = page.locator("#map").bounding_box()
+    left, top = frame["x"] + 100, frame["y"] + 150
+    line = chromium.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        line.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]})
+
+    pictures = [page.screenshot()]
+    for moves in (
+        [[(left, top)], [(left + 60, top + 20)]],
+        [[(left, top), (left + 40, top)], [(left - 50, top), (left + 120, top)]],
+    ):
+        touch("touchStart", *moves[0])
+        touch("touchMove", *moves[1])
+        touch("touchEnd")
+        page.wait_for_timeout(150)
+        pictures.append(page.screenshot())
+    assert len(set(pictures)) == 3 and page.evaluate("window.scrollY") == 0
+
+
 def test_a_phone_has_room_for_all(address, opened):
     page = opened(address, viewport=PHONE)
     give(page, view(1), name="@" * 200 + ".png")
@@ -260,7 +282,11 @@ def test_an_unknown_place_is_said_to_be_one(address, opened):
     give(page, view(1))
     answered(page)
     said = page.inner_text("#verdict")
-    assert said.startswith("I do not know this place.") and "only 12\u00a0% sure" in said and "50\u00a0% are wanted" in said
+    assert (
+        said.startswith("I do not know this place.")
+        and "only 12\u00a0% sure" in said
+        and "50\u00a0% are wanted" in said
+    )
     assert page.get_attribute("#verdict meter", "value") == "0.12"
     assert page.inner_text("#status") == "I do not know this place."
 
