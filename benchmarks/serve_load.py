@@ -27,7 +27,8 @@ EVERY = 25
 
 def drawn_map(folder: Path, places: int, views: int, size: int, method: str, weights: str | None) -> Map:
     """The map of a drawn city; what is there already is kept."""
-    make_city(folder / "city", places, views, seed=17, size=size)
+    if not (folder / "city" / "city.json").exists():
+        make_city(folder / "city", places, views, seed=17, size=size)
     records = open_records(folder / "city" / "images" / "test")
     print(f"{len(records)} photos of {size} px", flush=True)
     return Map.build(records, load_method(method, weights, device="cpu"), folder / f"{method}.map")

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from tests.conftest import picture
 from vprkit.data import images
-from vprkit.errors import ConfigError, ImageError
+from vprkit.errors import ConfigError, ImageError, PictureTooLarge, UnknownPicture
 from vprkit.preprocessing import Preprocessing
 
 
@@ -183,3 +183,15 @@ def test_finish_in_two_steps_is_finish():
     assert torch.equal(unit, before)
     with pytest.raises(ConfigError, match="engine=pil"):
         images.unit(unit)
+
+
+def test_a_lower_limit_of_pixels_is_kept_and_kinds_of_refusals_are_told(tmp_path):
+    file = tmp_path / "photo.png"
+    Image.fromarray(picture(1, (40, 50))).save(file)
+    images.open_image(file, most=2000).close()
+    with pytest.raises(PictureTooLarge, match=r"50x40 is more than the limit of 0.001999 million"):
+        images.open_image(file, most=1999)
+    with pytest.raises(UnknownPicture, match="the upload: not a picture"):
+        images.open_image(b"no picture", "the upload")
+    with pytest.raises(PictureTooLarge, match="more pixels than any photo has"):
+        images.open_image(b"P6 60000 60000 255\n", most=10**12)

@@ -21,3 +21,10 @@ def test_what_is_larger_than_the_room_is_not_kept_and_drives_nothing_out():
     recent.keep(0, "other", 9)
     assert recent.get(0) == "other" and recent.used == 9
     assert len(Recent[str](0)) == 0
+
+
+def test_anything_that_can_be_a_key_is_one():
+    recent: Recent[str] = Recent(10)
+    recent.keep((3, 96), "a", 4)
+    recent.keep("b", "b", 4)
+    assert recent.get((3, 96)) == "a" and recent.get("b") == "b" and recent.get((3, 97)) is None

@@ -56,3 +56,23 @@ def hosted(place_map: Map, **settings) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(20)
+
+
+WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
+
+
+def give(page, photo: bytes, name: str = "photo.png", kind: str = "image/png") -> None:
+    page.set_input_files("#photo", {"name": name, "mimeType": kind, "buffer": photo})
+
+
+def until(page, expression: str) -> None:
+    """Wait for a condition; playwright's own way wants what the page's content policy forbids."""
+    for _ in range(300):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"in vain: {expression}")
+
+
+def answered(page, count: int = 5) -> None:
+    until(page, f"document.querySelectorAll('#hits .hit img').length === {count}")

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 import vprkit
 from tests.conftest import picture
+from tests.serve.browser import WIDE, browser, hosted
 from vprkit.retrieval.map import Map
 from vprkit.serve.app import create_app
 from vprkit.serve.settings import Limits, ServeSettings
@@ -48,11 +49,11 @@ def client(city) -> TestClient:
 
 
 @pytest.fixture(scope="package")
-def matching(folder, shared_set) -> TestClient:
+def matching(folder, shared_set) -> Map:
     """A map whose method has a second stage that matches cells."""
     selavpr = vprkit.load_method("selavpr", "random:3", size="S", depth=1, table_size=56, local_mid_channels=16,
                                  local_channels=8, resize=56, device="cpu")  # fmt: skip
-    return client_of(Map.build(shared_set / "database", selavpr, folder / "matching.map", local="float16"))
+    return Map.build(shared_set / "database", selavpr, folder / "matching.map", local="float16")
 
 
 @pytest.fixture(scope="package")
@@ -74,3 +75,48 @@ def captioned(folder) -> Map:
     (folder / "texts.csv").write_text("\n".join(lines) + "\n")
     records = vprkit.data.benchmark.open_records(root, texts=folder / "texts.csv")
     return Map.build(records, vprkit.load_method("thumbnail"), folder / "captioned.map")
+
+
+def locate(client, photo: bytes, **fields):
+    return client.post("/locate", files={"image": ("photo.png", photo)}, data=fields)
+
+
+def sentence(answer, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    assert answer.json().keys() == {"error"}
+    return answer.json()["error"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser(viewport=WIDE, reduced_motion="reduce") as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def address(city):
+    with hosted(city, limits=Limits(upload_mb=1)) as url:
+        yield url
+
+
+@pytest.fixture
+def opened(chromium):
+    """Opens the page of an address; at the end nothing may have gone wrong in it."""
+    pages, wrong = [], []
+
+    def page_of(url: str, ready: bool = True, viewport=WIDE):
+        page = chromium.new_page()
+        page.set_default_timeout(15_000)
+        page.set_viewport_size(viewport)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
+        page.goto(url)
+        if ready:
+            page.wait_for_selector("body[data-ready]")
+        pages.append(page)
+        return page
+
+    yield page_of
+    for page in pages:
+        page.close()
+    assert not wrong

@@ -3,71 +3,15 @@
 import base64
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import picture
-from tests.serve.browser import browser, hosted, missing
-from tests.serve.conftest import encoded, view
+from tests.serve.browser import answered, give, hosted, missing, until
+from tests.serve.conftest import view
 from vprkit.retrieval.map import Map
-from vprkit.serve.settings import Limits, Tiles
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is here")
-
-WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser(viewport=WIDE, reduced_motion="reduce") as context:
-        yield context
-
-
-@pytest.fixture(scope="module")
-def address(city):
-    with hosted(city, limits=Limits(upload_mb=1)) as url:
-        yield url
-
-
-@pytest.fixture
-def opened(chromium):
-    """Opens the page of an address; at the end nothing may have gone wrong in it."""
-    pages, wrong = [], []
-
-    def page_of(url: str, ready: bool = True, viewport=WIDE):
-        page = chromium.new_page()
-        page.set_default_timeout(15_000)
-        page.set_viewport_size(viewport)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if "Content Security Policy" in said.text else None)
-        page.goto(url)
-        if ready:
-            page.wait_for_selector("body[data-ready]")
-        pages.append(page)
-        return page
-
-    yield page_of
-    for page in pages:
-        page.close()
-    assert not wrong
-
-
-def give(page, photo: bytes, name: str = "photo.png", kind: str = "image/png") -> None:
-    page.set_input_files("#photo", {"name": name, "mimeType": kind, "buffer": photo})
-
-
-def until(page, expression: str) -> None:
-    """Wait for a condition; playwright's own way wants what the page's content policy forbids."""
-    for _ in range(300):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"in vain: {expression}")
-
-
-def answered(page, count: int = 5) -> None:
-    until(page, f"document.querySelectorAll('#hits .hit img').length === {count}")
 
 
 def ink(page) -> int:
@@ -159,92 +103,6 @@ def test_a_service_that_is_gone_is_said(opened, city):
     assert "cannot be reached" in page.inner_text("#problem")
 
 
-def test_hits_are_compared_side_by_side(address, opened):
-    page = opened(address)
-    give(page, view(2))
-    answered(page)
-    page.click("#hits .hit >> nth=0")
-    page.wait_for_selector("#compare-pictures img >> nth=1")
-    assert page.inner_text("#compare-title") == "Hit 1 of 5"
-    widths = page.eval_on_selector_all("#compare-pictures img", "all => all.map((one) => one.naturalWidth)")
-    assert widths == [64, 64]
-    assert "hog, matches no points" in page.inner_text("#compare-said")
-    assert "@d2@" in page.inner_text("#compare-facts") and page.is_disabled("#compare-before")
-    page.keyboard.press("ArrowRight")
-    until(page, "document.getElementById('compare-title').textContent === 'Hit 2 of 5'")
-    page.keyboard.press("Escape")
-    assert page.is_hidden("#compare")
-
-
-def test_matches_are_drawn_where_the_method_has_them(matching, opened):
-    with hosted(matching.app.state.service._following.latest()) as url:
-        page = opened(url)
-        assert page.is_visible("#rerank-row")
-        page.check("#rerank")
-        give(page, view(2))
-        answered(page)
-        page.click("#hits .hit >> nth=0")
-        page.wait_for_selector("#compare-pictures .whole img")
-        until(page, "document.querySelector('#compare-pictures img').naturalWidth === 960")
-        assert " matches, " in page.inner_text("#compare-said")
-
-
-def test_the_keyboard_is_enough(address, opened):
-    page = opened(address)
-    give(page, view(6))
-    answered(page)
-    page.focus("#fit")
-    before = page.screenshot()
-    page.focus("#map")
-    for key in ("+", "+", "ArrowLeft"):
-        page.keyboard.press(key)
-    page.wait_for_timeout(100)
-    assert page.screenshot() != before
-    page.keyboard.press("1")
-    page.wait_for_selector("#compare[open]")
-    page.keyboard.press("Escape")
-    reached = set()
-    page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
-    for _ in range(24):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.classList[0]"))
-    assert {"photo", "top", "go", "map", "zoom-in", "fit", "hit"} <= reached
-
-
-def test_the_mouse_moves_and_zooms_the_map(address, opened):
-    page = opened(address)
-    give(page, view(4))
-    answered(page)
-    frame = page.locator("#map").bounding_box()
-    left, top = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
-    pictures = [page.screenshot()]
-    page.mouse.move(left, top)
-    page.mouse.wheel(0, -300)
-    page.wait_for_timeout(100)
-    pictures.append(page.screenshot())
-    page.mouse.down()
-    page.mouse.move(left + 150, top + 60, steps=3)
-    page.mouse.up()
-    page.wait_for_timeout(100)
-    pictures.append(page.screenshot())
-    assert len(set(pictures)) == 3 and page.is_hidden("#compare")
-
-
-def test_a_phone_has_room_for_all(address, opened):
-    page = opened(address, viewport=PHONE)
-    give(page, view(1), name="@" * 200 + ".png")
-    answered(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    small = page.eval_on_selector_all(
-        "button", "all => all.filter((one) => one.offsetParent && one.offsetHeight < 40).map((one) => one.id)"
-    )
-    assert small == []
-    until(page, "window.scrollY > 100")  # the answer came into view
-    page.click("#hits .hit >> nth=0")
-    page.wait_for_selector("#compare-pictures img >> nth=1")
-    assert page.evaluate("document.getElementById('compare').scrollWidth") <= 360
-
-
 def test_an_unknown_place_is_said_to_be_one(address, opened):
     page = opened(address, ready=False)
 
@@ -260,7 +118,11 @@ def test_an_unknown_place_is_said_to_be_one(address, opened):
     give(page, view(1))
     answered(page)
     said = page.inner_text("#verdict")
-    assert said.startswith("I do not know this place.") and "only 12 % sure" in said and "50 % are wanted" in said
+    assert (
+        said.startswith("I do not know this place.")
+        and "only 12\u00a0% sure" in said
+        and "50\u00a0% are wanted" in said
+    )
     assert page.get_attribute("#verdict meter", "value") == "0.12"
     assert page.inner_text("#status") == "I do not know this place."
 
@@ -280,33 +142,6 @@ def test_a_token_is_asked_for_and_kept(opened, city):
         page.reload()
         page.wait_for_selector("body[data-ready]")
         assert page.is_hidden("#token-dialog")
-
-
-def test_street_tiles_come_only_when_wanted(opened, city):
-    tile = encoded(np.full((256, 256, 3), (250, 200, 60), np.uint8))
-    asked = []
-    with hosted(city, tiles=Tiles("https://tiles.example/{z}/{x}/{y}.png", "© the makers")) as url:
-        page = opened(url)
-
-        def answer(route):
-            asked.append(route.request.url)
-            route.fulfill(body=tile, content_type="image/png")
-
-        page.route("https://tiles.example/**", answer)
-        page.wait_for_timeout(200)
-        assert not asked and page.is_hidden("#attribution")
-        page.check("#tiles")
-        until(
-            page,
-            """() => {
-            const canvas = document.getElementById("map");
-            const image = document.createElement("canvas").getContext("2d");
-            image.drawImage(canvas, 0, 0);
-            try { image.getImageData(0, 0, 1, 1); return false; } catch { return true; }  // another site's pixels
-        }""",
-        )
-        assert page.inner_text("#attribution") == "© the makers" and 4 <= len(asked) < 60
-        assert all(url.startswith("https://tiles.example/") for url in asked)
 
 
 def test_sentences_are_asked(opened, captioned):

@@ -97,7 +97,9 @@ def test_mistakes_are_said_at_once(city, tmp_path):
     (tmp_path / "token").write_text("short\n")
     assert "8 or more" in refused("serve", city.folder, "--token-file", tmp_path / "token")
     assert "no address of tiles" in refused("serve", city.folder, "--tiles", "tiles.example")
-    assert "no confidence to be rejected by" in refused("serve", city.folder, "--reject", "0.5", "--port", "0")
+    assert "no answer can be rejected: the map has no calibration" in refused(
+        "serve", city.folder, "--reject", "0.5", "--port", "0"
+    )
 
 
 def test_a_missing_package_is_named(city, monkeypatch):

@@ -172,6 +172,16 @@ class FeatureStore:
 
     def records(self, rows: np.ndarray | None = None) -> Records:
         """Records of the given rows (default: all); names are complete paths where blocks came from several folders."""
+        table = self._table if rows is None else self._table.take(rows)
+        if len({block.folder for block in self.blocks}) > 1:
+            numbers = range(len(self)) if rows is None else map(int, rows)
+            names = StringColumn.of(str(self.path(row)).lstrip("/") for row in numbers)
+            table = dataclasses.replace(table, names=names)
+        return table
+
+    @cached_property
+    def _table(self) -> Records:
+        """Every row under the name that it was given. Opening the columns takes longer than reading a few rows."""
         texts = {name: columns.read_strings(self.folder, name, len(self)) for name in TEXT_COLUMNS}
         present = {key: column for key, column in texts.items() if len(column.data)}
         east, north, zone, south, latitude, longitude, heading = (
@@ -179,13 +189,7 @@ class FeatureStore:
         )
         folders = {block.folder for block in self.blocks}
         root = Path(next(iter(folders))) if len(folders) == 1 else Path("/")
-        table = Records(root, self.names, east, north, zone, south, latitude, longitude, heading, present)
-        table = table if rows is None else table.take(rows)
-        if len(folders) > 1:
-            numbers = range(len(self)) if rows is None else map(int, rows)
-            names = StringColumn.of(str(self.path(row)).lstrip("/") for row in numbers)
-            table = dataclasses.replace(table, names=names)
-        return table
+        return Records(root, self.names, east, north, zone, south, latitude, longitude, heading, present)
 
     def check_identity(self, identity: Mapping[str, Any]) -> None:
         """Raise where these are features of another method, naming what differs."""
@@ -239,7 +243,7 @@ class FeatureStore:
         self.journal.add(Block(start, start + len(records), folder, parts, tuple(skipped), tuple(map(int, superseded))))
         if start == 0:
             sync_folder(self.folder)
-        for name in ("vectors", "names", "files", "keys", "skipped", "current", "local"):
+        for name in ("vectors", "names", "files", "keys", "skipped", "current", "local", "_table"):
             self.__dict__.pop(name, None)
 
     def verify(self) -> list[str]:

@@ -44,7 +44,7 @@ def create_app(place_map: Map, settings: ServeSettings | None = None) -> "FastAP
 
     Raises:
         MissingExtra: a package of the extra `serve` is not installed.
-        ConfigError: answers are to be rejected, and the map's answers have no confidence.
+        ConfigError: answers are to be rejected, and photos' answers have no confidence.
     """
     settings = settings or ServeSettings()
     service = Service(place_map, settings)

@@ -124,6 +124,10 @@ class _Incoming:
         self.trouble: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
 
     @property
+    def begun(self) -> bool:
+        return self._read > 0
+
+    @property
     def complete(self) -> bool:
         return self._leaving is not None
 
@@ -183,7 +187,7 @@ def _check_headers(scope: Scope) -> None:
 
 
 def _too_slow(incoming: _Incoming, limits: Limits) -> Refusal:
-    if not incoming.complete and incoming._read:
+    if incoming.begun and not incoming.complete:
         return Refusal(408, f"the upload was not complete after {limits.seconds:g} seconds")
     return Refusal(504, f"there was no answer within {limits.seconds:g} seconds", {"Retry-After": "5"})
 

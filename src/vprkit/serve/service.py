@@ -18,7 +18,6 @@ from vprkit.data.columns import StringColumn
 from vprkit.data.images import prepare
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.method import IMAGES, TEXTS
-from vprkit.retrieval.location import Location
 from vprkit.retrieval.map import Map
 from vprkit.serve import answers, uploads
 from vprkit.serve.answering import Answering
@@ -59,13 +58,15 @@ class Service:
         settings: limits and thresholds.
 
     Raises:
-        ConfigError: answers are to be rejected, and the map's answers have no confidence.
+        ConfigError: answers are to be rejected, and photos' answers have no confidence.
         MissingExtra: a package of the extra `serve` is not installed.
     """
 
     def __init__(self, place_map: Map, settings: ServeSettings) -> None:
         for package in extras.EXTRAS["serve"]:
             extras.require("serve", package)
+        if settings.reject is not None and (why := place_map.why_unsure()) is not None:
+            raise ConfigError(f"no answer can be rejected: {why}")
         self.settings = settings
         self.traffic = Traffic(settings.limits.queue)
         self.metrics = Metrics()
@@ -202,15 +203,11 @@ class Service:
         The first forward pass also runs alone: the math library chooses its code paths on first use.
         """
         place_map = self._following.latest()
-        located: list[Location] = []
         if self._abilities.photo and len(place_map):
             grey = prepare(Image.new("RGB", (64, 64), "grey"), place_map.method.preprocessing)
-            located += PhotoQuestion.answers(place_map, [PhotoQuestion(grey, LocateFields())])
+            PhotoQuestion.answers(place_map, [PhotoQuestion(grey, LocateFields())])
         if self._abilities.text:
-            located += TextQuestion.answers(place_map, [TextQuestion(SearchFields("a house"))])
-        if self.settings.reject is not None and all(one.confidence is None for one in located):
-            raise ConfigError("answers of this map have no confidence to be rejected by; calibrate it, or leave "
-                              "--reject out")  # fmt: skip
+            TextQuestion.answers(place_map, [TextQuestion(SearchFields("a house"))])
 
 
 @functools.lru_cache(maxsize=2)

@@ -40,7 +40,7 @@ export class Answer {
     return [
       known === false ? this.#unknown(confidence) : null,
       confidence === null ? null : sure(confidence, this.about.reject ?? 0.5),
-      estimate === null ? null : place(estimate),
+      estimate === null ? null : place(estimate, known === false),
     ].filter((part) => part !== null);
   }
 
@@ -83,7 +83,7 @@ function sure(confidence, wanted) {
   return element("div", { class: "sure" }, "How sure", meter, element("b", {}, percent(confidence)));
 }
 
-function place(estimate) {
+function place(estimate, guessed) {
   const views = estimate.hits === 1 ? "one view" : `${estimate.hits} views within 50 m`;
   const spread = estimate.hits === 1 ? "" : `, spread ${estimate.spread_m.toFixed(1)} m`;
   const copy = element("button", { type: "button", "aria-label": "Copy the position" }, "Copy");
@@ -92,6 +92,7 @@ function place(estimate) {
     await navigator.clipboard.writeText(degrees(estimate));
     copy.textContent = "Copied";
   });
-  return element("div", { class: "place" }, element("strong", { id: "position" }, degrees(estimate)),
-    element("span", { class: "muted" }, `from ${views}${spread}`), copy);
+  return element("div", { class: guessed ? "place guess" : "place" },
+    element("strong", { id: "position" }, degrees(estimate)),
+    element("span", { class: "muted" }, `${guessed ? "a guess, " : ""}from ${views}${spread}`), copy);
 }

@@ -14,7 +14,8 @@ export function element(tag, attributes = {}, ...children) {
 // "46.23872, 7.35744": a metre, which is more than any photo knows.
 export const degrees = (place) => `${place.latitude.toFixed(5)}, ${place.longitude.toFixed(5)}`;
 
-export const percent = (share) => `${Math.round(100 * share)} %`;
+// Rounded down: 99.6 per cent is not certainty.
+export const percent = (share) => `${Math.floor(100 * share + 1e-9)}\u00a0%`;
 
 export const hasPlace = (record) => record.latitude !== null && record.longitude !== null;
 
