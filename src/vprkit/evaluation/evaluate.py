@@ -3,22 +3,17 @@
 import dataclasses
 import hashlib
 import itertools
-import platform
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import faiss
 import numpy as np
-import torch
 
-import vprkit
-from vprkit import device as devices
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.environment import environment
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
@@ -124,7 +119,7 @@ def evaluate(
     joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
                    weights=None if method.weights is None else vars(method.weights), timings=timings, notices=notices,
-                   environment=_environment(method), reads=method.reads("query"))  # fmt: skip
+                   environment=environment(method), reads=method.reads("query"))  # fmt: skip
     result = dataclasses.replace(result, storage=storage)
     if plain and frames is None:  # else a query is several images, or several vectors
         result = dataclasses.replace(result, timings=with_total(result.timings, _journey(second), len(asked)))
@@ -198,7 +193,7 @@ def evaluate_descriptors(
         method=name,
         identity={"metric": metric},
         timings=timings,
-        environment=_environment(None),
+        environment=environment(None),
     )
 
 
@@ -240,7 +235,7 @@ def evaluate_rankings(
         method=name,
         identity={},
         timings=Timings(),
-        environment=_environment(None),
+        environment=environment(None),
     )
 
 
@@ -290,18 +285,3 @@ def _describe(
     whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
     vectors = index_rows(method, built.store, kind)
     return vectors if whole else vectors[built.rows[kept]], kept, built
-
-
-def _environment(method: Method | None) -> dict[str, Any]:
-    versions: dict[str, Any] = {
-        "vprkit": vprkit.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "faiss": faiss.__version__,
-    }
-    if method is None:
-        return versions
-    if method.device.type == "cpu":
-        versions |= {"fast_fp32": devices.enable_fast_fp32(), "fast_bf16": devices.cpu_has_fast_bf16()}
-    return {**versions, "device": method.device.type, "precision": method.precision, "threads": torch.get_num_threads()}
