@@ -123,7 +123,8 @@ def test_an_unknown_place_is_said_to_be_one(address, opened):
         and "only 12\u00a0% sure" in said
         and "50\u00a0% are wanted" in said
     )
-    assert page.get_attribute("#verdict meter", "value") == "0.12"
+    assert page.get_attribute("#verdict [role=meter]", "aria-valuenow") == "12"
+    assert page.evaluate("document.querySelector('.share.low div').offsetWidth") > 10
     assert page.inner_text("#status") == "I do not know this place."
 
 
