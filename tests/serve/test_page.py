@@ -171,4 +171,4 @@ def test_names_are_never_markup_and_no_map_is_drawn_without_positions(opened, fo
         assert page.title() == "Where is this? · markup.map"
         page.goto(url + "docs")
         assert json.loads(page.evaluate("fetch('openapi.json').then((one) => one.text())"))["openapi"]
-        assert page.inner_text("h1") == "vprkit: markup.map" and page.locator("main section").count() >= 9
+        assert page.inner_text("h1") == "A place map" and page.locator("main section").count() >= 9
