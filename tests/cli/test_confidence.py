@@ -7,6 +7,7 @@ import pytest
 from tests.cli.test_cli import ok, refused, vpr
 from tests.conftest import write_set
 from tests.evaluation.answers import answers
+from vprkit.data.layouts.exif import read_gps
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +31,8 @@ def test_fitting_tells_how_good_it_is(town, tmp_path):
 def test_checking_prints_what_it_is_worth(town):
     out = ok("confidence", "check", town / "sure.json", town / "2.json")
     assert "700 answers" in out and "equal-mass bins" in out and "for 90 % right: accept from confidence" in out
-    assert "no test of it" not in out
-    assert "no test of it" in ok("confidence", "check", town / "sure.json", town / "1.json")
+    assert "note:" not in out
+    assert "nothing here is a test of it" in ok("confidence", "check", town / "sure.json", town / "1.json")
     told = json.loads(ok("confidence", "check", town / "sure.json", town / "2.json", "--bins", 5, "--json"))
     assert told["ece"] < 0.08 and len(told["bins"]) == 5 and told["seen_in_fit"] is False
     assert [level["wanted"] for level in told["levels"]] == [0.9, 0.95, 0.99]
@@ -67,3 +68,16 @@ def test_why_there_is_no_confidence_is_said_once(town, tmp_path):
 def test_what_is_no_calibration_is_refused(town, tmp_path):
     assert "not a calibration" in refused("map", "calibrate", town / "town.map", town / "1.json")
     assert "no such file" in refused("confidence", "check", tmp_path / "none.json", town / "1.json")
+
+
+def test_copies_with_positions(town, tmp_path):
+    queries = town / "set" / "queries"
+    done = vpr("locate", town / "town.map", queries, "--gps-copies", tmp_path / "copies", "--out", tmp_path / "w.csv")
+    assert done.returncode == 0 and "12 copies with a GPS position" in done.stderr and "without" not in done.stderr
+    copies = sorted((tmp_path / "copies").iterdir())
+    assert [copy.name for copy in copies] == sorted(path.name for path in queries.iterdir())
+    assert "latitude" in read_gps(copies[0])
+    again = vpr("locate", town / "town.map", tmp_path / "copies", "--gps-copies", tmp_path / "more")
+    assert "0 copies" in again.stderr and "12 photos without a copy" in again.stderr
+    assert "a GPS position already" in again.stderr
+    assert "exists already" in refused("locate", town / "town.map", queries, "--gps-copies", tmp_path / "copies")

@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import picture
+from tests.evaluation.answers import answers
 from vprkit import config
 from vprkit.cli import main
+from vprkit.evaluation.confidence import fit_confidence
 from vprkit.evaluation.sweep import Sweep
 from vprkit.training.negatives import Negatives
 
@@ -121,3 +123,15 @@ def test_without_matplotlib_the_command_names_what_installs_it(vpr, monkeypatch)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert 'pip install "vprkit[report]"' in vpr("heads", "rerankvpr", "1.jpg")[2]
     assert vpr("matches", "rerankvpr", "1.jpg", "1.jpg", *SMALL)[0] == 0  # lines and points need none
+
+
+def test_sheets_and_confidence(vpr, tmp_path):
+    for seed in (1, 2):
+        answers(300, seed=seed).save(tmp_path / f"{seed}.run.json")
+    fit_confidence([answers(300, seed=1)]).save(tmp_path / "sure.json")
+    assert vpr("sheet", "1.run.json", "--rows", "2", "--top", "2", "--only-wrong")[0] == 0
+    assert vpr("confidence", "sure.json", "2.run.json", "--out", "c.pdf")[0] == 0
+    assert Image.open(tmp_path / "sheet.png").width > 500 and (tmp_path / "c.pdf").read_bytes()[:4] == b"%PDF"
+    assert "exists already" in vpr("sheet", "1.run.json")[2]
+    assert "a figure is written as" in vpr("confidence", "sure.json", "2.run.json", "--out", "c.txt")[2]
+    assert "not a calibration" in vpr("confidence", "1.run.json", "2.run.json")[2]

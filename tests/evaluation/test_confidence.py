@@ -6,8 +6,9 @@ import pytest
 
 from tests.evaluation.answers import answers
 from vprkit.data import geo
+from vprkit.data.records import Records
 from vprkit.errors import DataError, VprError
-from vprkit.evaluation.confidence import fit_confidence, judged, right_answers, seen_in_fit
+from vprkit.evaluation.confidence import cautions, fit_confidence, judged, right_answers, seen_in_fit
 from vprkit.evaluation.reliability import reliability
 from vprkit.retrieval.confidence import Confidence
 
@@ -165,3 +166,31 @@ def test_what_cannot_be_fitted_is_said():
     with pytest.raises(DataError, match="answers of hog, not of thumbnail"):
         fit_confidence([answers(300), answers(300, method="thumbnail", identity={"method": "thumbnail"})])
     assert fit_confidence([answers(300, identity={})]).identity == {"method": "hog"}  # somebody's own rankings
+
+
+def test_another_meaning_of_right_is_said(fitted):
+    assert cautions(fitted, answers(20, seed=2)) == []
+    found = cautions(fitted, answers(20, seed=1, rule="within 50 m"))
+    assert len(found) == 2 and "within 50 m; where the calibration was fitted: within 25 m" in found[1]
+
+
+def test_answers_unlike_those_of_the_fit_are_said(fitted):
+    result = answers(200, seed=2)
+    higher = [dataclasses.replace(row, scores=[score + 0.1 for score in row.scores]) for row in result.rankings]
+    found = cautions(fitted, dataclasses.replace(result, rankings=higher))
+    assert len(found) == 1 and "(score is " in found[0] and "higher on average), so it may be far off" in found[0]
+    empty = [dataclasses.replace(row, scores=[]) for row in result.rankings]
+    assert cautions(fitted, dataclasses.replace(result, rankings=empty)) == []
+
+
+def test_answers_with_scores_that_are_not_numbers_have_no_confidence(fitted):
+    result = answers(3)
+    images = Records.from_rows("", [{"name": "", **vars(result.images[number].position)}
+                                    for row in result.rankings for number in row.ranking])  # fmt: skip
+    scores = np.array([row.scores for row in result.rankings])
+    expected = judged(fitted, result)
+    scores[1, 9] = -np.inf
+    found = fitted.of_hits(scores, images)
+    assert np.isnan(found[1]) and found[[0, 2]] == pytest.approx(expected[[0, 2]])
+    with pytest.raises(VprError, match="looks at 10 hits"):
+        fitted.of_hits(scores[:, :9], images)

@@ -198,3 +198,10 @@ def test_refuses_to_overwrite_and_needs_a_result(tmp_path: Path) -> None:
         write_report([], tmp_path / "s.html")
     with pytest.raises(VprError, match="no folder that can be written"):
         write_report([unlabelled(tmp_path)], path / "below" / "r.html")
+
+
+def test_distances_of_first_answers_are_counted(tmp_path: Path) -> None:
+    text = page(tmp_path, result(tmp_path)).text
+    assert "within 5 m within 10 m within 25 m within 50 m within 100 m within 1000 m Median distance" in text
+    assert "hog 25.0 25.0 25.0 25.0 50.0 75.0 102 m" in text  # 3, 98, 107 and 4321 m
+    assert "Median distance" not in page(tmp_path, without(result(tmp_path), metres=None)).text

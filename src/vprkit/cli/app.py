@@ -13,6 +13,7 @@ from vprkit.cli import (
     demo,
     describe_check,
     evaluate,
+    export,
     locate,
     maps,
     methods,
@@ -77,6 +78,7 @@ app.add_typer(maps.app, name="map")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(confidence.app, name="confidence")
+app.add_typer(export.app, name="export")
 app.add_typer(show.app, name="show")
 
 

@@ -46,7 +46,7 @@ def check(
     """Judge a calibration on a result that it has not seen: calibration error, Brier score, what rejecting buys."""
     import dataclasses
 
-    from vprkit.evaluation.confidence import judged, right_answers, seen_in_fit
+    from vprkit.evaluation.confidence import cautions, judged, right_answers, seen_in_fit
     from vprkit.evaluation.reliability import reject_curve, reliability
     from vprkit.evaluation.result import Result
     from vprkit.retrieval.confidence import Confidence
@@ -54,15 +54,20 @@ def check(
     confidence, result = Confidence.load(calibration), Result.load(run)
     values, right = judged(confidence, result), right_answers(result)
     found, curve = reliability(values, right, bins), reject_curve(values, right)
-    seen = seen_in_fit(confidence, result)
     if as_json:
-        told = {"calibration": confidence.told, "seen_in_fit": seen, **dataclasses.asdict(found), "aurc": curve.area,
-                "levels": [dataclasses.asdict(level) for level in curve.levels()]}  # fmt: skip
+        told = {
+            "calibration": confidence.told,
+            "seen_in_fit": seen_in_fit(confidence, result),
+            "cautions": cautions(confidence, result),
+            **dataclasses.asdict(found),
+            "aurc": curve.area,
+            "levels": [dataclasses.asdict(level) for level in curve.levels()],
+        }
         typer.echo(json.dumps(told))
         return
     typer.echo(f"{result.method} on {result.benchmark}; calibration: {confidence.told}")
-    if seen:
-        typer.echo("  note: the calibration was fitted on these very queries, so this is no test of it")
+    for sentence in cautions(confidence, result):
+        typer.echo(f"  note: {sentence}")
     typer.echo("\n".join([*_reliability_lines(found), *_reject_lines(curve)]))
 
 

@@ -33,6 +33,12 @@ def locate(
     ] = None,
     form: Form = None,
     out: Out = None,
+    gps_copies: Annotated[
+        Path | None, typer.Option(help="Folder for copies of the photos with their position in EXIF.")
+    ] = None,
+    overwrite_gps: Annotated[
+        bool, typer.Option("--overwrite-gps", help="Copy photos that have a GPS position too, and replace it.")
+    ] = False,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
     precision: shared.Precision = "auto",
@@ -46,9 +52,12 @@ def locate(
     """Say where photos were taken: the best database images, and the position they suggest."""
     from vprkit.data.folders import photos_below
     from vprkit.errors import DataError
+    from vprkit.files import refuse_folder
     from vprkit.retrieval.map import Map
 
     form = _form("json" if as_json else form, out, overwrite)
+    if gps_copies is not None:
+        refuse_folder(gps_copies, overwrite)
     files = [file for photo in photos for file in (photos_below(photo) if photo.is_dir() else [photo])]
     missing = [str(file) for file in files if not file.is_file()]
     if missing or not files:
@@ -63,6 +72,8 @@ def locate(
         texts = None if text is None else [text] * len(files)
         located = opened.locate_many(files, top, distinct, streaming, progress, rerank, texts, reject)
     _write(located, form, out)
+    if gps_copies is not None:
+        _copy(located, gps_copies, [photo for photo in photos if photo.is_dir()], overwrite_gps, overwrite)
 
 
 def search(
@@ -119,6 +130,24 @@ def _form(form: str | None, out: Path | None, overwrite: bool) -> str:
     if out is not None:
         refuse_to_overwrite(out, overwrite)
     return form
+
+
+LISTED = 20
+"""Photos that are named one by one."""
+
+
+def _copy(located: "list[Location]", folder: Path, roots: list[Path], overwrite_gps: bool, overwrite: bool) -> None:
+    """Write copies with a position, and say which photos have none."""
+    from vprkit.retrieval.gps_copies import write_gps_copies
+
+    copies = write_gps_copies(located, folder, roots, overwrite_gps=overwrite_gps, overwrite=overwrite)
+    typer.echo(f"{len(copies.written)} copies with a GPS position: {folder}", err=True)
+    if copies.left_out:
+        typer.echo(f"{len(copies.left_out)} photos without a copy:", err=True)
+    for photo, why in copies.left_out[:LISTED]:
+        typer.echo(f"  {photo}: {why}", err=True)
+    if len(copies.left_out) > LISTED:
+        typer.echo(f"  and {len(copies.left_out) - LISTED} more", err=True)
 
 
 def _write(located: "list[Location]", form: str, out: Path | None) -> None:

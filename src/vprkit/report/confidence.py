@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vprkit.errors import DataError
-from vprkit.evaluation.confidence import check_fits, judged, right_answers, seen_in_fit
+from vprkit.evaluation.confidence import cautions, check_fits, judged, right_answers
 from vprkit.evaluation.reliability import Level, RejectCurve, Reliability, reject_curve, reliability
 from vprkit.evaluation.result import Result
 from vprkit.report import words
@@ -36,11 +36,7 @@ def confidence(group: Group, calibrations: Sequence[Confidence]) -> Html:
             runs.append(_judged(label, result, calibrations))
         except DataError as error:
             notes.append(f"{label}: {error}.")
-    notes += [
-        f"{run.label}: the calibration was fitted on these very queries, so nothing here is a test of it."
-        for run in runs
-        if seen_in_fit(run.calibration, run.result)
-    ]
+    notes += [f"{run.label}: {sentence}." for run in runs for sentence in cautions(run.calibration, run.result)]
     shown = element("ul", *(element("li", note) for note in notes), class_="notices") if notes else ""
     if not runs:
         return section("Confidence", shown)

@@ -10,6 +10,7 @@ import numpy as np
 from vprkit.data import geo
 from vprkit.evaluation.result import Position, QueryResult, Result
 from vprkit.report import words
+from vprkit.report.distances import distances
 from vprkit.report.groups import Group
 from vprkit.report.markup import Html, details, element, join, section
 from vprkit.report.place_map import Mark, Plane, place_map
@@ -55,7 +56,8 @@ def maps(group: Group, tiles: Tiles | None = None) -> Html:
     grids = [(label, element("div", figures, class_="maps")) for label, figures in shown]
     parts = [details(label, grid, opened=i < OPEN) for i, (label, grid) in enumerate(grids)]
     labelled = any(result.labelled for result in group.results)
-    return section("Map", _legend(labelled), _credit(tiles), *(parts if len(group.results) > 1 else [grids[0][1]]))
+    drawings = parts if len(group.results) > 1 else [grids[0][1]]
+    return section("Map", _legend(labelled), _credit(tiles), *drawings, distances(group))
 
 
 def _maps_of(label: str, result: Result, tiles: Tiles | None) -> Html:

@@ -24,6 +24,9 @@ GAP, FRAME, HEADER, CAPTION = 14, 6, 44, 54
 INK, MUTED, PAPER, EMPTY = "#1c2126", "#5b6570", "#ffffff", "#e9ecef"
 RIGHT, WRONG, NEUTRAL, UNKNOWN = "#00805d", "#cc2f1d", "#0072b2", "#8a939c"
 
+COLOURS = {"right": RIGHT, "wrong": WRONG, "plain": NEUTRAL, "unknown": UNKNOWN}
+"""By what a tile is."""
+
 NAME_BYTES = 120
 """File systems allow names of 255 bytes; the rest is left for other tools' endings."""
 
@@ -154,7 +157,7 @@ def _draw_tile(
     sheet: Image.Image, draw: ImageDraw.ImageDraw, corner: tuple[int, int], tile: Tile, image: Image.Image | None
 ) -> None:
     left, top = corner
-    colour = {"right": RIGHT, "wrong": WRONG, "plain": NEUTRAL}.get(tile.kind, UNKNOWN)
+    colour = COLOURS[tile.kind]
     right, bottom = left + BOX[0] + 2 * FRAME - 1, top + BOX[1] + 2 * FRAME - 1
     draw.rectangle((left, top, right, bottom), fill=EMPTY, outline=colour, width=FRAME)
     if image is not None:

@@ -85,7 +85,11 @@ class Confidence:
         """
         if scores.ndim != 2 or scores.shape[1] != self.depth:
             raise ConfigError(f"this calibration looks at {self.depth} hits of a query, got scores {scores.shape}")
-        return self.model.probabilities(evidence(scores, metres_from_first(hits, self.depth)))
+        scored = np.isfinite(scores).all(1)
+        metres = metres_from_first(hits, self.depth)
+        values = np.full(len(scores), np.nan)
+        values[scored] = self.model.probabilities(evidence(scores[scored], metres[scored]))
+        return values
 
     def why_not_method(self, identity: Mapping[str, Any]) -> str | None:
         """Why it says nothing about answers of a method; None where it does."""

@@ -29,7 +29,7 @@ from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
 from vprkit.retrieval.location import Location, check_reject, rejected_below
-from vprkit.retrieval.removed import carry_removals, matching, read_removed, write_removed
+from vprkit.retrieval.removed import carry_removals, live_rows, matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
 from vprkit.retrieval.weighted import exact_index
@@ -181,9 +181,7 @@ class Map:
     @cached_property
     def live(self) -> np.ndarray:
         """(N,) bool: rows that answer: not removed, and not replaced by a later row."""
-        live = np.array(self.store.current)
-        live[[row for row in self.removed if row < len(live)]] = False
-        return live
+        return live_rows(self.store, self.folder)
 
     @cached_property
     def vectors(self) -> Rows:

@@ -68,3 +68,10 @@ def matching(names: Sequence[str], store: FeatureStore, rows: np.ndarray, folder
             raise VprError(f"'{name}' fits no image of {folder}; `vpr map info --list` shows the names")
         found |= fitting
     return found
+
+
+def live_rows(store: FeatureStore, folder: Path) -> np.ndarray:
+    """(N,) bool: rows of a map's store that answer: not removed, and not replaced by a later row."""
+    live = np.array(store.current)
+    live[[row for row in read_removed(folder) if row < len(live)]] = False
+    return live

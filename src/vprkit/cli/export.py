@@ -1,0 +1,43 @@
+"""`vpr export pairs`: what other programs go on with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vprkit.cli import options as shared
+
+app = typer.Typer(no_args_is_help=True, help="Files for other programs.", rich_markup_mode=None)
+
+
+@app.callback()
+def export() -> None:
+    """Files for other programs."""
+
+
+@app.command("pairs")
+def pairs(
+    source: Annotated[Path, typer.Argument(help="Saved run, JSON of `vpr locate`, or (with --near) a map.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Text file to write.")] = Path("pairs.txt"),
+    top: Annotated[int, typer.Option(help="Database images of each query.")] = 20,
+    prefix_query: Annotated[str, typer.Option(help="Folder of the queries below the folder of all images.")] = "",
+    prefix_database: Annotated[str, typer.Option(help="Folder of the database below it.")] = "",
+    query_root: Annotated[Path | None, typer.Option(help="Folder that located photos are named relative to.")] = None,
+    near: Annotated[float | None, typer.Option(help="Pairs of a map's own images within so many metres.")] = None,
+    turn: Annotated[
+        float | None, typer.Option(help="Of these, only within so many degrees of heading (where known).")
+    ] = None,
+    overwrite: shared.Overwrite = False,
+) -> None:
+    """Write pairs of images to match, as hloc and COLMAP's matches_importer read them: two names a line."""
+    from vprkit.errors import ConfigError
+    from vprkit.evaluation.pair_lists import Prefixes, read_pairs
+    from vprkit.files import refuse_to_overwrite
+
+    refuse_to_overwrite(out, overwrite)
+    if turn is not None and near is None:
+        raise ConfigError("--turn narrows what --near finds; give --near METRES too")
+    found = read_pairs(source, top, Prefixes(prefix_query, prefix_database), query_root, near, turn)
+    found.save(out, overwrite)
+    alone = f"; {found.left_out:,} images have none" if found.left_out else ""
+    typer.echo(f"{len(found.pairs):,} pairs{alone}: {out}")
