@@ -41,10 +41,10 @@ def begun(port: int, body: bytes) -> socket.socket:
 
 def test_many_clients_share_batches_and_work_is_finished_at_the_end(running):
     photos = [Asked(view(number % 8, seed=number), f"@d{number % 8}@") for number in range(24)]
-    found = load(running.port, photos, clients=16, seconds=1.0)
+    found = load(running.port, photos, clients=16, seconds=1.5)
     assert not found.failures and found.wrong == 0  # nobody gets the answer of another
     count = len(found.seconds)
-    assert count >= 32 and running.metric("vprkit_described_images_total") == count
+    assert count >= 16 and running.metric("vprkit_described_images_total") == count
     assert running.metric("vprkit_batch_size_sum") == count > 1.3 * running.metric("vprkit_batch_size_count")
     assert max(found.batches) <= 8
 
@@ -125,10 +125,11 @@ def test_who_does_not_say_what_he_wants_is_not_waited_for(city, monkeypatch, sen
 
 def test_who_goes_away_leaves_no_work_behind(city, monkeypatch):
     """Three clients: one is being answered, two wait, one of these goes."""
-    release, answers = threading.Event(), PhotoQuestion.answers
+    taken, release, answers = threading.Event(), threading.Event(), PhotoQuestion.answers
 
     def held(place_map, questions):
-        release.wait(20)
+        taken.set()
+        release.wait(60)
         return answers(place_map, questions)
 
     def metric(url: str, name: str) -> float:
@@ -146,8 +147,7 @@ def test_who_goes_away_leaves_no_work_behind(city, monkeypatch):
         for waiting in (0, 1, 2):
             lines.append(begun(port, body))
             lines[-1].sendall(body[-20:])
-            if not waiting:
-                time.sleep(0.3)  # it is taken to be answered
+            assert taken.wait(60)
             until(url, waiting)
         lines[1].close()
         until(url, 1)
