@@ -1,6 +1,6 @@
 """Pictures of the service's page for the docs: a drawn city, a calibration from another one, headless Chromium.
 
-    python benchmarks/page_pictures.py --out docs/images
+python benchmarks/page_pictures.py --out docs/images
 """
 
 import argparse

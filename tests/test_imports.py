@@ -47,6 +47,7 @@ def test_help_and_methods_load_no_torch():
         "['vpr', 'methods']",
         "['vpr', 'evaluate', '--help']",
         "['vpr', 'train', '--help']",
+        "['vpr', 'serve', '--help']",
     ):
         program = (
             f"import sys; sys.argv = {arguments}\nfrom vprkit.cli import main\n"

@@ -76,3 +76,13 @@ def until(page, expression: str) -> None:
 
 def answered(page, count: int = 5) -> None:
     until(page, f"document.querySelectorAll('#hits .hit img').length === {count}")
+
+
+def redrawn(page, before: bytes) -> bytes:
+    """Another picture of the page than `before`, once there is one."""
+    for _ in range(100):
+        after: bytes = page.screenshot()
+        if after != before:
+            return after
+        page.wait_for_timeout(50)
+    raise AssertionError("the page looks as it did")

@@ -23,9 +23,11 @@ class Double:
     photos: ClassVar[int] = 0
     batches: ClassVar[list[list[int]]] = []
     held: ClassVar[threading.Event] = threading.Event()
+    taken: ClassVar[threading.Event] = threading.Event()
 
     @classmethod
     def answers(cls, place_map, questions):
+        cls.taken.set()
         cls.held.wait(10)
         cls.batches.append([question.number for question in questions])
         if any(question.number < 0 for question in questions):
@@ -42,6 +44,7 @@ def fresh():
     Double.batches.clear()
     Other.batches.clear()
     Double.held.set()
+    Double.taken.clear()
     yield
     Double.held.set()
 
@@ -55,6 +58,11 @@ def asked(work, limits=LIMITS, told=lambda kind, count, seconds: None):
             answering.close()
 
     return asyncio.run(asyncio.wait_for(all_of_it(), 20))
+
+
+async def in_work():
+    """Until a batch is being answered."""
+    assert await asyncio.to_thread(Double.taken.wait, 10)
 
 
 def test_questions_that_wait_are_answered_together():
@@ -101,7 +109,7 @@ def test_a_full_queue_refuses():
     async def work(answering):
         Double.held.clear()
         first = asyncio.create_task(answering.ask(Double(0)))
-        await asyncio.sleep(0.1)  # it is in work
+        await in_work()
         waiting = [asyncio.create_task(answering.ask(Double(number))) for number in range(1, 7)]
         await asyncio.sleep(0.05)
         assert len(answering) == 6
@@ -119,7 +127,7 @@ def test_who_has_gone_leaves_no_work():
     async def work(answering):
         Double.held.clear()
         first = asyncio.create_task(answering.ask(Double(0)))
-        await asyncio.sleep(0.1)
+        await in_work()
         waiting = [asyncio.create_task(answering.ask(Double(number))) for number in (1, 2, 3)]
         await asyncio.sleep(0.05)
         waiting[1].cancel()
@@ -137,7 +145,7 @@ def test_closing_refuses_what_waits():
     async def work(answering):
         Double.held.clear()
         first = asyncio.create_task(answering.ask(Double(0)))
-        await asyncio.sleep(0.1)
+        await in_work()
         second = asyncio.create_task(answering.ask(Double(1)))
         await asyncio.sleep(0.05)
         answering.close()

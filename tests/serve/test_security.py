@@ -33,8 +33,10 @@ def test_questions_want_a_token_too(guarded):
 
 
 @pytest.mark.parametrize("path", OPEN)
-def test_what_tells_nothing_of_the_map_is_open(guarded, path):
-    assert guarded.get(path).status_code == 200
+def test_what_tells_nothing_of_the_map_is_open(guarded, city, path):
+    answer = guarded.get(path)
+    assert answer.status_code == 200 and city.folder.name not in answer.text and "d3" not in answer.text
+    assert answer.headers["cache-control"] in ("no-cache", "no-store")
 
 
 def test_strange_names_are_refused(city, client):

@@ -56,7 +56,7 @@ def create_app(place_map: Map, settings: ServeSettings | None = None) -> "FastAP
         service.close()
 
     app: FastAPI = fastapi.FastAPI(
-        title=f"vprkit: {service.about().name}", version=vprkit.__version__, lifespan=lifespan,
+        title="A place map", version=vprkit.__version__, lifespan=lifespan,
         description="Says where photos were taken. Errors are JSON: {\"error\": \"a sentence\"}.",
         docs_url=None, redoc_url=None, redirect_slashes=False,
     )  # fmt: skip
@@ -100,7 +100,7 @@ def _add_questions(app: "FastAPI", service: Service) -> None:
         """
         form = await read_form(request.stream(), request.headers.get("content-type", ""))
         found = await service.matches(form.photo, form.fields)
-        told = {"X-Matches": str(found.matches), "X-Drawn": str(found.drawn), "Cache-Control": "no-store"}
+        told = {"X-Matches": str(found.matches), "X-Drawn": str(found.drawn)}
         return Response(found.picture, media_type="image/jpeg", headers=told)
 
 
@@ -121,7 +121,7 @@ def _add_records(app: "FastAPI", service: Service) -> None:
         96, 192, 384, 768 or 1536.
         """
         made = await service.thumbnail(id, size)
-        return Response(made, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        return Response(made, media_type="image/jpeg")
 
     @app.get("/points", response_class=Response, responses={200: {"content": {"application/json": {}}}})
     async def points() -> Response:

@@ -30,8 +30,13 @@ class Following:
         self._looked = time.monotonic()
         self._lock = threading.Lock()
 
+    @property
+    def current(self) -> Map:
+        """The map as it was when somebody looked last: at once."""
+        return self._map
+
     def latest(self) -> Map:
-        """The map as it is on disk now; as it was where that cannot be read."""
+        """The map as it is on disk now, which may have to be opened; as it was where that cannot be read."""
         with self._lock:
             if time.monotonic() - self._looked >= LOOK_EVERY:
                 self._look()

@@ -8,6 +8,7 @@ from PIL import Image
 
 from vprkit.data.images import decode
 from vprkit.data.records import Record
+from vprkit.errors import ImageError
 from vprkit.report.pictures import jpeg, picture
 from vprkit.retrieval.map import Map
 from vprkit.retrieval.recent import Recent
@@ -15,6 +16,8 @@ from vprkit.serve.refusals import Refusal
 
 SIZES = (96, 192, 384, 768, 1536)
 """Pixels of the longer side of a thumbnail; what is asked for is rounded up to one of these."""
+
+UNREADABLE = "the photo of record {} cannot be read any more"
 
 
 def record_of(place_map: Map, row: int) -> Record:
@@ -50,11 +53,13 @@ def photo_of(place_map: Map, row: int) -> Image.Image:
     """The photo of a row, turned as the method turns it.
 
     Raises:
-        Refusal: as of `photo_path`.
-        ImageError: it cannot be read.
+        Refusal: as of `photo_path`, or it cannot be read.
     """
     turned = place_map.method.preprocessing.exif_orientation
-    return decode(photo_path(place_map, row), exif_orientation=turned, name=f"the photo of record {row}")
+    try:
+        return decode(photo_path(place_map, row), exif_orientation=turned)
+    except ImageError:
+        raise Refusal(404, UNREADABLE.format(row)) from None
 
 
 class Thumbnails:
@@ -84,7 +89,7 @@ class Thumbnails:
             return kept
         shown = picture(path, (side, side))
         if shown is None:
-            raise Refusal(404, f"the photo of record {row} cannot be read any more")
+            raise Refusal(404, UNREADABLE.format(row))
         shown.info = {}  # else a JPEG's comment would be written again
         made = jpeg(shown)
         with self._lock:

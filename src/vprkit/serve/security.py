@@ -24,10 +24,14 @@ def policy(settings: ServeSettings) -> str:
 
 
 def browser_headers(settings: ServeSettings) -> list[tuple[bytes, bytes]]:
-    """Headers of every answer. Tile servers want to know who asks; no one else is told."""
+    """Headers of every answer. Tile servers want to know who asks; no one else is told.
+
+    Browsers keep nothing: the same address may serve another map tomorrow.
+    """
     return encoded(
         {
             "Content-Security-Policy": policy(settings),
+            "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
             "Referrer-Policy": "no-referrer" if settings.tiles is None else "strict-origin-when-cross-origin",

@@ -76,7 +76,7 @@ class Service:
         self._warm_up()
         self._answering = Answering(self._following.latest, settings.limits, self.metrics.batch)
         self.metrics.watch(
-            lambda: len(self._answering), lambda: self.traffic.requests, lambda: len(self._following.latest())
+            lambda: len(self._answering), lambda: self.traffic.requests, lambda: len(self._following.current)
         )
 
     async def locate(self, photo: bytes, values: Mapping[str, str]) -> answers.LocateAnswer:
@@ -88,9 +88,9 @@ class Service:
         """
         fields = uploads.fields_of(LocateFields, values)
         fields.check(self.settings.limits)
-        self._check_asked(fields)
+        place_map = await self._aside(self._following.latest)
+        _check_asked(place_map, fields)
         start = time.perf_counter()
-        place_map = self._following.latest()
         pixels, preprocessing = self.settings.limits.pixels, place_map.method.preprocessing
         tensor = await self._aside(partial(uploads.prepared, photo, preprocessing, pixels))
         decoded = time.perf_counter() - start
@@ -105,7 +105,7 @@ class Service:
             ConfigError: the fields contradict each other.
         """
         fields.check(self.settings.limits)
-        if not self._abilities.text:
+        if not abilities_of(await self._aside(self._following.latest)).text:
             raise Refusal(422, NO_TEXTS)
         question = TextQuestion(fields)
         _ = question.only  # says what is wrong with it
@@ -119,9 +119,9 @@ class Service:
             ImageError: a photo cannot be read.
         """
         row = uploads.fields_of(MatchFields, values).id
-        place_map = self._following.latest()
+        place_map = await self._aside(self._following.latest)
         record_of(place_map, row)
-        if not self._abilities.matches:
+        if not abilities_of(place_map).matches:
             raise Refusal(422, f"method '{place_map.method.name}' matches no points; there is no picture of matches")
         first, second = await self._aside(partial(self._both, place_map, photo, row))
         answered = await self._answering.ask(MatchQuestion(first, second))
@@ -144,11 +144,11 @@ class Service:
         Raises:
             Refusal: there is no such record, or its photo is gone.
         """
-        return await self._aside(partial(self._thumbnails.of, self._following.latest(), row, size))
+        return await self._aside(lambda: self._thumbnails.of(self._following.latest(), row, size))
 
     async def points(self) -> bytes:
         """Where the photos are, as JSON; see `vprkit.serve.points`."""
-        return await self._aside(partial(points_json, self._following.latest(), self.settings.limits.points))
+        return await self._aside(lambda: points_json(self._following.latest(), self.settings.limits.points))
 
     def about(self) -> answers.AboutAnswer:
         """The map, and what it can be asked."""
@@ -158,7 +158,7 @@ class Service:
             place_map.method.name,
             len(place_map),
             int((place_map.live & np.isfinite(place_map.records.latitude)).sum()),
-            self._abilities,
+            abilities_of(place_map),
             answers.LimitsAnswer(
                 limits.upload_bytes, limits.pixels, limits.seconds, limits.top, limits.rerank, limits.text
             ),
@@ -171,23 +171,10 @@ class Service:
         """Whether it takes questions."""
         return answers.HealthAnswer("stopping" if self.traffic.stopping else "ready", len(self._answering))
 
-    @property
-    def _abilities(self) -> answers.AbilitiesAnswer:
-        return abilities_of(self._following.latest())
-
     def close(self) -> None:
         """Answer nothing further."""
         self._answering.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _check_asked(self, fields: LocateFields) -> None:
-        name = self._following.latest().method.name
-        if not self._abilities.photo:
-            raise Refusal(422, f"method '{name}' looks for sentences, not for photos; POST /search takes them")
-        if fields.text and not self._abilities.photo_and_text:
-            raise Refusal(422, f"method '{name}' does not join a text with a photo; leave the text out")
-        if fields.rerank is not None and not self._abilities.rerank:
-            raise Refusal(422, f"method '{name}' has no second stage; leave rerank out")
 
     def _both(self, place_map: Map, photo: bytes, row: int) -> tuple[Image.Image, Image.Image]:
         preprocessing = place_map.method.preprocessing
@@ -202,11 +189,12 @@ class Service:
 
         The first forward pass also runs alone: the math library chooses its code paths on first use.
         """
-        place_map = self._following.latest()
-        if self._abilities.photo and len(place_map):
+        place_map = self._following.current
+        can = abilities_of(place_map)
+        if can.photo and len(place_map):
             grey = prepare(Image.new("RGB", (64, 64), "grey"), place_map.method.preprocessing)
             PhotoQuestion.answers(place_map, [PhotoQuestion(grey, LocateFields())])
-        if self._abilities.text:
+        if can.text:
             TextQuestion.answers(place_map, [TextQuestion(SearchFields("a house"))])
 
 
@@ -222,6 +210,16 @@ def abilities_of(place_map: Map) -> answers.AbilitiesAnswer:
         rerank=method.reranker is not None,
         matches=hasattr(method.reranker, "matches"),
     )
+
+
+def _check_asked(place_map: Map, fields: LocateFields) -> None:
+    name, can = place_map.method.name, abilities_of(place_map)
+    if not can.photo:
+        raise Refusal(422, f"method '{name}' looks for sentences, not for photos; POST /search takes them")
+    if fields.text and not can.photo_and_text:
+        raise Refusal(422, f"method '{name}' does not join a text with a photo; leave the text out")
+    if fields.rerank is not None and not can.rerank:
+        raise Refusal(422, f"method '{name}' has no second stage; leave rerank out")
 
 
 def _has_captions(place_map: Map) -> bool:

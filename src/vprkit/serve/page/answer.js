@@ -78,9 +78,11 @@ export class Answer {
 }
 
 function sure(confidence, wanted) {
-  const meter = element("meter", { min: 0, max: 1, low: wanted, high: wanted, optimum: 1, value: confidence,
-    "aria-label": "Confidence" });
-  return element("div", { class: "sure" }, "How sure", meter, element("b", {}, percent(confidence)));
+  const filled = element("div");
+  filled.style.width = `${100 * confidence}%`;
+  const bar = element("div", { class: confidence < wanted ? "share low" : "share", role: "meter", "aria-label": "How sure",
+    "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.floor(100 * confidence) }, filled);
+  return element("div", { class: "sure" }, element("span", {}, "How sure"), bar, element("b", {}, percent(confidence)));
 }
 
 function place(estimate, guessed) {
