@@ -163,7 +163,7 @@ if __name__ == "__main__":
     parser.add_argument("--views", type=int, default=8, help="photos of each")
     parser.add_argument("--unseen", type=int, default=200, help="places that are asked for")
     parser.add_argument("--epochs", type=int, default=54, help="times that every place is shown")
-    parser.add_argument("--losses", nargs="+", default=["contrastive"], choices=list(LOSSES))
+    parser.add_argument("--losses", nargs="+", default=["contrastive", "multi_similarity"], choices=list(LOSSES))
     parser.add_argument("--cities", type=Path, help="folder that keeps the drawn cities")
     parser.add_argument("--rows", type=Path, help="file that keeps every seed's row, to go on later")
     main(parser.parse_args())
