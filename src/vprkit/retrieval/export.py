@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -15,6 +16,8 @@ _COLUMNS = (
     "query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "hemisphere", "heading",
     "estimate_latitude", "estimate_longitude", "estimate_spread_m", "confidence", "known",
 )  # fmt: skip
+
+_NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_csv(locations: Sequence[Location]) -> str:
@@ -149,8 +152,8 @@ def _folder(location: Location) -> str:
 
 
 def _xml(text: str) -> str:
-    """Escaped, without the control characters and half characters that XML cannot hold."""
-    return escape("".join(c if (c >= " " or c in "\t\n") and not 0xD800 <= ord(c) <= 0xDFFF else "?" for c in text))
+    """Escaped, without the characters that XML cannot hold."""
+    return escape(_NO_XML.sub("?", text))
 
 
 def _mark(name: str, description: str, longitude: float, latitude: float) -> str:
