@@ -10,6 +10,7 @@ from typing import Any
 
 from vprkit.data.records import Record
 from vprkit.errors import DataError
+from vprkit.evaluation.result_types import check_types
 from vprkit.files import refuse_to_overwrite, write_atomically
 
 FORMAT = 1
@@ -210,7 +211,7 @@ class Result:
             return Result.from_dict(data)
         except FileNotFoundError as error:
             raise DataError(f"{path}: there is no such file") from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(f"{path}: not a result that `vpr evaluate --save` wrote ({error})") from error
 
     @staticmethod
@@ -232,7 +233,20 @@ class Result:
         fields["rankings"] = [
             QueryResult(**{**row, "position": Position(**row["position"])}) for row in fields["rankings"]
         ]
-        return Result(**fields)
+        result = Result(**fields)
+        check_types(result)
+        _check_rankings(result)
+        return result
+
+
+def _check_rankings(result: Result) -> None:
+    """Refuse rankings that do not fit their images, scores or truth."""
+    for number, row in enumerate(result.rankings):
+        given = (*row.ranking, *(one for one in (row.truth, row.first_answer) if one is not None))
+        if not result.images.keys() >= set(given):
+            raise ValueError(f"'rankings[{number}]' names database images that it says nothing about")
+        if any(len(beside) not in (0, len(row.ranking)) for beside in (row.scores, row.right or [])):
+            raise ValueError(f"'rankings[{number}]' has more or fewer scores or truths than images")
 
 
 def _json_ready(value: Any) -> Any:
