@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -236,6 +236,7 @@ class Result:
         result = Result(**fields)
         check_types(result)
         _check_rankings(result)
+        _check_zones([*(row.position for row in result.rankings), *(one.position for one in result.images.values())])
         return result
 
 
@@ -247,6 +248,13 @@ def _check_rankings(result: Result) -> None:
             raise ValueError(f"'rankings[{number}]' names database images that it says nothing about")
         if any(len(beside) not in (0, len(row.ranking)) for beside in (row.scores, row.right or [])):
             raise ValueError(f"'rankings[{number}]' has more or fewer scores or truths than images")
+
+
+def _check_zones(positions: Sequence[Position]) -> None:
+    """Refuse zones that UTM does not have."""
+    wrong = next((one.zone for one in positions if one.zone is not None and not 0 <= one.zone <= 60), None)
+    if wrong is not None:
+        raise ValueError(f"UTM has no zone {wrong}")
 
 
 def _json_ready(value: Any) -> Any:

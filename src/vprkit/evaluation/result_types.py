@@ -25,7 +25,7 @@ def check_types(one: Any, where: str = "") -> None:
     Raises:
         TypeError: names the field.
     """
-    for name, holds in _fields(type(one)):
+    for name, holds in _fields(one.__class__):
         if holds(value := getattr(one, name)):
             continue
         for place, item in value.items() if isinstance(value, dict) else enumerate(value if _listed(value) else ()):
