@@ -160,8 +160,12 @@ def test_nothing_is_fetched_unless_tiles_are_wanted(tmp_path):
     assert "© Street & Co" in page.text
 
 
-@pytest.mark.parametrize(("east", "north", "zone"), [(550_000.0, 4_180_000.0, 10), (320_000.0, -3_800_000.0, 56)],
-                         ids=["north", "south"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("east", "north", "zone"),
+    [(550_000.0, 4_180_000.0, 10), (320_000.0, -3_800_000.0, 56), (825_300.0, -1_860_000.0, 60),
+     (176_000.0, -1_860_000.0, 1)],
+    ids=["north", "south", "east of the date line", "west of the date line"],
+)  # fmt: skip
 def test_tiles_lie_where_they_belong(east, north, zone):
     plane = Plane.around([(east, north), (east + 900.0, north + 500.0)])
     images = ElementTree.fromstring(street(Tiles(ADDRESS), plane, zone)).findall("image")
@@ -183,6 +187,12 @@ def test_tiles_lie_where_they_belong(east, north, zone):
                 at = np.array([(column + 0.5) / 12 * plane.WIDTH - e, (row + 0.5) / 12 * plane.height - f])
                 covered[row, column] |= bool(((inverse @ at >= 0) & (inverse @ at <= 1.004)).all())
     assert covered.all()
+
+
+def test_tiles_beyond_the_end_of_utm_are_left_out():
+    plane = Plane.around([(500_000.0, 9_326_000.0), (509_000.0, 9_329_000.0)])  # up to 84 degrees north
+    drawn = street(Tiles(ADDRESS), plane, 31)
+    assert "<image" in drawn and "nan" not in drawn
 
 
 def test_mercator_and_back():
