@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -131,6 +132,17 @@ def test_a_report_outlives_its_photos(altered, tmp_path):
     method = method_of(altered, device="cpu")
     gone = dataclasses.replace(altered, queries_root=str(tmp_path / "gone"))
     assert "is no longer there" in write(tmp_path, gone, methods=[(gone, method)], matches=1).text
+
+
+def test_a_report_outlives_damaged_photos(altered, shared_set, tmp_path):
+    copied = tmp_path / "set"
+    shutil.copytree(shared_set, copied)
+    moved = {role: getattr(altered, role).replace(str(shared_set), str(copied))
+             for role in ("queries_root", "database_root")}  # fmt: skip
+    damaged = dataclasses.replace(altered, **moved)
+    (Path(damaged.queries_root) / altered.rankings[0].name).write_bytes(b"no picture")
+    method = method_of(damaged, device="cpu")
+    assert "not a picture that can be read" in write(tmp_path, damaged, methods=[(damaged, method)], matches=1).text
 
 
 def test_second_stages_that_match_no_points_are_said(altered, tmp_path):

@@ -16,6 +16,8 @@ from vprkit.errors import ConfigError
 from vprkit.report.markup import Html, element
 from vprkit.report.place_map import Plane
 
+CREDIT = "© OpenStreetMap contributors"
+
 MOST = 64
 """Tiles of one map."""
 
@@ -44,7 +46,7 @@ class Tiles:
     """
 
     address: str
-    credit: str = "© OpenStreetMap contributors"
+    credit: str = CREDIT
 
     def __post_init__(self) -> None:
         names = sorted(re.findall(r"\{([^{}]*)\}", self.address))
