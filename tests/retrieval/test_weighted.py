@@ -29,6 +29,7 @@ def test_the_answers_are_those_of_the_long_vectors(count: int) -> None:
     asked = [part[:9] for part in drawn(rng, 9)]
     queries = weighted(unit(asked[0]), unit(asked[1]), asked[2], "query").numpy()
     assert rows.shape == long.shape
+    assert rows.kept_bytes * count == image.numpy().nbytes + text.numpy().nbytes + weight.numpy().nbytes
     np.testing.assert_allclose(rows[:], long, atol=1e-6)
     index = exact_index(rows, "ip")
     assert isinstance(index, WeightedIndex)
