@@ -299,6 +299,8 @@ class Map:
         if len(self) < self.calibration.depth:
             return f"the calibration looks at {self.calibration.depth} hits, and the map holds {len(self)} images"
         stage = None
+        if rerank is not None and self.method.reranker is None:
+            return f"method '{self.method.name}' has no second stage; leave rerank out"
         if rerank is not None:
             stage = {"count": min(max(rerank, top), len(self)), **told(self.method.reranker)}
         asks = "photo and text" if texts else "text" if self.method.reads("query") == TEXTS else "photo"
