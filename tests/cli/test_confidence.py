@@ -81,3 +81,4 @@ def test_copies_with_positions(town, tmp_path):
     assert "0 copies" in again.stderr and "12 photos without a copy" in again.stderr
     assert "a GPS position already" in again.stderr
     assert "exists already" in refused("locate", town / "town.map", queries, "--gps-copies", tmp_path / "copies")
+    assert "with --gps-copies" in refused("locate", town / "town.map", queries, "--overwrite-gps")

@@ -21,3 +21,7 @@ def test_pairs_of_a_run_of_located_photos_and_of_a_map(shared_set, tmp_path):
     assert "exists already" in refused("export", "pairs", tmp_path / "m", "--near", 60, "--out", tmp_path / "near.txt")
     assert "--near METRES" in refused("export", "pairs", tmp_path / "m", "--out", tmp_path / "x.txt")
     assert "--turn narrows" in refused("export", "pairs", tmp_path / "m", "--turn", 5, "--out", tmp_path / "x.txt")
+    for option in ("--top", "--query-root", "--prefix-query"):
+        assert option in refused(
+            "export", "pairs", tmp_path / "m", "--near", 60, option, 3, "--out", tmp_path / "x.txt"
+        )

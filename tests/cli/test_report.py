@@ -31,6 +31,8 @@ def test_confidence_and_tiles(runs, tmp_path):
        "--tiles", "http://127.0.0.1:9/{z}/{x}/{y}.png", "--tiles-credit", "nobody")  # fmt: skip
     page = (tmp_path / "r.html").read_text()
     assert "Rejecting unsure answers" in page and "http://127.0.0.1:9/" in page and "nobody" in page
+    assert "--tiles" in refused("report", runs / "2.json", "--tiles-credit", "nobody", "--out", tmp_path / "s.html")
+    assert "--matches" in refused("report", runs / "2.json", "-w", "random:3", "--out", tmp_path / "s.html")
     assert "not a calibration" in refused("report", runs / "2.json", "--confidence", runs / "1.json", "--out",
                                           tmp_path / "s.html")  # fmt: skip
 

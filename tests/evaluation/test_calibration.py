@@ -69,6 +69,14 @@ def test_curves_rise_and_stay_off_certainty():
     assert len(rising_curve(np.zeros(600), odds > 0)) == 1  # all alike: one probability
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_curves_of_like_answers_rise_although_means_round(seed):
+    """Means of 22 and of 21 equal numbers differ by a rounding, in either direction."""
+    for odds in np.random.default_rng(seed).normal(size=40):
+        curve = rising_curve(np.full(131, odds), np.arange(131) % 3 == 0)
+        Logistic((0.0,), (1.0,), (1.0,), 0.0, curve)  # refuses one that does not rise
+
+
 def test_far_evidence_counts_as_the_farthest_that_was_seen():
     model = fit(drawn(2000, expit))
     far, farther = np.array([[1.5, 0.0], [99.0, 0.0]])

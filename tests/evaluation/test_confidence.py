@@ -78,11 +78,12 @@ def test_a_calibration_is_a_file(fitted, tmp_path):
         (lambda data: data.update(names=["score"]), "judges by score"),
         (lambda data: data.update(depth=3), "depth"),
         (lambda data: data["model"].update(weights=[1e999] * 6), "finite"),
+        (lambda data: data["model"].update(intercept=10**400), "intercept"),
         (lambda data: data["model"].pop("mean"), "mean"),
         (lambda data: data.update(more=1), "unknown key 'more'"),
         (lambda data: data.clear(), "something else"),
     ],
-    ids=["kind", "format", "evidence", "depth", "infinite", "missing", "unknown", "empty"],
+    ids=["kind", "format", "evidence", "depth", "infinite", "huge", "missing", "unknown", "empty"],
 )
 def test_other_files_are_refused(fitted, tmp_path, change, why):
     path = tmp_path / "c.json"
@@ -166,6 +167,18 @@ def test_what_cannot_be_fitted_is_said():
     with pytest.raises(DataError, match="answers of hog, not of thumbnail"):
         fit_confidence([answers(300), answers(300, method="thumbnail", identity={"method": "thumbnail"})])
     assert fit_confidence([answers(300, identity={})]).identity == {"method": "hog"}  # somebody's own rankings
+
+
+@pytest.mark.parametrize("alone", [0, 1], ids=["one building", "all but one"])
+def test_queries_of_one_building_are_folded_by_their_order(alone):
+    """Squares would leave nothing, or one answer, to learn from."""
+    result = answers(600)
+    here = dataclasses.replace(result.rankings[0].position, east=400_010.0, north=5_000_010.0)
+    there = dataclasses.replace(here, east=401_010.0)
+    rows = [dataclasses.replace(row, position=there if number < alone else here)
+            for number, row in enumerate(result.rankings)]  # fmt: skip
+    fitted = fit_confidence([dataclasses.replace(result, rankings=rows)])
+    assert fitted.quality["brier"] == pytest.approx(fit_confidence([result]).quality["brier"], abs=0.02)
 
 
 def test_another_meaning_of_right_is_said(fitted):

@@ -74,6 +74,20 @@ def test_located_photos_give_pairs_but_for_rejected_ones(tmp_path):
         pairs_of_locations([{"query": "a.jpg", "hits": [{"name": "../../etc/passwd"}]}], 5)
 
 
+def test_a_name_that_two_folders_share_is_refused():
+    """A map of two folders: hits are named as they were below their own."""
+    hits = [{"name": "1.jpg", "path": "/north/1.jpg"}, {"name": "1.jpg", "path": "/south/1.jpg"}]
+    with pytest.raises(DataError, match="name of /north/1.jpg and of /south/1.jpg"):
+        pairs_of_locations([{"query": "a.jpg", "hits": hits[:1]}, {"query": "b.jpg", "hits": hits[1:]}], 5)
+    same = [{"query": name, "hits": hits[:1]} for name in ("a.jpg", "b.jpg")]
+    assert len(pairs_of_locations(same, 5).pairs) == 2
+
+
+def test_names_that_colmap_takes_for_comments_are_refused(tmp_path):
+    with pytest.raises(DataError, match="begins with #"):
+        Pairs((("#1.jpg", "2.jpg"),)).save(tmp_path / "p.txt")
+
+
 def test_names_that_break_a_line_are_refused(tmp_path):
     for name in ("my photo.jpg", "a\nb.jpg", "a\u00a0b.jpg"):
         with pytest.raises(DataError, match="has a space in it"):

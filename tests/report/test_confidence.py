@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -133,6 +134,17 @@ def test_a_report_outlives_its_photos(altered, tmp_path):
     assert "is no longer there" in write(tmp_path, gone, methods=[(gone, method)], matches=1).text
 
 
+def test_a_report_outlives_damaged_photos(altered, shared_set, tmp_path):
+    copied = tmp_path / "set"
+    shutil.copytree(shared_set, copied)
+    moved = {role: getattr(altered, role).replace(str(shared_set), str(copied))
+             for role in ("queries_root", "database_root")}  # fmt: skip
+    damaged = dataclasses.replace(altered, **moved)
+    (Path(damaged.queries_root) / altered.rankings[0].name).write_bytes(b"no picture")
+    method = method_of(damaged, device="cpu")
+    assert "not a picture that can be read" in write(tmp_path, damaged, methods=[(damaged, method)], matches=1).text
+
+
 def test_second_stages_that_match_no_points_are_said(altered, tmp_path):
     method = method_of(altered, device="cpu")
     method.reranker = object()
@@ -160,8 +172,12 @@ def test_nothing_is_fetched_unless_tiles_are_wanted(tmp_path):
     assert "© Street & Co" in page.text
 
 
-@pytest.mark.parametrize(("east", "north", "zone"), [(550_000.0, 4_180_000.0, 10), (320_000.0, -3_800_000.0, 56)],
-                         ids=["north", "south"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("east", "north", "zone"),
+    [(550_000.0, 4_180_000.0, 10), (320_000.0, -3_800_000.0, 56), (825_300.0, -1_860_000.0, 60),
+     (176_000.0, -1_860_000.0, 1)],
+    ids=["north", "south", "east of the date line", "west of the date line"],
+)  # fmt: skip
 def test_tiles_lie_where_they_belong(east, north, zone):
     plane = Plane.around([(east, north), (east + 900.0, north + 500.0)])
     images = ElementTree.fromstring(street(Tiles(ADDRESS), plane, zone)).findall("image")
@@ -183,6 +199,12 @@ def test_tiles_lie_where_they_belong(east, north, zone):
                 at = np.array([(column + 0.5) / 12 * plane.WIDTH - e, (row + 0.5) / 12 * plane.height - f])
                 covered[row, column] |= bool(((inverse @ at >= 0) & (inverse @ at <= 1.004)).all())
     assert covered.all()
+
+
+def test_tiles_beyond_the_end_of_utm_are_left_out():
+    plane = Plane.around([(500_000.0, 9_326_000.0), (509_000.0, 9_329_000.0)])  # up to 84 degrees north
+    drawn = street(Tiles(ADDRESS), plane, 31)
+    assert "<image" in drawn and "nan" not in drawn
 
 
 def test_mercator_and_back():

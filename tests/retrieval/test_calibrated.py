@@ -70,6 +70,12 @@ def test_unsure_answers_are_rejected(calibrated):
         place_map.locate(photos[0], reject=1.5)
 
 
+def test_a_second_stage_that_is_missing_is_said(calibrated):
+    root, place_map = calibrated
+    with pytest.raises(NotAvailable, match="method 'hog' has no second stage; leave rerank out"):
+        place_map.locate(next((root / "queries").iterdir()), rerank=5, reject=0.5)
+
+
 def test_every_format_marks_what_is_not_known(calibrated):
     root, place_map = calibrated
     located = [place_map.locate(next((root / "queries").iterdir()), reject=1.0)]

@@ -14,12 +14,17 @@ from torch import Tensor, nn
 import vprkit
 from vprkit.data.columns import StringColumn
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.confidence import judged
 from vprkit.features import Features
 from vprkit.method import IMAGES, TEXTS, Method, Modality, Multimodal, Role
 from vprkit.preprocessing import Preprocessing
 from vprkit.retrieval.build import describe_into
+from vprkit.retrieval.confidence import Confidence
+from vprkit.retrieval.evidence import NAMES
 from vprkit.retrieval.index_rows import index_rows
+from vprkit.retrieval.logistic import Logistic
 from vprkit.retrieval.store import FeatureStore
+from vprkit.retrieval.text_search import Filter, search_text
 
 WORDS = ("red", "green", "blue")
 SMALL = Preprocessing(size=(8, 8))
@@ -165,6 +170,26 @@ def test_texts_may_ask_for_photos(photos: Path, tmp_path: Path) -> None:
     assert result.recalls[1] == 75.0  # query k asks for colour k % 3, and place 3 shares its colour with place 0
     (queries,) = (tmp_path / "features").glob("queries-*")
     assert FeatureStore.open(queries).beside == {}
+
+
+def test_answers_to_texts_are_as_sure_as_those_of_an_evaluation(photos: Path, tmp_path: Path) -> None:
+    crossing = method(Joined(TEXTS, IMAGES))
+    benchmark = vprkit.open_benchmark(photos)
+    benchmark = dataclasses.replace(benchmark, queries=described(benchmark.queries, every=5))
+    result = vprkit.evaluate(crossing, benchmark, ks=(1, 10))
+    model = Logistic((0.5,) * len(NAMES), (1.0,) * len(NAMES), (0.5,) * len(NAMES), 0.0)
+    fitted = Confidence(crossing.identity(), None, "text", 10, (), model)
+    place_map = vprkit.Map.build(photos / "images" / "test" / "database", crossing, tmp_path / "map")
+    asked = [(row.text, sure) for row, sure in zip(result.rankings, judged(fitted, result).tolist(), strict=True)]
+    sentences = [text for text, _ in asked if text]
+    assert len(sentences) == 3 and all(place.confidence is None for place in search_text(place_map, sentences))
+    place_map.calibrate(dataclasses.replace(fitted, asks="photo"))
+    assert search_text(place_map, sentences)[0].confidence is None
+    place_map.calibrate(fitted, overwrite=True)
+    found = search_text(place_map, sentences, top=1)
+    assert [place.confidence for place in found] == pytest.approx([sure for text, sure in asked if text], abs=1e-6)
+    near = Filter(near=(37.77, -123.0), within=1e6)
+    assert search_text(place_map, sentences, only=near)[0].confidence is None  # others might have answered
 
 
 def test_what_is_searched_is_what_the_network_makes_of_photos_alone_too(photos: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import typer
 
 from vprkit.cli import options as shared
 
+TOP = 20
+
 app = typer.Typer(no_args_is_help=True, help="Files for other programs.", rich_markup_mode=None)
 
 
@@ -19,7 +21,7 @@ def export() -> None:
 def pairs(
     source: Annotated[Path, typer.Argument(help="Saved run, JSON of `vpr locate`, or (with --near) a map.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Text file to write.")] = Path("pairs.txt"),
-    top: Annotated[int, typer.Option(help="Database images of each query.")] = 20,
+    top: Annotated[int | None, typer.Option(help=f"Database images of each query (default {TOP}).")] = None,
     prefix_query: Annotated[str, typer.Option(help="Folder of the queries below the folder of all images.")] = "",
     prefix_database: Annotated[str, typer.Option(help="Folder of the database below it.")] = "",
     query_root: Annotated[Path | None, typer.Option(help="Folder that located photos are named relative to.")] = None,
@@ -35,9 +37,11 @@ def pairs(
     from vprkit.files import refuse_to_overwrite
 
     refuse_to_overwrite(out, overwrite)
-    if turn is not None and near is None:
-        raise ConfigError("--turn narrows what --near finds; give --near METRES too")
-    found = read_pairs(source, top, Prefixes(prefix_query, prefix_database), query_root, near, turn)
+    if top is not None and near is not None:
+        raise ConfigError("--top is of queries; --near makes pairs of a map's own images")
+    found = read_pairs(
+        source, TOP if top is None else top, Prefixes(prefix_query, prefix_database), query_root, near, turn
+    )
     found.save(out, overwrite)
     alone = f"; {found.left_out:,} images have none" if found.left_out else ""
     typer.echo(f"{len(found.pairs):,} pairs{alone}: {out}")

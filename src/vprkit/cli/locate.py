@@ -51,13 +51,15 @@ def locate(
 ) -> None:
     """Say where photos were taken: the best database images, and the position they suggest."""
     from vprkit.data.folders import photos_below
-    from vprkit.errors import DataError
+    from vprkit.errors import ConfigError, DataError
     from vprkit.files import refuse_folder
     from vprkit.retrieval.map import Map
 
     form = _form("json" if as_json else form, out, overwrite)
     if gps_copies is not None:
         refuse_folder(gps_copies, overwrite)
+    elif overwrite_gps:
+        raise ConfigError("--overwrite-gps is about copies; name a folder for them with --gps-copies")
     files = [file for photo in photos for file in (photos_below(photo) if photo.is_dir() else [photo])]
     missing = [str(file) for file in files if not file.is_file()]
     if missing or not files:

@@ -31,9 +31,10 @@ def report(
     tiles: Annotated[
         str | None, typer.Option(help="Address of street tiles with {z}, {x}, {y}: fetched when the page is read.")
     ] = None,
-    tiles_credit: Annotated[str, typer.Option(help="Whom the tiles' server wants to be named.")] = (
-        "© OpenStreetMap contributors"
-    ),
+    tiles_credit: Annotated[
+        str | None,
+        typer.Option(help="Whom the tiles' server wants to be named (default: OpenStreetMap's contributors)."),
+    ] = None,
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Write one self-contained HTML file (recalls, curves, confidence, failures, map), or a table for a paper."""
@@ -48,6 +49,10 @@ def report(
         raise ConfigError(f"{out}: a report is written as .html, a table of it as .md or .tex, not as '{out.suffix}'")
     if table is not None and asked:
         raise ConfigError(f"{', '.join(asked)} is for HTML reports; a table holds recalls alone")
+    if weights is not None and not matches:
+        raise ConfigError("--weights is for drawing matches; say how many with --matches")
+    if tiles_credit is not None and tiles is None:
+        raise ConfigError("--tiles-credit names whose tiles they are; give their address with --tiles")
     refuse_to_overwrite(out, overwrite)
     files = [file for run in runs for file in (sorted(run.glob("*.json")) if run.is_dir() else [run])]
     results = [Result.load(file) for file in files]
@@ -57,14 +62,14 @@ def report(
         write_atomically(out, table(results))
     else:
         from vprkit.report.html import write_report
-        from vprkit.report.tiles import Tiles
+        from vprkit.report.tiles import CREDIT, Tiles
         from vprkit.retrieval.confidence import Confidence
 
         write_report(
             results, out, overwrite=overwrite, matches=matches,
             confidence=[Confidence.load(file) for file in confidence or []],
             methods=_methods(results, weights, device) if matches else (),
-            tiles=None if tiles is None else Tiles(tiles, tiles_credit),
+            tiles=None if tiles is None else Tiles(tiles, tiles_credit or CREDIT),
         )  # fmt: skip
     typer.echo(str(out))
 

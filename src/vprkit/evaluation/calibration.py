@@ -92,8 +92,9 @@ def rising_curve(odds: np.ndarray, right: np.ndarray) -> tuple[tuple[float, floa
     share, count = (np.array([part(group) for group in groups]) for part in (lambda g: right[g].mean(), len))
     rising = isotonic_regression(share, weights=count).x
     bounded = np.clip(rising, 0.5 / count, 1 - 0.5 / count)
-    points = dict(zip(middle.tolist(), np.maximum.accumulate(bounded).tolist(), strict=True))
-    return tuple(points.items())
+    # Means of equal odds may differ, and fall, by a rounding.
+    rising_odds, chances = (np.maximum.accumulate(part).tolist() for part in (middle, bounded))
+    return tuple(dict(zip(rising_odds, chances, strict=True)).items())
 
 
 def log_losses(probabilities: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -33,6 +33,9 @@ its days to nights, 0.5 to 6.6 between real sets and to them.
 NEIGHBOURS = 10
 """Where positions are unknown, so many neighbours in the list do."""
 
+MOST_IN_FOLD = 0.5
+"""Share of all answers; a fold of more would be judged by a model of fewer answers than it holds."""
+
 
 def fit_confidence(results: Sequence[Result]) -> Confidence:
     """A calibration of the answers of one method, fitted on evaluations of it; apply it to others than these.
@@ -198,15 +201,29 @@ def right_answers(result: Result) -> np.ndarray:
 
 
 def _folds(answers: Sequence[tuple[Result, np.ndarray]]) -> np.ndarray:
-    """(N,) fold of each answer, drawn by lot for squares of a town; by stretches of a list without positions."""
-    squares = [_square(number, int(row), result) for number, (result, rows) in enumerate(answers) for row in rows]
-    codes = {square: code for code, square in enumerate(dict.fromkeys(squares))}
+    """(N,) fold of each answer, drawn by lot for squares of a town; by stretches of a list without positions, or where
+    a fold of squares would hold most answers (one building), so that too few were left to learn from.
+    """
+    asked = [(number, int(row), result) for number, (result, rows) in enumerate(answers) for row in rows]
+    folds = _drawn([_square(*one) for one in asked])
+    if np.bincount(folds).max() > MOST_IN_FOLD * len(folds):
+        folds = _drawn([_stretch(number, row) for number, row, _ in asked])
+    return folds
+
+
+def _drawn(groups: Sequence[tuple[Any, ...]]) -> np.ndarray:
+    """(N,) fold of each answer; those of one group share one."""
+    codes = {group: code for code, group in enumerate(dict.fromkeys(groups))}
     drawn = np.random.default_rng(0).permutation(len(codes)) % FOLDS
-    return np.asarray(drawn[[codes[square] for square in squares]])
+    return np.asarray(drawn[[codes[group] for group in groups]])
 
 
 def _square(number: int, row: int, result: Result) -> tuple[Any, ...]:
     place = result.rankings[row].position
     if place.east is None or place.north is None:
-        return number, row // NEIGHBOURS
+        return _stretch(number, row)
     return place.zone, place.south, place.east // SURROUNDINGS, place.north // SURROUNDINGS
+
+
+def _stretch(number: int, row: int) -> tuple[int, int]:
+    return number, row // NEIGHBOURS

@@ -25,7 +25,7 @@ from vprkit.registry import Metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.index import Rows
-from vprkit.retrieval.index_rows import index_rows
+from vprkit.retrieval.index_rows import index_rows, row_bytes
 from vprkit.retrieval.local_codec import LocalCodec
 from vprkit.timing import Timings, with_total
 
@@ -98,7 +98,7 @@ def evaluate(
             queries_as, queries, asked, len(benchmark.queries), method.metric, depth,
             lambda vectors: ranked(benchmark, database, vectors, method.metric, depth, timings, rows=kept, asked=asked),
         )  # fmt: skip
-        final, storage = first, {"descriptor": database.shape[1] * database.dtype.itemsize / 1000}
+        final, storage = first, {"descriptor": row_bytes(database) / 1000}
         if second is not None:
             if not plain:
                 of_queries = describe("queries", method, benchmark.queries, local)[2]

@@ -33,7 +33,7 @@ class Pairs:
         """Write the list.
 
         Raises:
-            DataError: a name has a space in it.
+            DataError: a name has a space in it, or begins with #.
         """
         path = Path(path)
         refuse_to_overwrite(path, overwrite)
@@ -41,6 +41,8 @@ class Pairs:
             if any(sign.isspace() for sign in name):
                 raise DataError(f"'{name}' has a space in it, which hloc and COLMAP take for the end of a name; rename "
                                 "the file")  # fmt: skip
+            if name.startswith("#"):
+                raise DataError(f"'{name}' begins with #, which COLMAP takes for a comment; rename the file")
         write_atomically(path, "".join(f"{one} {other}\n" for one, other in self.pairs))
 
 
@@ -89,16 +91,15 @@ def pairs_of_locations(
         query_root: folder that the photos' names are made relative to; None: they stay as they were given.
 
     Raises:
-        DataError: it is something else, or a photo does not lie in the folder.
+        DataError: it is something else, a photo does not lie in the folder, or one name stands for images of several
+            folders of the map.
         ConfigError: `top` is below 1, or there are absolute paths and no folder.
     """
     _check_top(top)
     try:
-        found = [
-            (_relative(str(one["query"]), query_root),
-             [str(hit["name"]) for hit in one["hits"][:top]] if one.get("known", True) else [])
-            for one in located
-        ]  # fmt: skip
+        known = [(str(one["query"]), one["hits"][:top] if one.get("known", True) else []) for one in located]
+        _check_one_each([(str(hit["name"]), str(hit.get("path", ""))) for _, hits in known for hit in hits])
+        found = [(_relative(query, query_root), [str(hit["name"]) for hit in hits]) for query, hits in known]
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"this is no list of locations as `vpr locate --format json` writes it ({error!r})") from error
     return _joined(found, prefixes or Prefixes(), same_folder=False)
@@ -144,6 +145,10 @@ def read_pairs(
         DataError: it is none of these.
         ConfigError: an option is for another kind of source.
     """
+    if near is not None and (query_root is not None or prefixes.query):
+        raise ConfigError("--query-root and --prefix-query are for queries; --near makes pairs of a map's own images")
+    if turn is not None and near is None:
+        raise ConfigError("--turn narrows what --near finds; give --near METRES too")
     if source.is_dir():
         if near is None:
             raise ConfigError(f"{source} is a map: say how near its images must be to make a pair, with --near METRES")
@@ -188,6 +193,15 @@ def _joined(found: Iterable[tuple[str, list[str]]], prefixes: Prefixes, same_fol
         raise DataError(f"'{min(common)}' is the name of a query and of a database image in another folder; tell them "
                         "apart with --prefix-query and --prefix-database")  # fmt: skip
     return Pairs(tuple(pairs.values()), left_out)
+
+
+def _check_one_each(hits: Iterable[tuple[str, str]]) -> None:
+    """Refuse a name that images in several folders have: names are relative to the folder they were added from."""
+    paths: dict[str, str] = {}
+    for name, path in hits:
+        if paths.setdefault(name, path) != path:
+            raise DataError(f"'{name}' is the name of {paths[name]} and of {path}, which pairs could not tell apart; "
+                            "build the map from one folder above both")  # fmt: skip
 
 
 def _relative(photo: str, root: str | Path | None) -> str:

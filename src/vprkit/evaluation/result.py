@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vprkit.data.records import Record
 from vprkit.errors import DataError
+from vprkit.evaluation.result_types import check_types
 from vprkit.files import refuse_to_overwrite, write_atomically
 
 FORMAT = 1
@@ -210,7 +211,7 @@ class Result:
             return Result.from_dict(data)
         except FileNotFoundError as error:
             raise DataError(f"{path}: there is no such file") from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(f"{path}: not a result that `vpr evaluate --save` wrote ({error})") from error
 
     @staticmethod
@@ -232,7 +233,28 @@ class Result:
         fields["rankings"] = [
             QueryResult(**{**row, "position": Position(**row["position"])}) for row in fields["rankings"]
         ]
-        return Result(**fields)
+        result = Result(**fields)
+        check_types(result)
+        _check_rankings(result)
+        _check_zones([*(row.position for row in result.rankings), *(one.position for one in result.images.values())])
+        return result
+
+
+def _check_rankings(result: Result) -> None:
+    """Refuse rankings that do not fit their images, scores or truth."""
+    for number, row in enumerate(result.rankings):
+        given = (*row.ranking, *(one for one in (row.truth, row.first_answer) if one is not None))
+        if not result.images.keys() >= set(given):
+            raise ValueError(f"'rankings[{number}]' names database images that it says nothing about")
+        if any(len(beside) not in (0, len(row.ranking)) for beside in (row.scores, row.right or [])):
+            raise ValueError(f"'rankings[{number}]' has more or fewer scores or truths than images")
+
+
+def _check_zones(positions: Sequence[Position]) -> None:
+    """Refuse zones that UTM does not have."""
+    wrong = next((one.zone for one in positions if one.zone is not None and not 0 <= one.zone <= 60), None)
+    if wrong is not None:
+        raise ValueError(f"UTM has no zone {wrong}")
 
 
 def _json_ready(value: Any) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from vprkit.config import from_dict
-from vprkit.errors import ConfigError, NotAvailable
+from vprkit.errors import ConfigError, ImageError, NotAvailable
 from vprkit.evaluation.result import QueryResult, Result
 from vprkit.method import Method
 from vprkit.report import words
@@ -123,12 +123,12 @@ def _pair(row: QueryResult, result: Result, method: Method, shown: Pairing) -> H
     missing = [photo.name for photo in photos if not photo.is_file()]
     written = name(image.name, 40, short=PurePath(image.name).name)
     if missing:
-        empty = element("div", element("span", f"{missing[0]} is no longer there"), class_="missing")
-        return element(
-            "figure", empty, element("figcaption", element("b", shown.title), " ", written), class_=shown.kind
-        )
-    found = match(method, *photos)
-    drawn = draw_matches(*photos, found, LINES, scale=max(1, round(WIDTH / (2 * found.size[1]))))
+        return _without_picture(f"{missing[0]} is no longer there", shown, written)
+    try:
+        found = match(method, *photos)
+        drawn = draw_matches(*photos, found, LINES, scale=max(1, round(WIDTH / (2 * found.size[1]))))
+    except ImageError as error:  # a report must not fail on a photo
+        return _without_picture(str(error), shown, written)
     drawn.thumbnail((WIDTH, WIDTH))
     score = words.score(_score(row, shown.number))
     note = f" {words.plural(len(found.first), 'match', 'matches')}, score {score} "
@@ -137,6 +137,11 @@ def _pair(row: QueryResult, result: Result, method: Method, shown: Pairing) -> H
     return element(
         "figure", picture, element("figcaption", element("b", shown.title), note, written), class_=shown.kind
     )
+
+
+def _without_picture(why: str, shown: Pairing, written: Html) -> Html:
+    empty = element("div", element("span", why), class_="missing")
+    return element("figure", empty, element("figcaption", element("b", shown.title), " ", written), class_=shown.kind)
 
 
 def _score(row: QueryResult, number: int) -> float | None:

@@ -16,6 +16,8 @@ from vprkit.errors import ConfigError
 from vprkit.report.markup import Html, element
 from vprkit.report.place_map import Plane
 
+CREDIT = "© OpenStreetMap contributors"
+
 MOST = 64
 """Tiles of one map."""
 
@@ -28,7 +30,7 @@ PIXELS = 140.0
 EQUATOR = 40_075_016.7
 """Metres around the Earth."""
 
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d+)?/[A-Za-z0-9_\-./?=&%{}~+@]*")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\-]+(:[0-9]+)?/[A-Za-z0-9_\-./?=&%{}~+@]*")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Tiles:
     """
 
     address: str
-    credit: str = "© OpenStreetMap contributors"
+    credit: str = CREDIT
 
     def __post_init__(self) -> None:
         names = sorted(re.findall(r"\{([^{}]*)\}", self.address))
@@ -82,12 +84,14 @@ def street(tiles: Tiles, plane: Plane, zone: int) -> Html:
     zoom = _zoom(plane, float(latitude.mean()))
     while True:
         x, y = mercator(latitude, longitude, zoom)
-        columns = range(int(x.min()), int(x.max()) + 1)
+        columns = range(math.floor(x.min()), math.floor(x.max()) + 1)
         rows = range(max(0, int(y.min())), min(2**zoom - 1, int(y.max())) + 1)
         if len(columns) * len(rows) <= MOST or zoom == 0:
             break
         zoom -= 1
-    images = [_image(tiles, plane, zone, zoom, column, row) for column in columns for row in rows]
+    placed = ((column, row, _corners(plane, zone, zoom, column, row)) for column in columns for row in rows)
+    images = [_image(tiles.at(zoom, column % 2**zoom, row), corners) for column, row, corners in placed
+              if np.isfinite(corners).all()]  # fmt: skip
     return element("g", *images, class_="tiles-under", aria_hidden="true")
 
 
@@ -111,21 +115,28 @@ def _zoom(plane: Plane, latitude: float) -> int:
     return int(min(FINEST, max(0, math.floor(math.log2(max(1.0, widest))))))
 
 
-def _image(tiles: Tiles, plane: Plane, zone: int, zoom: int, column: int, row: int) -> Html:
-    """One tile, stretched over the parallelogram between three of its corners."""
+def _corners(plane: Plane, zone: int, zoom: int, column: int, row: int) -> np.ndarray:
+    """(3, 2) corners of a tile in the map: upper left, upper right, lower left; NaN where UTM ends (84 N, 80 S)."""
     x, y = np.array([column, column + 1, column], float), np.array([row, row, row + 1], float)
     latitude, longitude = from_mercator(x, y, zoom)
     east, north, _, south = geo.to_utm(latitude, longitude, np.full(3, zone))
-    points = [plane.at(point) for point in zip(east, geo.plane_north(north, south), strict=True)]
-    (left, top), (right, along), (aside, low) = points
+    return np.array([plane.at(point) for point in zip(east, geo.plane_north(north, south), strict=True)])
+
+
+def _image(address: str, corners: np.ndarray) -> Html:
+    """One tile, stretched over the parallelogram between three of its corners."""
+    (left, top), (right, along), (aside, low) = corners
     numbers = (right - left, along - top, aside - left, low - top, left, top)
     matrix = " ".join(f"{number:.3f}" for number in numbers)
     # A hair wider than its square, so that no seams show.
-    return element("image", href=tiles.at(zoom, column % 2**zoom, row), width="1.004", height="1.004",
-                   preserveAspectRatio="none", transform=f"matrix({matrix})")  # fmt: skip
+    return element("image", href=address, width="1.004", height="1.004", preserveAspectRatio="none",
+                   transform=f"matrix({matrix})")  # fmt: skip
 
 
 def _degrees(points: np.ndarray, zone: int) -> tuple[np.ndarray, np.ndarray]:
+    """(latitude, longitude) of places of a zone; longitudes run on beyond 180 degrees rather than jump there."""
     south = points[:, 1] < 0
     north = points[:, 1] + np.where(south, geo.FALSE_NORTHING, 0.0)
-    return geo.to_latlon(points[:, 0], north, np.full(len(points), zone), south)
+    latitude, longitude = geo.to_latlon(points[:, 0], north, np.full(len(points), zone), south)
+    middle = 6 * zone - 183
+    return latitude, middle + (longitude - middle + 180) % 360 - 180

@@ -4,17 +4,20 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
 from xml.sax.saxutils import escape
 
-from vprkit.retrieval.location import Hit, Location
+from vprkit.retrieval.location import Estimate, Hit, Location
 
 _COLUMNS = (
     "query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "hemisphere", "heading",
     "estimate_latitude", "estimate_longitude", "estimate_spread_m", "confidence", "known",
 )  # fmt: skip
+
+_NO_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_csv(locations: Sequence[Location]) -> str:
@@ -101,8 +104,7 @@ def to_table(locations: Sequence[Location]) -> str:
         lines += [f"  {hit.rank:>3}  {hit.score:8.4f}  {_where(hit):<24}  {hit.name}" for hit in location.hits]
         if location.estimate is not None:
             guess = location.estimate
-            views = f"{guess.hits} views within 50 m (spread {guess.spread_m:.1f} m)" if guess.hits > 1 else "one view"
-            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} from {views}")
+            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} {_views(guess)}")
     return "\n".join(lines) + "\n"
 
 
@@ -115,6 +117,11 @@ def _where(hit: Hit) -> str:
     if hit.latitude is not None and hit.longitude is not None:
         return f"{hit.latitude:.6f}, {hit.longitude:.6f}"
     return "no position" if hit.east is None else f"E {hit.east:.1f} N {hit.north:.1f}"
+
+
+def _views(guess: Estimate) -> str:
+    """What an estimate stands on; one view has no spread."""
+    return f"from {guess.hits} views within 50 m (spread {guess.spread_m:.1f} m)" if guess.hits > 1 else "from one view"
 
 
 def _point(longitude: float, latitude: float, properties: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +137,7 @@ def _waypoint(location: Location) -> str:
     guess = location.estimate
     assert guess is not None, "the caller has looked"
     best = f"best hit {location.hits[0].name}" if location.hits else ""
-    told = [f"from {guess.hits} views, spread {guess.spread_m:.1f} m", best, sure(location)]
+    told = [_views(guess), best, sure(location)]
     name = _xml(PurePath(location.query).name)
     return (
         f'<wpt lat="{guess.latitude:.7f}" lon="{guess.longitude:.7f}"><name>{name}</name>'
@@ -143,14 +150,14 @@ def _folder(location: Location) -> str:
     marks = "".join(map(_placemark, location.hits))
     if location.estimate is not None:
         guess = location.estimate
-        marks += _mark("estimate", f"{guess.hits} hits, spread {guess.spread_m:.1f} m", guess.longitude, guess.latitude)
+        marks += _mark("estimate", _views(guess), guess.longitude, guess.latitude)
     told = f"<description>{_xml(said)}</description>" if (said := sure(location)) else ""
     return f"<Folder><name>{_xml(location.query)}</name>{told}{marks}</Folder>\n"
 
 
 def _xml(text: str) -> str:
-    """Escaped, without the control characters and half characters that XML cannot hold."""
-    return escape("".join(c if (c >= " " or c in "\t\n") and not 0xD800 <= ord(c) <= 0xDFFF else "?" for c in text))
+    """Escaped, without the characters that XML cannot hold."""
+    return escape(_NO_XML.sub("?", text))
 
 
 def _mark(name: str, description: str, longitude: float, latitude: float) -> str:

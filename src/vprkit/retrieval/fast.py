@@ -16,6 +16,7 @@ from vprkit.errors import ConfigError, StoreError
 from vprkit.files import replacing, write_json
 from vprkit.registry import Metric
 from vprkit.retrieval.index import ExactIndex, Neighbours, Rows, best_of, checked_queries, exact_scores
+from vprkit.retrieval.weighted import exact_index
 
 TRAINING_ROWS = 65_536
 SAMPLE = 200
@@ -48,7 +49,7 @@ class FastIndex:
 
     Args:
         index: a trained faiss index over the rows of `vectors`.
-        vectors: (N, D) float32, for the final scores.
+        vectors: (N, D) float32, for the final scores; the index covers the first `report.rows` of them.
         metric: `ip` or `l2`.
         report: what was measured when it was built.
     """
@@ -60,7 +61,7 @@ class FastIndex:
         self.report = report
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return self.report.rows
 
     @classmethod
     def build(cls, vectors: Rows, metric: Metric, source: str = "") -> "FastIndex":
@@ -78,7 +79,7 @@ class FastIndex:
         rows = np.random.default_rng(0).choice(len(vectors), min(TRAINING_ROWS, len(vectors)), replace=False)
         index.train(np.ascontiguousarray(vectors[np.sort(rows)]))
         report = FastReport(0, len(vectors), "", float("nan"), kind)
-        return cls(index, vectors[:0], metric, report).extended(vectors, source)
+        return cls(index, vectors, metric, report).extended(vectors, source)
 
     def extended(self, vectors: Rows, source: str) -> "FastIndex":
         """The same over all of `vectors`, whose first rows it covers already; recall is measured again."""
@@ -135,7 +136,7 @@ class FastIndex:
         if index.ntotal != report.rows or index.d != vectors.shape[1]:
             return None
         index.k_factor = REFINE  # type: ignore[attr-defined]
-        return cls(index, vectors[: report.rows], metric, report)
+        return cls(index, vectors, metric, report)
 
     def search(self, queries: np.ndarray, k: int) -> Neighbours:
         """The best k rows found for each of (Q, D) float32 queries; k is clipped to the number of rows."""
@@ -143,16 +144,23 @@ class FastIndex:
         k = min(k, len(self))
         _, numbers = self.index.search(queries, min(k + 4, len(self)))
         if (numbers < 0).any():  # faiss pads where it found fewer than asked
-            return ExactIndex(self.vectors, self.metric).search(queries, k)
+            return self._exact().search(queries, k)
         return best_of(exact_scores(queries, self.vectors, numbers, self.metric), numbers, k)
 
     def measure_recall(self, k: int = 10) -> float:
         """Share of the exact k nearest neighbours found, over a sample of rows (each without itself)."""
         rows = np.random.default_rng(1).choice(len(self), min(SAMPLE, len(self)), replace=False)
         queries = np.ascontiguousarray(self.vectors[np.sort(rows)])
-        exact = ExactIndex(self.vectors, self.metric).search(queries, k + 1).numbers[:, 1:]
+        exact = self._exact().search(queries, k + 1).numbers[:, 1:]
         found = self.search(queries, k + 1).numbers
         return float(np.mean([len(np.intersect1d(wanted, got)) / k for wanted, got in zip(exact, found, strict=True)]))
+
+    def _exact(self) -> ExactIndex:
+        """Exact search over the same rows. They are cut only where they must be: what makes rows when they are asked
+        for would make them all at once.
+        """
+        rows = self.vectors if len(self) == len(self.vectors) else self.vectors[: len(self)]
+        return exact_index(rows, self.metric)
 
 
 def check_rows(rows: int) -> None:

@@ -1,5 +1,6 @@
 """Copies of located photos that say in their EXIF where they were taken; the originals are only read."""
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ def write_gps_copies(
             left.append((photo, str(error)))
             continue
         taken.add(copy)
-        shutil.copystat(photo, copy)
+        with contextlib.suppress(OSError):  # a file system that keeps no such times or rights
+            shutil.copystat(photo, copy)
         written.append((photo, copy))
     return Copies(tuple(written), tuple(left))
 

@@ -37,6 +37,11 @@ def index_rows(method: Method, store: FeatureStore, role: Role = "database") -> 
         return np.memmap(file, np.float32, "c", shape=(len(store), width))
 
 
+def row_bytes(rows: Rows) -> int:
+    """Bytes that one row takes where it is kept."""
+    return rows.kept_bytes if isinstance(rows, WeightedRows) else rows.shape[1] * int(rows.dtype.itemsize)
+
+
 def _writable(folder: Path) -> Path | None:
     """The store's own disk where a file can be made there; None: wherever temporary files go."""
     try:

@@ -15,7 +15,7 @@ from vprkit.data.benchmark import open_records
 from vprkit.data.records import Records
 from vprkit.errors import NotAvailable, StoreError, VprError
 from vprkit.files import exclusive, is_temporary
-from vprkit.method import Method, Photo
+from vprkit.method import TEXTS, Method, Photo
 from vprkit.rerank.reranker import told
 from vprkit.retrieval import calibrated, map_facts
 from vprkit.retrieval import map_settings as settings_file
@@ -299,9 +299,12 @@ class Map:
         if len(self) < self.calibration.depth:
             return f"the calibration looks at {self.calibration.depth} hits, and the map holds {len(self)} images"
         stage = None
+        if rerank is not None and self.method.reranker is None:
+            return f"method '{self.method.name}' has no second stage; leave rerank out"
         if rerank is not None:
             stage = {"count": min(max(rerank, top), len(self)), **told(self.method.reranker)}
-        return self.calibration.why_not(self.method.identity(), stage, "photo and text" if texts else "photo")
+        asks = "photo and text" if texts else "text" if self.method.reads("query") == TEXTS else "photo"
+        return self.calibration.why_not(self.method.identity(), stage, asks)
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""

@@ -43,7 +43,7 @@ def carry_removals(folder: Path, before: FeatureStore, after: FeatureStore) -> N
         before, after: its store before and after it was described further.
     """
     rows = len(before)
-    hidden = [row for row in read_removed(folder) if row < rows and before.current[row]]
+    hidden = {row for row in read_removed(folder) if row < rows and before.current[row]}
     if not hidden:
         return
     again = {after.keys.get(str(after.path(row)), -1) for row in hidden}

@@ -75,6 +75,8 @@ def search_text(
 ) -> list[Location]:
     """Where each sentence may have been written: the best images by their pixels (a cross-modal map), or by captions.
 
+    A cross-modal map that was calibrated on texts says how sure it is, where all its images may answer.
+
     Args:
         place_map: the map; one whose method does not read texts needs captions on its images.
         sentences: what is looked for.
@@ -94,13 +96,14 @@ def search_text(
         method, index = place_map.method, place_map.vectors
         asked = method.index_vectors(method.describe(texts=sentences).cpu(), "query").numpy()
         metric = method.metric
+        judge = None if (only or Filter()) != Filter() or place_map.why_unsure(top) else place_map.calibration
     else:
         captions = place_map.records.texts.get("text", StringColumn.blank(len(place_map.records)))
         allowed &= np.diff(captions.offsets) > 0
         _refuse_silence(place_map, allowed)
         reader = _reader(encoder)
         index = caption_vectors(place_map, captions, reader, encoder)
-        asked, metric = encode_texts(reader, sentences).numpy(), "ip"
+        asked, metric, judge = encode_texts(reader, sentences).numpy(), "ip", None
     rows = np.flatnonzero(allowed & (only or Filter()).of(place_map.records))
     if not rows.size:
         raise DataError("no image of this map passes the filter; widen it")
@@ -110,7 +113,8 @@ def search_text(
         found = among.search(vectors, k)
         return Neighbours(rows[found.numbers], found.scores)
 
-    finder = Finder(place_map.method, search, place_map.store, len(rows), top, distinct_metres, metric=metric)
+    finder = Finder(place_map.method, search, place_map.store, len(rows), top, distinct_metres, metric=metric,
+                    confidence=judge)  # fmt: skip
     return finder.of_vectors(sentences, asked)
 
 

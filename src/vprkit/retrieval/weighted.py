@@ -41,6 +41,11 @@ class WeightedRows:
     def size(self) -> int:
         return self.shape[0] * self.shape[1]
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of a row as it is kept: both vectors and their shares."""
+        return 4 * (self.shape[1] // 2 + int(self._shares.shape[1]))
+
     def __len__(self) -> int:
         return len(self.image)
 

@@ -188,6 +188,42 @@ def test_what_cannot_hold_a_position_is_refused():
         with_position(hidden, FIX)
 
 
+def test_all_pictures_of_a_file_stay():
+    """Places of the second picture are counted from a segment: what stands before it may grow, what follows may not."""
+    second = Image.fromarray(picture(6, (40, 56)))
+    photo = saved("MPO", save_all=True, append_images=[second], exif=exif())
+    before, after = pixels_of(photo), pixels_of(with_position(photo, FIX))
+    assert len(before) == len(after) == 2 and all(map(np.array_equal, before, after))
+    mpf = photo.index(b"\xff\xe2")
+    size = 2 + struct.unpack_from(">H", photo, mpf + 2)[0]
+    with pytest.raises(DataError, match="several pictures"):
+        with_position(photo[:2] + photo[mpf : mpf + size] + photo[2:mpf] + photo[mpf + size :], FIX)
+
+
+def test_files_with_several_blocks_are_refused():
+    """Readers take the first, the last, or join them."""
+    jpeg, png, webp = (PHOTOS[f"{form}-exif"] for form in ("jpeg", "png", "webp"))
+    at = jpeg.index(b"Exif\0\0") - 4
+    stop = at + 2 + struct.unpack_from(">H", jpeg, at + 2)[0]
+    start = png.index(b"eXIf") - 4
+    end = start + 12 + struct.unpack_from(">I", png, start)[0]
+    chunk = webp.index(b"EXIF")
+    for doubled in (
+        jpeg[:at] + jpeg[at:stop] + jpeg[at:],
+        png[:-12] + png[start:end] + png[-12:],
+        webp[:4] + struct.pack("<I", len(webp) - 8 + len(webp) - chunk) + webp[8:] + webp[chunk:],
+    ):
+        with pytest.raises(DataError, match="2 EXIF blocks"):
+            with_position(doubled, FIX)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff"])
+def test_what_other_programs_put_behind_a_picture_stays(name):
+    """Motion photos keep a film there."""
+    film = b"film" + bytes(range(256))
+    assert film in with_position(PHOTOS[name] + film, FIX)
+
+
 @pytest.mark.parametrize("name", ["jpeg-exif", "png-exif", "webp-exif", "tiff-pages"])
 def test_damaged_files_are_refused_or_changed_but_never_crash(name):
     generator = np.random.default_rng(1)

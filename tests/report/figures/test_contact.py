@@ -1,5 +1,8 @@
 """Contact sheets show the photos that they say."""
 
+import dataclasses
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,11 +47,21 @@ def test_the_worst_mistakes_come_first(photos):
 
 
 def test_results_without_truth_or_photos_are_drawn_too(tmp_path):
-    grid = cells(contact_sheet(unlabelled(tmp_path), rows=2, predictions=2, only_wrong=True), 3)
+    grid = cells(contact_sheet(unlabelled(tmp_path), rows=2, predictions=2), 3)
     assert [axes.texts[0].get_text() for axes in grid.ravel()] == ["picture not readable"] * 6
 
 
+def test_signs_of_formulas_in_names_are_written_as_they_are(photos):
+    whole = result(photos)
+    rows = [dataclasses.replace(row, name=rf"queries/$\odd_{number}$.jpg", condition="$5 & $6_")
+            for number, row in enumerate(whole.rankings)]  # fmt: skip
+    figure = contact_sheet(dataclasses.replace(whole, rankings=rows, benchmark=r"$\town$"), rows=1, predictions=1)
+    figure.savefig(io.BytesIO(), format="png", dpi=20)
+
+
 def test_empty_sheets_are_refused(photos):
+    with pytest.raises(DataError, match="no ground truth"):
+        contact_sheet(unlabelled(photos), only_wrong=True)
     whole = result(photos)
     right = type(whole)(**{**vars(whole), "rankings": whole.rankings[:1]})
     with pytest.raises(DataError, match="no wrong answer to show"):

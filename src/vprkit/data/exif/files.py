@@ -15,7 +15,7 @@ from vprkit.errors import DataError
 Splice = Callable[[bytes, Callable[[bytes], bytes]], bytes]
 """(file, change of its EXIF block) to file."""
 
-JPEG_MARK = b"Exif\0\0"
+JPEG_MARK, MPF_MARK = b"Exif\0\0", b"MPF\0"
 JPEG_MOST = 65_533 - len(JPEG_MARK)
 PNG_MARK = b"\x89PNG\r\n\x1a\n"
 WEBP_EXIF, WEBP_ALPHA = 0x08, 0x10
@@ -57,19 +57,30 @@ def _splice_of(photo: bytes) -> Splice:
 
 def _jpeg(photo: bytes, change: Callable[[bytes], bytes]) -> bytes:
     """In the APP1 segment of EXIF; a new one stands behind JFIF's."""
-    place = (2, 2)
-    block = tiff.EMPTY
+    place, found, counted = (2, 2), [], None
     for marker, start, stop in _segments(photo):
-        if marker == 0xE1 and photo[start + 4 : start + 4 + len(JPEG_MARK)] == JPEG_MARK:
-            place, block = (start, stop), photo[start + 4 + len(JPEG_MARK) : stop]
-            break
-        if marker == 0xE0 and start == 2:
+        if marker == 0xE0 and start == place[1]:
             place = (stop, stop)
-    changed = change(block)
+        if marker == 0xE1 and photo.startswith(JPEG_MARK, start + 4):
+            found.append((start, stop))
+        if marker == 0xE2 and photo.startswith(MPF_MARK, start + 4):
+            counted = start
+    _refuse_several(len(found))
+    place = found[0] if found else place
+    if counted is not None and counted < place[0]:
+        raise DataError("it holds several pictures, whose places are counted from a mark (MPF) that stands before its "
+                        "EXIF block: they would be lost")  # fmt: skip
+    changed = change(photo[place[0] + 4 + len(JPEG_MARK) : place[1]] if found else tiff.EMPTY)
     if len(changed) > JPEG_MOST:
         raise DataError("its EXIF block is full: a JPEG file holds 64 kB of it")
     segment = b"\xff\xe1" + struct.pack(">H", 2 + len(JPEG_MARK) + len(changed)) + JPEG_MARK + changed
     return photo[: place[0]] + segment + photo[place[1] :]
+
+
+def _refuse_several(blocks: int) -> None:
+    """Readers differ in which of several blocks they believe, or join them."""
+    if blocks > 1:
+        raise DataError(f"it holds {blocks} EXIF blocks; one is what its format allows")
 
 
 def _segments(photo: bytes) -> Iterator[tuple[int, int, int]]:
@@ -93,17 +104,18 @@ def _segments(photo: bytes) -> Iterator[tuple[int, int, int]]:
 
 def _png(photo: bytes, change: Callable[[bytes], bytes]) -> bytes:
     """In the chunk eXIf; a new one stands before the image data."""
-    found, image = None, None
+    found, image = [], None
     for kind, start, stop in _png_chunks(photo):
         if kind == b"eXIf":
-            found = (start, stop)
+            found.append((start, stop))
         if kind == b"IDAT" and image is None:
             image = start
         if kind in (b"zTXt", b"iTXt", b"tEXt") and photo[start + 8 : start + 32].startswith(b"Raw profile type exif"):
             raise DataError("it keeps EXIF in a text chunk, beside which another block would be hidden")
     if image is None:
         raise DataError("it holds no image data")
-    start, stop = found or (image, image)
+    _refuse_several(len(found))
+    start, stop = found[0] if found else (image, image)
     block = photo[start + 8 : stop - 4].removeprefix(JPEG_MARK) if found else tiff.EMPTY
     data = b"eXIf" + change(block)
     chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
@@ -117,6 +129,8 @@ def _png_chunks(photo: bytes) -> Iterator[tuple[bytes, int, int]]:
         if stop > len(photo):
             raise DataError("its PNG chunks are cut off")
         yield photo[at + 4 : at + 8], at, stop
+        if photo[at + 4 : at + 8] == b"IEND":
+            return
         at = stop
 
 
@@ -124,6 +138,7 @@ def _webp(photo: bytes, change: Callable[[bytes], bytes]) -> bytes:
     """In the chunk EXIF, announced by VP8X, which a simple file gets."""
     chunks = list(_webp_chunks(photo))
     known = dict(chunks)
+    _refuse_several(sum(kind == b"EXIF" for kind, _ in chunks))
     old = known.get(b"EXIF")
     changed = change(tiff.EMPTY if old is None else old.removeprefix(JPEG_MARK))
     header = bytearray(known.get(b"VP8X") or _webp_header(photo))
@@ -135,7 +150,7 @@ def _webp(photo: bytes, change: Callable[[bytes], bytes]) -> bytes:
     parts += [] if old is not None else [(b"EXIF", changed)]
     body = b"WEBP" + b"".join(kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
                               for kind, data in parts)  # fmt: skip
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", len(body)) + body + photo[_webp_end(photo) :]
 
 
 def _webp_header(photo: bytes) -> bytes:
@@ -147,10 +162,16 @@ def _webp_header(photo: bytes) -> bytes:
 
 
 def _webp_chunks(photo: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at, end = 12, min(len(photo), 8 + struct.unpack_from("<I", photo, 4)[0])
+    at, end = 12, _webp_end(photo)
     while at + 8 <= end:
         size = struct.unpack_from("<I", photo, at + 4)[0]
         if at + 8 + size > end:
             raise DataError("its WebP chunks are cut off")
         yield photo[at : at + 4], photo[at + 8 : at + 8 + size]
         at += 8 + size + size % 2
+
+
+def _webp_end(photo: bytes) -> int:
+    """Where the container ends; some programs put bytes of their own behind it."""
+    size: int = struct.unpack_from("<I", photo, 4)[0]
+    return min(len(photo), 8 + size + size % 2)

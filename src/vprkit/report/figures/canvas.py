@@ -20,6 +20,9 @@ DOTS = 150
 BATCH, MEMORY = "#0072b2", "#d55e00"
 """Told apart by colour-blind readers too (Okabe and Ito)."""
 
+AS_IT_IS: dict[str, Any] = {"parse_math": False}
+"""For words from outside, such as file names: a $ begins no formula."""
+
 
 def new_figure(width: float, height: float, title: str = "") -> "Figure":
     """An empty figure of so many inches; no window and no pyplot, which would keep it in memory.
@@ -31,7 +34,7 @@ def new_figure(width: float, height: float, title: str = "") -> "Figure":
         figsize=(width, height), dpi=DOTS, layout="constrained"
     )
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, fontsize=11, **AS_IT_IS)
     return figure
 
 
@@ -48,7 +51,7 @@ def show_picture(axes: Any, picture: np.ndarray, title: str = "", **options: Any
         What `imshow` gives, for a scale of colours.
     """
     axes.set_axis_off()
-    axes.set_title(title, fontsize=8, pad=3)
+    axes.set_title(title, fontsize=8, pad=3, **AS_IT_IS)
     return axes.imshow(picture, **options)
 
 

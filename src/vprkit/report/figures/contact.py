@@ -9,7 +9,7 @@ from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.result import QueryResult, Result
 from vprkit.report import words
 from vprkit.report.failures import wrong_rows
-from vprkit.report.figures.canvas import new_figure
+from vprkit.report.figures.canvas import AS_IT_IS, new_figure
 from vprkit.report.pictures import picture
 from vprkit.report.sheets import COLOURS, EMPTY, INK, MUTED, Tile, tiles
 
@@ -37,12 +37,16 @@ def contact_sheet(
 
     Raises:
         ConfigError: a number is below 1.
-        DataError: there is no such query.
+        DataError: there is no such query, or nothing says which answers are wrong.
         MissingExtra: matplotlib is not installed.
     """
     if rows < 1 or predictions < 1:
         raise ConfigError(f"a sheet shows at least 1 query and 1 prediction, not {rows} and {predictions}")
-    chosen = wrong_rows(result)[:rows] if only_wrong and result.labelled else _spread(result.rankings, rows)
+    if only_wrong and not result.labelled:
+        raise DataError(
+            f"the result on {result.benchmark} has no ground truth, so nothing says which answers are wrong"
+        )
+    chosen = wrong_rows(result)[:rows] if only_wrong else _spread(result.rankings, rows)
     if not chosen:
         raise DataError(f"the result on {result.benchmark} has no {'wrong answer' if only_wrong else 'query'} to show")
     shown = [tiles(row, result, predictions) for row in chosen]
@@ -52,7 +56,8 @@ def contact_sheet(
     for row, (query, line) in enumerate(zip(chosen, shown, strict=True)):
         for column in range(columns):
             _draw(axes[row][column], line[column] if column < len(line) else None)
-        axes[row][0].set_xlabel(words.shorten(query.name.rsplit("/", 1)[-1], 26), fontsize=6, color=MUTED)
+        name = words.shorten(query.name.rsplit("/", 1)[-1], 26)
+        axes[row][0].set_xlabel(name, fontsize=6, color=MUTED, **AS_IT_IS)
     return figure
 
 
@@ -74,10 +79,10 @@ def _draw(axes: Any, tile: Tile | None) -> None:
     else:
         axes.set_facecolor(EMPTY)
         axes.text(0.5, 0.5, words.shorten(tile.text or _missing(tile), 60), fontsize=7, color=INK, ha="center",
-                  va="center", wrap=True, transform=axes.transAxes)  # fmt: skip
+                  va="center", wrap=True, transform=axes.transAxes, **AS_IT_IS)  # fmt: skip
     colour = COLOURS[tile.kind]
     sign = {"right": "✓ ", "wrong": "✗ "}.get(tile.kind, "")
-    axes.set_title(f"{sign}{tile.title}  {tile.note}".rstrip(), fontsize=7, color=colour, pad=3)
+    axes.set_title(f"{sign}{tile.title}  {tile.note}".rstrip(), fontsize=7, color=colour, pad=3, **AS_IT_IS)
     for side in axes.spines.values():
         side.set_color(colour)
         side.set_linewidth(2.0)
