@@ -35,6 +35,8 @@ def test_checking_prints_what_it_is_worth(town):
     assert "nothing here is a test of it" in ok("confidence", "check", town / "sure.json", town / "1.json")
     told = json.loads(ok("confidence", "check", town / "sure.json", town / "2.json", "--bins", 5, "--json"))
     assert told["ece"] < 0.08 and len(told["bins"]) == 5 and told["seen_in_fit"] is False
+    seen = json.loads(ok("confidence", "check", town / "sure.json", town / "1.json", "--json"))
+    assert seen["seen_in_fit"] is True and "no test" not in " ".join(told["cautions"])
     assert [level["wanted"] for level in told["levels"]] == [0.9, 0.95, 0.99]
 
 

@@ -38,6 +38,11 @@ def test_confidence_and_tiles(runs, tmp_path):
 
 
 def test_matches_need_a_reranked_run_and_its_weights(shared_set, runs, tmp_path):
+    for seed in (1, 2):
+        stage = {"reranked": 5, "second_stage": {"count": 5, "reranker": "Mutual"}}
+        answers(20, seed=seed, **stage).save(tmp_path / f"{seed}.json")
+    both = ["report", tmp_path / "1.json", tmp_path / "2.json", "--out", tmp_path / "b.html", "--matches", 1]
+    assert "here are 2; report them one by one" in refused(*both, "-w", "random:3")
     assert "no run was re-ranked" in refused("report", runs / "1.json", "--matches", 2, "--out", tmp_path / "r.html")
     ok("evaluate", "selavpr", shared_set, *SMALL, "--rerank", 4, "--save", tmp_path / "run.json", "-q")
     ok("report", tmp_path / "run.json", "--matches", 1, "--out", tmp_path / "r.html", "--device", "cpu")

@@ -79,8 +79,10 @@ def test_curves_of_like_answers_rise_although_means_round(seed):
 
 def test_far_evidence_counts_as_the_farthest_that_was_seen():
     model = fit(drawn(2000, expit))
-    far, farther = np.array([[1.5, 0.0], [99.0, 0.0]])
-    assert model.probabilities(far[None]) == model.probabilities(farther[None])
+    mean, scale = np.array(model.mean), np.array(model.scale)
+    found = mean + scale * np.array([[3.9, 0.0], [4.1, 0.0], [5.0, 0.0], [1e9, 0.0]])
+    near, *far = model.odds(found)
+    assert near < far[0] == far[1] == far[2]
 
 
 @pytest.mark.parametrize(

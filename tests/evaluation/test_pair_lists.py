@@ -56,6 +56,13 @@ def test_one_folder_gives_no_image_itself_and_no_pair_twice():
     assert found == Pairs((("0.jpg", "1.jpg"), ("0.jpg", "2.jpg"), ("1.jpg", "2.jpg")), 1)
 
 
+def test_queries_by_text_alone_give_no_pairs():
+    result = answers(4)
+    rows = [dataclasses.replace(row, by_photo=number > 0) for number, row in enumerate(result.rankings)]
+    found = pairs_of_result(dataclasses.replace(result, rankings=rows), 1, APART)
+    assert [query for query, _ in found.pairs] == ["query/1.jpg", "query/2.jpg", "query/3.jpg"]
+
+
 def test_located_photos_give_pairs_but_for_rejected_ones(tmp_path):
     located = [
         {"query": str(tmp_path / "q" / "a.jpg"), "hits": [{"name": "x/1.jpg"}, {"name": "2.jpg"}], "known": True},

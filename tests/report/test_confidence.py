@@ -69,6 +69,18 @@ def test_the_diagram_shows_every_group_with_its_interval(fitted, tmp_path):
         assert float(bar.get("y2")) == pytest.approx(264 - one.interval[1] * 252, abs=0.02)
 
 
+def test_the_reject_chart_goes_from_few_answers_to_all(fitted, tmp_path):
+    other = answers(900, seed=2)
+    write(tmp_path, other, confidence=[fitted])
+    drawn = charts((tmp_path / "report.html").read_text())
+    chart = next(svg for svg in drawn if svg.get("aria-label") == "Share right over share answered of each run")
+    places = [tuple(map(float, place.split(","))) for place in chart.find(".//polyline").get("points").split()]
+    across = [x for x, _ in places]
+    curve = reject_curve(judged(fitted, other), right_answers(other))
+    assert across == sorted(across) and across[-1] == pytest.approx(446, abs=0.1)  # all are answered
+    assert places[-1][1] == max(y for _, y in places) and curve.right[-1] == curve.right.min()  # downwards is wrong
+
+
 def test_what_was_fitted_on_is_no_test_and_other_methods_are_said(fitted, tmp_path):
     page = write(tmp_path, answers(800, seed=1), confidence=[fitted])
     assert "fitted on these very queries, so nothing here is a test of it" in page.text
@@ -78,6 +90,7 @@ def test_what_was_fitted_on_is_no_test_and_other_methods_are_said(fitted, tmp_pa
     own = fit_confidence([other])
     page = write(tmp_path, answers(800, seed=2), other, confidence=[fitted, own])
     assert "not of thumbnail" not in page.text and "thumbnail on town 1" in page.text
+    assert "not of hog" not in page.text and "hog on town 1" in page.text
     assert "Calibration" not in write(tmp_path, unlabelled(tmp_path), confidence=[fitted]).text
 
 
@@ -161,6 +174,23 @@ def test_methods_are_loaded_as_they_were(reranked):
         method_of(dataclasses.replace(reranked, identity={}), device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"weights": {"path": 5}}, "must be text"),
+        ({"weights": {"adapter": ["a"]}}, "must be text"),
+        ({"configuration": 5}, "keys and values"),
+        ({"configuration": {"device": "x"}}, "cannot have 'device'"),
+    ],
+    ids=["path", "adapter", "no configuration", "another argument"],
+)
+def test_runs_that_say_nonsense_of_their_method_are_refused(reranked, change, why):
+    told = {"weights": {}, **change}
+    identity = {**reranked.identity, **{key: value for key, value in change.items() if key == "configuration"}}
+    with pytest.raises(NotAvailable, match=why):
+        method_of(dataclasses.replace(reranked, identity=identity, weights=told["weights"]), device="cpu")
+
+
 def test_nothing_is_fetched_unless_tiles_are_wanted(tmp_path):
     plain = write(tmp_path, result(tmp_path))
     assert not plain.values("image", "href") and "http" not in " ".join(plain.values("meta", "content"))
@@ -174,9 +204,9 @@ def test_nothing_is_fetched_unless_tiles_are_wanted(tmp_path):
 
 @pytest.mark.parametrize(
     ("east", "north", "zone"),
-    [(550_000.0, 4_180_000.0, 10), (320_000.0, -3_800_000.0, 56), (825_300.0, -1_860_000.0, 60),
-     (176_000.0, -1_860_000.0, 1)],
-    ids=["north", "south", "east of the date line", "west of the date line"],
+    [(550_000.0, 4_180_000.0, 10), (320_000.0, -3_800_000.0, 56), (819_400.0, -1_860_000.0, 60),
+     (179_800.0, -1_860_000.0, 1)],
+    ids=["north", "south", "over the date line", "back over it"],
 )  # fmt: skip
 def test_tiles_lie_where_they_belong(east, north, zone):
     plane = Plane.around([(east, north), (east + 900.0, north + 500.0)])
@@ -186,6 +216,7 @@ def test_tiles_lie_where_they_belong(east, north, zone):
     for image in images:
         a, b, c, d, e, f = map(float, image.get("transform")[7:-1].split())
         zoom, x, y = map(int, re.findall(r"\d+", image.get("href").split("org")[1])[:3])
+        assert math.hypot(a, b) > 139  # labels can be read
         # The middle of the tile, by the map's plane, is the middle of the tile on the sphere.
         place = plane.metres((e + a / 2 + c / 2, f + b / 2 + d / 2))
         true_north = place[1] + (geo.FALSE_NORTHING if place[1] < 0 else 0)

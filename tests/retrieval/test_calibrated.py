@@ -124,6 +124,14 @@ def test_calibrations_of_other_methods_are_refused(calibrated, thumbnail, hog):
         place_map.calibrate(calibration(other), overwrite=True)
 
 
+def test_a_calibration_that_was_copied_from_another_map_is_refused(calibrated, thumbnail, hog):
+    root, place_map = calibrated
+    calibration(thumbnail).save(place_map.folder / "confidence.json", overwrite=True)
+    with pytest.raises(StoreError, match="answered by hog, but the calibration is for answers of thumbnail"):
+        Map.open(place_map.folder).locate(next((root / "queries").iterdir()))
+    place_map.calibrate(calibration(hog), overwrite=True)
+
+
 def test_a_damaged_calibration_is_told(calibrated, hog):
     root, place_map = calibrated
     (place_map.folder / "confidence.json").write_text("{")
@@ -147,5 +155,8 @@ def test_a_second_stage_needs_a_calibration_of_its_own(town, tmp_path):
     assert place_map.locate(photo).confidence is None
     assert place_map.locate(photo, rerank=7).confidence is None
     assert "without re-ranking" in place_map.why_unsure() and "7 candidates" in place_map.why_unsure(rerank=7)
+    place_map.calibrate(calibration(method, {**stage, "count": len(place_map)}), overwrite=True)
+    assert place_map.why_unsure(rerank=500) is None  # no more candidates than photos
+    place_map.calibrate(calibration(method, stage), overwrite=True)
     reranked = place_map.locate(root / result.rankings[0].name, rerank=8)
     assert reranked.confidence == pytest.approx(judged(calibration(method, stage), result)[0], abs=1e-5)

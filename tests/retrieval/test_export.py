@@ -2,7 +2,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vprkit.retrieval.export import FORMATS, to_gpx, to_kml
+from vprkit.retrieval.export import FORMATS, sure, to_gpx, to_kml
 from vprkit.retrieval.location import Estimate, Location
 
 
@@ -22,3 +22,7 @@ def test_one_view_is_said_to_have_no_spread(form):
                   for spread, hits in ((0.0, 1), (4.56, 3)))  # fmt: skip
     assert "from one view" in one and "spread" not in one
     assert "from 3 views within 50 m (spread 4.6 m)" in three
+
+
+def test_confidences_are_never_rounded_up():
+    assert sure(Location("a.jpg", (), None, confidence=0.9999)) == "confidence 0.99"

@@ -155,6 +155,24 @@ def test_damaged_settings_are_said(city):
             Map.open(city.folder)
 
 
+def test_a_removed_photo_stays_removed_though_building_is_interrupted(city, photo_set, hog):
+    """Its photo has changed, and whoever described the change did not come to say that the new row is removed."""
+    name = city.records.names[0]
+    city.remove([name])
+    Image.fromarray(picture(77, (90, 90))).save(city.records.path(0))
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Map.build(photo_set / "database", hog, city.folder, progress=stop)
+    again = Map.build(photo_set / "database", hog, city.folder)
+    assert len(again.store) > 8 and len(again) == 7 and again.info()["removed"] == 1
+    assert name not in {hit.name for hit in again.locate(query(photo_set, 0), top=8)}
+    assert again.add(photo_set / "database") == 1 and len(again) == 8
+    assert len(Map.build(photo_set / "database", hog, city.folder)) == 8  # and it stays back
+
+
 def test_damaged_removals_are_said(city):
     (city.folder / "removed.json").write_text("null")
     with pytest.raises(StoreError, match="removed.json cannot be read"):

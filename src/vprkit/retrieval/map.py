@@ -328,7 +328,7 @@ class Map:
         if local is None and self.store.local_facts is not None:
             local = LocalCodec(self.store.local_facts["dtype"])
         built = describe_into(self.folder / "store", self.method, records, options, progress=progress, local=local)
-        carry_removals(self.folder, self.store, built.store)
+        carry_removals(self.folder, built.store)
         self.store = built.store
         self._forget()
         if self.settings["index"] == "fast":

@@ -1,5 +1,6 @@
 """`map.json`: how a map's method is loaded again, and which index it wants."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ def load_again(described: dict[str, Any], weights: str | Path | None, device: st
         ConfigError: it is no method that can be loaded by name.
         NotAvailable: its weights are not here.
     """
+    _check_described(described)
     file = weights or described["weights"]
     if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
         file = Path(file).name  # it came from elsewhere: the weights folder may have it
@@ -104,3 +106,14 @@ def load_again(described: dict[str, Any], weights: str | Path | None, device: st
         **options,
     )
     return method if guided is None else with_patches(method, from_dict(PatchConfig, guided, GUIDED))
+
+
+def _check_described(described: dict[str, Any]) -> None:
+    """Refuse what is no name, configuration or file, or would stand in for another argument of loading."""
+    texts = (described["name"], described["weights"] or "", described.get("adapter") or "")
+    configuration = described["configuration"]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(configuration, dict):
+        raise ConfigError("name, weights and adapter must be text, and the configuration keys and values")
+    taken = sorted(configuration.keys() & inspect.signature(load_method).parameters.keys())
+    if taken:
+        raise ConfigError(f"its configuration cannot have '{taken[0]}', which says how a method is loaded")

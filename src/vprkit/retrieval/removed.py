@@ -35,22 +35,24 @@ def write_removed(folder: Path, rows: Iterable[int]) -> None:
     write_json(folder / FILE, sorted(rows))
 
 
-def carry_removals(folder: Path, before: FeatureStore, after: FeatureStore) -> None:
+def carry_removals(folder: Path, store: FeatureStore) -> None:
     """A removed photo that was changed, corrected or moved stays removed under its new row; the caller holds the lock.
+
+    Rows that were replaced leave the list when their new ones have come in: one that still stands there tells of a
+    writer that was interrupted in between.
 
     Args:
         folder: of the map.
-        before, after: its store before and after it was described further.
+        store: after it was described further.
     """
-    rows = len(before)
-    hidden = {row for row in read_removed(folder) if row < rows and before.current[row]}
-    if not hidden:
+    removed = {row for row in read_removed(folder) if row < len(store)}
+    if not removed:
         return
-    again = {after.keys.get(str(after.path(row)), -1) for row in hidden}
-    for block in after.blocks:
-        if block.start >= rows and len(block.superseded) == block.stop - block.start:  # row for row
-            again |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
-    write_removed(folder, {*hidden, *(row for row in again if row >= rows)})
+    hidden = removed | {store.keys[path] for path in map(str, map(store.path, removed)) if path in store.keys}
+    for block in store.blocks:
+        if len(block.superseded) == block.stop - block.start:  # row for row
+            hidden |= {block.start + i for i, old in enumerate(block.superseded) if old in hidden}
+    write_removed(folder, (row for row in hidden if store.current[row]))
 
 
 def matching(names: Sequence[str], store: FeatureStore, rows: np.ndarray, folder: Path) -> set[int]:

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from PIL.ExifTags import GPS, IFD, Base
 
 from tests.conftest import picture
-from vprkit.data.exif import Fix, with_position
+from vprkit.data.exif import Fix, tiff, with_position
 from vprkit.data.layouts.exif import read_gps
 from vprkit.errors import DataError
 
@@ -108,6 +108,21 @@ def test_bytes_of_an_exif_block_stay_where_they_were():
     assert changed.endswith(photo[start + size :]) and changed[: start - 10] == photo[: start - 10]
 
 
+@pytest.mark.parametrize("fix", [FIX, SOUTH], ids=["with an error", "without"])
+@pytest.mark.parametrize("size", [7, 8], ids=["odd", "even"])
+def test_directories_begin_at_even_places_with_ascending_tags(size, fix):
+    """As TIFF 6.0 wants it; readers may search directories by halves."""
+    block = exif({GPS.GPSImgDirection.value: 271.5, GPS.GPSDestDistance.value: 1.0}).tobytes()[6:] + bytes(size)
+    grown = with_position(block, fix)
+    order = tiff.order_of(grown)
+    at = struct.unpack_from(f"{order}I", grown, 4)[0]
+    pointer = struct.unpack(f"{order}I", tiff.first_directory(grown).find(tiff.GPS_POINTER).value)[0]
+    assert at % 2 == 0 and pointer % 2 == 0
+    for directory in (tiff.first_directory(grown), tiff.gps_directory(grown)):
+        tags = [entry.tag for entry in directory.entries]
+        assert tags == sorted(set(tags)) and len(tags) > 3
+
+
 def test_scans_of_a_jpeg_are_byte_for_byte_the_same():
     for name in ("jpeg", "jpeg-exif", "jpeg-progressive"):
         scan = PHOTOS[name].index(b"\xff\xda")
@@ -123,7 +138,10 @@ def test_other_chunks_stay():
     assert changed[:at] + changed[at + 12 + length :] == photo
     assert struct.unpack_from(">I", changed, at + 8 + length)[0] == zlib.crc32(changed[at + 4 : at + 8 + length])
     assert XMP in with_position(PHOTOS["webp-exif"], FIX)
-    with Image.open(io.BytesIO(with_position(PHOTOS["webp-lossless-alpha"], FIX))) as image:
+    see_through = with_position(PHOTOS["webp-lossless-alpha"], FIX)
+    assert see_through[12:16] == b"VP8X" and see_through[20] == 0x18  # alpha, EXIF
+    assert with_position(PHOTOS["webp"], FIX)[20] == 0x08
+    with Image.open(io.BytesIO(see_through)) as image:
         assert image.mode == "RGBA" and image.size == (56, 40)
 
 

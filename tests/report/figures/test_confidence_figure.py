@@ -23,6 +23,8 @@ def test_points_bars_and_curve_are_the_numbers(fitted):
     found = reliability(values, right, 7)
     drawn = diagram.lines[1].get_xydata()
     assert np.allclose(drawn, [[one.confidence, one.right] for one in found.bins])
+    bars = [segment[:, 1].tolist() for segment in diagram.collections[0].get_segments()]
+    assert np.allclose(bars, [one.interval for one in found.bins])
     heights = [[patch.get_height() for patch in group] for group in histogram.containers]
     assert sum(heights[0]) == right.sum() and sum(heights[1]) == (~right).sum()
     assert np.allclose(curve.lines[0].get_xdata(), reject_curve(values, right).answered)
