@@ -42,6 +42,19 @@ def test_thumbnails_hold_nothing_but_pixels(folder, hog):
     assert b"SECRET" not in content and shown.size == (13, 96)  # upright
 
 
+def test_a_kept_thumbnail_is_of_the_photo_that_is_there(folder, hog):
+    root = folder / "again"
+    root.mkdir()
+    for seed, modified in ((1, 1), (2, 2)):
+        Image.fromarray(picture(seed)).save(root / "a.png")
+        os.utime(root / "a.png", ns=(modified, modified))
+        if seed == 1:
+            client = client_of(Map.build(root, hog, folder / "again.map"))
+            first = client.get("/records/0/thumbnail").content
+            assert client.get("/records/0/thumbnail").content == first
+    assert client.get("/records/0/thumbnail").content != first
+
+
 def test_files_beside_the_map_never_leave(folder, hog):
     root = folder / "linked"
     root.mkdir()

@@ -83,8 +83,10 @@ class Thumbnails:
         """
         side = next((one for one in self.sizes if one >= size), self.sizes[-1])
         path = photo_path(place_map, row)
+        # Not the row: another map may stand in the same folder tomorrow.
+        key = path, _changed(path), side
         with self._lock:
-            kept = self._kept.get((row, side))
+            kept = self._kept.get(key)
         if kept is not None:
             return kept
         shown = picture(path, (side, side))
@@ -93,8 +95,15 @@ class Thumbnails:
         shown.info = {}  # else a JPEG's comment would be written again
         made = jpeg(shown)
         with self._lock:
-            self._kept.keep((row, side), made, len(made))
+            self._kept.keep(key, made, len(made))
         return made
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # gone since: decoding says so
+        return 0
 
 
 def printable(text: str) -> str:

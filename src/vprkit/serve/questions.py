@@ -130,7 +130,7 @@ class PhotoQuestion:
         features = method.describe([question.photo for question in questions], len(questions), texts).cpu()
         found: dict[int, Location] = {}
         asked = [question.fields for question in questions]
-        for wanted, places in _alike([(one.top, one.distinct, one.rerank, one.text is not None) for one in asked]):
+        for wanted, places in _alike([(one.top, one.distinct, one.rerank, bool(one.text)) for one in asked]):
             located = place_map.finder(*wanted).of_features(["photo"] * len(places), features[places])
             found |= dict(zip(places, located, strict=True))
         return [found[place] for place in range(len(questions))]
