@@ -97,7 +97,7 @@ def pairs_of_locations(
     """
     _check_top(top)
     try:
-        known = [(str(one["query"]), one["hits"][:top] if one.get("known", True) else []) for one in located]
+        known = [(str(one["query"]), one["hits"][:top] if one.get("known") is not False else []) for one in located]
         _check_one_each([(str(hit["name"]), str(hit.get("path", ""))) for _, hits in known for hit in hits])
         found = [(_relative(query, query_root), [str(hit["name"]) for hit in hits]) for query, hits in known]
     except (KeyError, TypeError, AttributeError) as error:
