@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.facts import echo_facts
 from vprkit.cli.progress import bar
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a procedural city.", rich_markup_mode=None)
@@ -144,8 +145,7 @@ def group(
     if as_json:
         typer.echo(json.dumps(said))
         return
-    for key, value in said.items():
-        typer.echo(f"{key:<12} {value}")
+    echo_facts(said, 12)
 
 
 @app.command("make-city")
@@ -181,5 +181,4 @@ def make_city(
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(summary), default=str, ensure_ascii=False))
         return
-    for key, value in dataclasses.asdict(summary).items():
-        typer.echo(f"{key:<12} {value}")
+    echo_facts(dataclasses.asdict(summary), 12)

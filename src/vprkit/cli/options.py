@@ -1,6 +1,8 @@
 """Options that several commands share, each written down once."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -267,6 +269,17 @@ def projected(
             done += len(part.rows)
             progress(done, len(rows))
     return with_pca(method, PCA.fit(np.concatenate(parts), dimension))
+
+
+@contextmanager
+def told_to_skip() -> Iterator[None]:
+    """Around describing in a command that has --on-error: an unreadable image's error names that remedy."""
+    from vprkit.errors import ImageError
+
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{error}; --on-error skip goes on without it", error.path) from error
 
 
 def streaming(batch_size: int, workers: int | None, on_error: str) -> "Streaming":
