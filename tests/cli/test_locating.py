@@ -106,9 +106,24 @@ def test_the_first_unreadable_photo_comes_with_the_remedy(place, photos):
     assert vpr("locate", place, photos, "--on-error", "skip").returncode == 0
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("map", "build", "SET", "--out", "NEW", "--texts", "nope.csv"),
+        ("evaluate", "hog", "SET", "--query-list", "nope.csv"),
+        ("train", "compact", "--config", "nope.csv"),
+    ],
+    ids=["texts", "queries", "configuration"],
+)
+def test_a_missing_file_is_called_missing(shared_set, tmp_path, arguments):
+    given = {"SET": shared_set, "NEW": tmp_path / "new.map"}
+    said = refused(*[given.get(part, part) for part in arguments])
+    assert "nope.csv: there is no such file" in said and "Errno" not in said
+
+
 def test_facts_are_words(place, tmp_path):
     assert "{" not in (told := ok("map", "info", place)) and "bounds         latitude " in told and " to " in told
-    city = ok("data", "make-city", tmp_path / "city", "--places", 2, "--views", 2, "--size", 64, "-q")
+    city = ok("data", "make-city", tmp_path / "city", "--places", 2, "--views", 4, "--size", 64, "-q")
     assert "{" not in city and f"at {tmp_path / 'city'}" in city and "Path(" not in city
 
 

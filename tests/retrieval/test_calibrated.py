@@ -54,7 +54,7 @@ def test_a_calibration_stays_in_the_map(calibrated, hog):
     photo = next((root / "queries").iterdir())
     assert Map.open(place_map.folder).locate(photo).confidence == place_map.locate(photo).confidence
     assert place_map.info()["calibration"] == "hog on town (900 queries), answers without re-ranking"
-    with pytest.raises(VprError, match="exists already"):
+    with pytest.raises(VprError, match="has a calibration already .hog on town .900 queries"):
         place_map.calibrate(calibration(hog))
 
 

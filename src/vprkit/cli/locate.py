@@ -99,7 +99,7 @@ def search(
     from vprkit.retrieval.text_search import Filter, search_text
 
     if len(sentence) > 1:
-        raise ConfigError(f"put the sentence in quotes: vpr search {folder} \"{' '.join(sentence)}\"")
+        raise ConfigError(f'put the sentence in quotes: vpr search {folder} "{" ".join(sentence)}"')
     form = _form("json" if as_json else form, out, overwrite)
     only = Filter(_point(near), within, condition)
     opened = Map.open(folder, weights=weights, device=device)
@@ -113,7 +113,7 @@ def _check_turned_round(folder: Path, photos: list[Path]) -> None:
 
     if folder.is_file():
         told = " ".join(map(str, photos))
-        raise ConfigError(f"{folder} is a photo, not a map; write `vpr locate MAP PHOTO`, here: vpr locate {told} {folder}")
+        raise ConfigError(f"{folder} is a photo, not a map; the map comes first: vpr locate {told} {folder}")
 
 
 def _files_of(photos: list[Path]) -> list[Path]:
@@ -164,8 +164,8 @@ def _form(form: str | None, out: Path | None, overwrite: bool) -> str:
     from vprkit.retrieval.export import FORMATS
 
     if form is None and out is not None and out.suffix.lower() not in ENDINGS:
-        raise ConfigError(f"{out}: nothing is written as '{out.suffix}'; end it with {', '.join(filter(None, ENDINGS))} "
-                          "(a table), or say what with --format")  # fmt: skip
+        raise ConfigError(f"{out}: nothing is written as '{out.suffix}'; end it with {', '.join(filter(None, ENDINGS))} (a "
+                          "table), or say what with --format")  # fmt: skip
     form = form or ("table" if out is None else ENDINGS[out.suffix.lower()])
     if form not in FORMATS:
         raise ConfigError(f"format '{form}' is unknown; use {', '.join(FORMATS)}")

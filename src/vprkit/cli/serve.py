@@ -69,6 +69,7 @@ def serve(
 
 def _token(token: str | None, file: Path | None) -> str | None:
     from vprkit.errors import ConfigError
+    from vprkit.files import unread
 
     if file is None:
         return token
@@ -77,7 +78,7 @@ def _token(token: str | None, file: Path | None) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: the token cannot be read ({error})") from error
+        raise ConfigError(unread(file, error, "the token cannot be read")) from error
 
 
 def _warn(settings: "ServeSettings") -> None:
