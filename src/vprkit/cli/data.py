@@ -49,6 +49,7 @@ def check(
     from vprkit.data.benchmark import open_benchmark
     from vprkit.data.check import check_benchmark, passed
     from vprkit.errors import VprError
+    from vprkit.report.words import plural
 
     try:
         benchmark = open_benchmark(
@@ -75,7 +76,8 @@ def check(
             )
         )
     else:
-        typer.echo(f"{benchmark.name}: {len(benchmark.database)} database images, {len(benchmark.queries)} queries")
+        sides = plural(len(benchmark.database), "database image"), plural(len(benchmark.queries), "query", "queries")
+        typer.echo(f"{benchmark.name}: {', '.join(sides)}")
         for finding in findings:
             typer.echo(f"  {finding.level:<8} {finding.check:<13} {finding.message}")
     raise typer.Exit(0 if passed(findings, strict) else 1)

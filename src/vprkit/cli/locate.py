@@ -164,8 +164,9 @@ def _form(form: str | None, out: Path | None, overwrite: bool) -> str:
     from vprkit.retrieval.export import FORMATS
 
     if form is None and out is not None and out.suffix.lower() not in ENDINGS:
-        raise ConfigError(f"{out}: nothing is written as '{out.suffix}'; end it with {', '.join(filter(None, ENDINGS))} (a "
-                          "table), or say what with --format")  # fmt: skip
+        endings = ", ".join(filter(None, ENDINGS))
+        raise ConfigError(f"{out}: nothing is written as '{out.suffix}'; end it with {endings} (a table), or say what "
+                          "with --format")  # fmt: skip
     form = form or ("table" if out is None else ENDINGS[out.suffix.lower()])
     if form not in FORMATS:
         raise ConfigError(f"format '{form}' is unknown; use {', '.join(FORMATS)}")

@@ -201,10 +201,13 @@ def change_second_stage(method: "Method", rerank: int | None, settings: list[str
 
 def forecast(method: "Method", images: int, folder: Path) -> None:
     """Say on standard error what describing will need, before it starts."""
+    from vprkit.report.words import plural
     from vprkit.retrieval.build import forecast as bytes_of
 
     size = bytes_of(images, method.dimension) / 1e6
-    typer.echo(f"{images} images x {method.dimension} numbers: at most {size:.1f} MB in {folder}", err=True)
+    typer.echo(
+        f"{plural(images, 'image')} x {plural(method.dimension, 'number')}: at most {size:.1f} MB in {folder}", err=True
+    )
 
 
 def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
