@@ -48,7 +48,7 @@ def test_few_answers_make_few_bins_and_a_note(town, tmp_path, hog):
 
 def test_what_is_no_result_is_named(town, tmp_path):
     (tmp_path / "x.csv").write_text("a,b")
-    (tmp_path / "city.json").write_text('{"places": 4}')
+    (tmp_path / "city.json").write_text('{"format": 1, "places": 4}')
     for arguments, why in (
         (
             ("confidence", "fit", tmp_path / "x.csv"),

@@ -1,6 +1,7 @@
 """What `vpr map build`, `vpr locate` and `vpr search` say to somebody who uses them for the first time."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -103,6 +104,10 @@ def test_the_first_unreadable_photo_comes_with_the_remedy(place, photos):
                                                   "fail")):  # fmt: skip
         said = refused(*arguments)
         assert "0.png" in said and "--on-error skip goes on" in said
+    (photos.parent / "set").mkdir()
+    for role in ("database", "queries"):
+        shutil.copytree(photos, photos.parent / "set" / role)
+    assert "--on-error skip goes on" in refused("evaluate", "hog", photos.parent / "set")
     assert vpr("locate", place, photos, "--on-error", "skip").returncode == 0
 
 

@@ -123,7 +123,7 @@ def evaluate(
     for benchmark in sets:
         if second is not None:
             shared.forecast_local(chosen, second, len(benchmark.database) + len(benchmark.queries), features)
-        with bars(quiet or as_json) as progress:
+        with bars(quiet or as_json) as progress, shared.told_to_skip():
             result = run(
                 chosen,
                 benchmark,

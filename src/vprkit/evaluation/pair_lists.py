@@ -15,7 +15,7 @@ import numpy as np
 from vprkit.data.positives import zone_aware
 from vprkit.data.records import Records, checked_name
 from vprkit.errors import ConfigError, DataError
-from vprkit.evaluation.result import Result
+from vprkit.evaluation.result import Result, resembles_result
 from vprkit.files import refuse_to_overwrite, unread, write_atomically
 from vprkit.retrieval import map_settings
 from vprkit.retrieval.removed import live_rows
@@ -161,7 +161,7 @@ def read_pairs(
         data = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(unread(source, error, _NEITHER)) from error
-    if not isinstance(data, list) and (not isinstance(data, dict) or "format" not in data):
+    if not isinstance(data, list) and not resembles_result(data):
         raise DataError(f"{source}: {_NEITHER}")
     if isinstance(data, list):
         return pairs_of_locations(data, top, prefixes, query_root)

@@ -216,7 +216,7 @@ class Result:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Result":
-        if not isinstance(data, Mapping) or "format" not in data:
+        if not resembles_result(data):
             raise ValueError("it is something else")
         if data["format"] != FORMAT:
             raise ValueError(f"result format {data['format']}, this vprkit reads {FORMAT}")
@@ -240,6 +240,11 @@ class Result:
         _check_rankings(result)
         _check_zones([*(row.position for row in result.rankings), *(one.position for one in result.images.values())])
         return result
+
+
+def resembles_result(data: Any) -> bool:
+    """Whether what a JSON file holds is a result, whole or damaged, and nothing else that vprkit writes."""
+    return isinstance(data, Mapping) and {"format", "benchmark", "rankings"} <= data.keys()
 
 
 def _check_rankings(result: Result) -> None:
