@@ -76,6 +76,15 @@ def test_map_and_photo_the_wrong_way_round(place, shared_set):
     assert f"{photo} is a photo, not a map" in said and f"vpr locate {place} {photo}" in said
 
 
+def test_a_file_is_no_map(place, tmp_path):
+    (tmp_path / "list.csv").write_text("path")
+    assert "list.csv is a file, not a map; write vpr locate MAP PHOTO" in refused(
+        "locate", tmp_path / "list.csv", place
+    )
+    said = refused("search", tmp_path / "list.csv", "a bakery")
+    assert "list.csv: there is no map here" in said and "Errno" not in said
+
+
 def test_an_empty_folder_is_named(place, tmp_path):
     assert f"{tmp_path}: holds no photos (looked for .jpg" in refused("locate", place, tmp_path)
 

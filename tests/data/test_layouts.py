@@ -92,7 +92,7 @@ def test_csv_with_degrees_or_metres(tmp_path):
         "red, brick",
     )
     assert records[1].east is None
-    assert any("1 of 2 rows have no position" in notice for notice in records.notices)
+    assert any("1 of 2 rows has no position" in notice for notice in records.notices)
     path.write_text("image,easting,northing,zone\nx/a.jpg,400000,6957461,56J\n")
     assert open_records(path)[0].south
     assert np.isclose(open_records(path).with_latlon()[0].latitude, -27.5, atol=0.1)

@@ -108,12 +108,16 @@ def search(
 
 
 def _check_turned_round(folder: Path, photos: list[Path]) -> None:
-    """Refuse a photo where the map should stand."""
+    """Refuse a photo, or another file, where the map should stand."""
+    from vprkit.data.images import is_image_name
     from vprkit.errors import ConfigError
 
-    if folder.is_file():
-        told = " ".join(map(str, photos))
-        raise ConfigError(f"{folder} is a photo, not a map; the map comes first: vpr locate {told} {folder}")
+    if not folder.is_file():
+        return
+    if not is_image_name(folder.name):
+        raise ConfigError(f"{folder} is a file, not a map; write vpr locate MAP PHOTO")
+    told = " ".join(map(str, photos))
+    raise ConfigError(f"{folder} is a photo, not a map; the map comes first: vpr locate {told} {folder}")
 
 
 def _files_of(photos: list[Path]) -> list[Path]:

@@ -78,7 +78,7 @@ def read(folder: Path) -> dict[str, Any]:
         missing = {"name", "configuration", "preprocessing", "weights"} - settings["method"].keys()
         if missing or "vprkit" not in settings:
             raise ValueError(f"it lacks {', '.join(sorted(missing)) or 'vprkit'}")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{folder}: there is no map here (no {FILE}); make one with `vpr map build`") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, ConfigError) as error:
         raise StoreError(f"{folder}/{FILE} cannot be read ({error}); the map is damaged") from error

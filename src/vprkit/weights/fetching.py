@@ -93,7 +93,7 @@ def fetch(
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise NotAvailable(f"{released.url} cannot be reached ({_reason(error)}); {how_to_get(released)}") from error
     except OSError as error:
-        raise VprError(f"{target} cannot be written: {error}") from error
+        raise VprError(f"{target} cannot be written: {error.strerror or error}") from error
     return target
 
 

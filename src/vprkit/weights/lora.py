@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from vprkit.errors import NotAvailable, WeightsError
+from vprkit.files import unread
 from vprkit.weights.fetching import directory, find
 from vprkit.weights.own import Header
 from vprkit.weights.reading import read
@@ -240,7 +241,7 @@ def _read_config(path: Path) -> LoraFacts:
     except FileNotFoundError as error:
         raise NotAvailable(f"there is no {path}; an adapter's folder holds it beside the tensors") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} cannot be read as JSON ({error})") from error
+        raise WeightsError(unread(path, error, "cannot be read as JSON")) from error
     if not isinstance(said, dict) or said.get("peft_type") != "LORA":
         raise WeightsError(f"{path} describes no LoRA adapter (peft_type is missing or another)")
     known = _WITHOUT_EFFECT | {"peft_type", "r", "lora_alpha", "use_rslora", "target_modules"}

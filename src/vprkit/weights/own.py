@@ -79,7 +79,7 @@ def save(path: str | Path, state: Mapping[str, Tensor], header: Header, *, overw
             safetensors.torch.save_file(tensors, temporary, metadata=header.to_metadata())
             temporary.chmod(usual)
     except OSError as error:
-        raise WeightsError(f"{target} cannot be written: {error}") from error
+        raise WeightsError(f"{target} cannot be written: {error.strerror or error}") from error
     return target
 
 

@@ -65,7 +65,8 @@ def read_records(path: Path, root: Path | None = None) -> Records:
     if not rows:
         raise DataError(f"{path}: has a header but no rows")
     unplaced = sum(1 for row in rows if row.get("latitude") is None and row.get("east") is None)
-    notices = [f"{path.name}: {unplaced} of {len(rows)} rows have no position"] if unplaced else []
+    have = "has" if unplaced == 1 else "have"
+    notices = [f"{path.name}: {unplaced} of {len(rows)} rows {have} no position"] if unplaced else []
     return Records.from_rows(root, rows, notices)
 
 
