@@ -74,12 +74,12 @@ def _draw_curve(axes: Any, curve: RejectCurve) -> None:
             _label(axes, told, level.answered, level.reached)
     axes.set_xlim(0, 1)
     axes.set_ylim(top=1)
-    axes.set_title("“I do not know this place” below a confidence", fontsize=9, loc="left")
+    axes.set_title("“I do not know this place” below a confidence", fontsize=9, loc="left", pad=16)
 
 
 def _label(axes: Any, told: str, x: float, y: float) -> None:
     """Words beside a point of a falling curve where there is room: right of it, or left of it and below the curve."""
     right = x < 0.5
-    place: dict[str, Any] = {"ha": "left", "va": "center"} if right else {"ha": "right", "va": "top"}
-    offset = (8, 0) if right else (-8, -4)
+    place: dict[str, Any] = {"ha": "left", "va": "bottom"} if right else {"ha": "right", "va": "top"}
+    offset = (8, 2) if right else (-8, -4)
     axes.annotate(told, (x, y), offset, textcoords="offset points", fontsize=8, **place)
