@@ -2,6 +2,7 @@
 
 import base64
 import json
+from importlib import resources
 
 import pytest
 from PIL import Image
@@ -9,6 +10,8 @@ from PIL import Image
 from tests.conftest import picture
 from tests.serve.browser import answered, give, hosted, missing, until
 from tests.serve.conftest import view
+from vprkit.retrieval.locate import ESTIMATE_FROM
+from vprkit.retrieval.location import AGREEMENT_METRES
 from vprkit.retrieval.map import Map
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is here")
@@ -60,6 +63,11 @@ def test_a_photo_is_answered(address, opened, city):
     answered(page, 8)
     page.click("#clear")
     assert page.is_disabled("#go")
+
+
+def test_the_page_speaks_of_as_many_hits_as_a_position_is_estimated_from():
+    script = resources.files("vprkit.serve").joinpath("page/answer.js").read_text()
+    assert f"const ESTIMATE_FROM = {ESTIMATE_FROM};" in script and f"within {AGREEMENT_METRES:g} m" in script
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
