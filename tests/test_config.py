@@ -36,6 +36,12 @@ def test_round_trips(tmp_path):
     assert "# learning rate" in path.read_text()
 
 
+def test_only_near_names_are_suggested_and_few_are_listed():
+    assert config.nearest("netvald", ["netvlad", "hog"]) == " (did you mean 'netvlad'?)"
+    assert config.nearest("nomethod", ["netvlad", "hog"]) == " (known: hog, netvlad)"
+    assert config.nearest("nomethod", [f"x{number}" for number in range(100)]) == ""
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

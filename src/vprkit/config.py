@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from vprkit.errors import ConfigError
+from vprkit.files import unread
 
 T = TypeVar("T")
 
@@ -37,13 +38,20 @@ def is_free(field: "dataclasses.Field[Any]") -> bool:
     return str(field.metadata.get("help", "")).startswith(FREE)
 
 
+NEAR = 0.6
+"""Likeness (difflib's) from which a name is suggested: a slip of the hand, or the beginning of a longer name."""
+
+LISTED = 30
+"""Known names are listed up to so many; who needs more has a command for it."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or the known names where none is close."""
+    """` (did you mean 'x'?)`, or the known names where none is near and they are not too many."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=NEAR)
     if close:
         return f" (did you mean '{close[0]}'?)"
-    return f" (known: {', '.join(names)})" if names else ""
+    return f" (known: {', '.join(names)})" if 0 < len(names) <= LISTED else ""
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def from_yaml(cls: type[T], path: str | Path) -> T:
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML ({error})") from error
+        raise ConfigError(unread(path, error, "cannot be read as YAML")) from error
     if data is not None and not isinstance(data, dict):
         raise ConfigError(f"{path}: expected keys and values, got {data!r:.60}")
     try:

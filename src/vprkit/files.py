@@ -48,6 +48,29 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise VprError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
+def unread(path: str | Path, error: Exception, what: str) -> str:
+    """A sentence about a file that could not be read, without the words of the system or a parser.
+
+    Args:
+        path: the file.
+        error: what reading or understanding it raised.
+        what: is wrong with it, such as `cannot be read as UTF-8 CSV`; a missing file is called missing instead.
+    """
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: there is no such file"
+    return f"{path}: {what} ({_in_words(error)})"
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return "it is no JSON"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no UTF-8 text: byte {error.start} is not"
+    if isinstance(error, KeyError):
+        return f"it lacks '{error.args[0]}'" if error.args else "it lacks a key"
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
 def write_json(path: Path, data: Any) -> None:
     """`write_atomically` of indented JSON."""
     write_atomically(path, json.dumps(data, indent=1) + "\n")

@@ -100,8 +100,8 @@ def test_map_and_locate(photo_set, tmp_path):
     ok("locate", place, photo_set / "queries", "--format", "geojson", "--out", tmp_path / "hits.geojson")
     assert len(json.loads((tmp_path / "hits.geojson").read_text())["features"]) == 16 * 6
     Image.fromarray(picture(70)).save(photo_set / "database" / "extra.jpg")
-    assert "1 images added, 9 in the map" in ok("map", "add", place, photo_set / "database")
-    assert "1 images removed, 8 left" in ok("map", "remove", place, "extra.jpg")
+    assert "1 image added, 9 in the map" in ok("map", "add", place, photo_set / "database")
+    assert "1 image removed, 8 left" in ok("map", "remove", place, "extra.jpg")
     info = json.loads(ok("map", "info", place, "--json", "--list"))
     assert info["images"] == 8 and len(info["names"]) == 8
     assert "nothing is wrong" in ok("map", "check", place)
@@ -188,7 +188,8 @@ def test_phone_photos_are_told_about_and_turned(tmp_path):
     (folder / "new.heic").write_bytes(b"x")
     upright.save(tmp_path / "upright.png")
     out = vpr("map", "build", folder, "--out", tmp_path / "m")
-    assert "1 .heic file cannot be read" in out.stderr and "2 of 2 photos have no position" in out.stderr
+    assert "1 file of a kind that is not read: new.heic; convert it to JPEG first" in out.stderr
+    assert "2 of 2 photos have no position" in out.stderr
     assert json.loads(ok("locate", tmp_path / "m", tmp_path / "upright.png", "--json"))[0]["hits"][0]["score"] > 0.999
     ok("map", "build", folder, "--out", tmp_path / "n", "--no-exif-orientation")
     assert json.loads(ok("locate", tmp_path / "n", tmp_path / "upright.png", "--json"))[0]["hits"][0]["score"] < 0.99

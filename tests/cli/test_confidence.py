@@ -40,11 +40,35 @@ def test_checking_prints_what_it_is_worth(town):
     assert [level["wanted"] for level in told["levels"]] == [0.9, 0.95, 0.99]
 
 
+def test_few_answers_make_few_bins_and_a_note(town, tmp_path, hog):
+    answers(60, seed=2, identity=hog.identity()).save(tmp_path / "few.json")
+    out = ok("confidence", "check", town / "sure.json", tmp_path / "few.json")
+    assert "too few to judge a calibration by (60)" in out and "in 6 equal-mass bins" in out
+
+
+def test_what_is_no_result_is_named(town, tmp_path):
+    (tmp_path / "x.csv").write_text("a,b")
+    (tmp_path / "city.json").write_text('{"places": 4}')
+    for arguments, why in (
+        (
+            ("confidence", "fit", tmp_path / "x.csv"),
+            "x.csv: not a result that `vpr evaluate --save` wrote (it is no JSON)",
+        ),
+        (("report", tmp_path), "city.json: not a result that `vpr evaluate --save` wrote (it is something else)"),
+        (("report", tmp_path / "city.json"), "(it is something else)"),
+        (("report", town / "set"), "set: holds no results; write some with `vpr evaluate --save"),
+        (("export", "pairs", tmp_path / "city.json"), "nor what `vpr locate --format json` wrote"),
+    ):
+        said = refused(*arguments, "--out", tmp_path / "out.html")
+        assert why in said and "Expecting" not in said and "'format'" not in said
+
+
 def test_a_calibrated_map_says_how_sure_it_is_and_rejects(town, tmp_path):
     queries = town / "set" / "queries"
     assert "no calibration" in refused("locate", town / "town.map", queries, "--reject", 0.5)
     assert "hog on town 1" in ok("map", "calibrate", town / "town.map", town / "sure.json")
-    assert "exists already" in refused("map", "calibrate", town / "town.map", town / "sure.json")
+    said = refused("map", "calibrate", town / "town.map", town / "sure.json")
+    assert "town.map has a calibration already (hog on town 1 (700 queries)" in said and "--overwrite replaces" in said
     ok("map", "calibrate", town / "town.map", town / "sure.json", "--overwrite")
     assert "calibration" in ok("map", "info", town / "town.map")
     sure = [place["confidence"] for place in json.loads(ok("locate", town / "town.map", queries, "--json"))]

@@ -81,7 +81,7 @@ def test_negatives_of_a_run(vpr, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "log.jsonl").write_text(json.dumps({"step": 1, "negatives": config.to_dict(record)}) + "\n")
     status, out, _ = vpr("negatives", "run", "--out", "n.svg")
-    assert status == 0 and "negatives of 1 batches: n.svg" in out
+    assert status == 0 and "negatives of 1 batch: n.svg" in out
     assert (tmp_path / "n.svg").read_text().startswith("<?xml")
     assert "log.jsonl is not there" in vpr("negatives", "other")[2]
 

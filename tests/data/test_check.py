@@ -29,7 +29,7 @@ def test_a_query_in_the_database_is_a_leak(photo_set):
     shutil.copy(source, photo_set / "database" / at_name(400_000, 5e6, name="copy"))
     found = findings(photo_set)
     assert not passed(found)
-    assert "error: 1 of 16 queries are also in the database" in messages(found, "leaks")
+    assert "error: 1 of 16 queries is also in the database" in messages(found, "leaks")
 
 
 def test_the_same_name_with_other_bytes_is_legal(photo_set):
@@ -46,7 +46,7 @@ def test_broken_and_missing_images_are_errors(photo_set):
     benchmark = open_benchmark(photo_set)
     first.rename(first.with_suffix(".JPG"))
     found = check_benchmark(benchmark)
-    assert "1 of 8 database images do not exist" in messages(found, "files")
+    assert "1 of 8 database images does not exist" in messages(found, "files")
     assert "under another suffix" in messages(found, "files")
 
 
@@ -61,7 +61,7 @@ def test_zones_and_positions_are_reported(photo_set):
 
 def test_queries_without_positive_are_counted(photo_set):
     Image.fromarray(picture(50)).save(photo_set / "queries" / at_name(500_000, 5e6))
-    assert "1 queries have no positive" in messages(findings(photo_set), "ground truth")
+    assert "1 query has no positive and counts as a miss" in messages(findings(photo_set), "ground truth")
 
 
 def test_counts_against_published_ones(photo_set):
@@ -72,12 +72,12 @@ def test_counts_against_published_ones(photo_set):
 def test_copies_and_missing_texts_are_reported(photo_set):
     first, second = sorted((photo_set / "database").iterdir())[:2]
     shutil.copy(first, second)
-    assert "1 of 8 database images are copies of others" in messages(findings(photo_set), "duplicates")
+    assert "1 of 8 database images is a copy of another" in messages(findings(photo_set), "duplicates")
     for role in ("database", "queries"):
         names = sorted(path.name for path in (photo_set / role).iterdir())[:2]
         rows = [f"{role}/{names[0]},45,7,a red house", f"{role}/{names[1]},45,7,"]
         (photo_set / f"{role}.csv").write_text("path,lat,lon,text\n" + "\n".join(rows) + "\n")
-    assert "1 of 2 queries images have no text" in messages(findings(photo_set), "texts")
+    assert "1 of 2 query images has no text" in messages(findings(photo_set), "texts")
 
 
 def test_counts_are_compared_only_for_sets_of_that_name(tmp_path):
@@ -89,4 +89,4 @@ def test_exif_orientation_is_reported(photo_set):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.asarray(picture(4))).save(photo_set / "queries" / at_name(400_100, 5e6, name="t"), exif=exif)
-    assert "1 of 17 queries images have an EXIF orientation" in messages(findings(photo_set), "images")
+    assert "1 of 17 query images has an EXIF orientation" in messages(findings(photo_set), "images")

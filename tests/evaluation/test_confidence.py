@@ -185,16 +185,26 @@ def test_queries_of_one_building_are_folded_by_their_order(alone):
 
 
 def test_another_meaning_of_right_is_said(fitted):
-    assert cautions(fitted, answers(20, seed=2)) == []
-    found = cautions(fitted, answers(20, seed=1, rule="within 50 m"))
+    assert cautions(fitted, answers(200, seed=2)) == []
+    found = cautions(fitted, answers(200, seed=1, rule="within 50 m"))
     assert len(found) == 2 and "within 50 m; where the calibration was fitted: within 25 m" in found[1]
+
+
+def test_few_answers_are_said_to_be_too_few(fitted):
+    assert cautions(fitted, answers(199, seed=2)) == [
+        "these answers are too few to judge a calibration by (199); take at least 200"
+    ]
 
 
 def test_answers_unlike_those_of_the_fit_are_said(fitted):
     result = answers(200, seed=2)
     higher = [dataclasses.replace(row, scores=[score + 0.1 for score in row.scores]) for row in result.rankings]
     found = cautions(fitted, dataclasses.replace(result, rankings=higher))
-    assert len(found) == 1 and "(score is " in found[0] and "higher on average), so it may be far off" in found[0]
+    assert (
+        len(found) == 1
+        and "(score, the score of the first hit, is " in found[0]
+        and "higher on average), so it may be far off" in found[0]
+    )
     empty = [dataclasses.replace(row, scores=[]) for row in result.rankings]
     assert cautions(fitted, dataclasses.replace(result, rankings=empty)) == []
 

@@ -67,10 +67,11 @@ def test_located_photos_give_pairs_but_for_rejected_ones(tmp_path):
     located = [
         {"query": str(tmp_path / "q" / "a.jpg"), "hits": [{"name": "x/1.jpg"}, {"name": "2.jpg"}], "known": True},
         {"query": str(tmp_path / "q" / "b.jpg"), "hits": [{"name": "2.jpg"}], "known": False},
+        {"query": str(tmp_path / "q" / "c.jpg"), "hits": [{"name": "3.jpg"}], "known": None},
     ]
     (tmp_path / "where.json").write_text(json.dumps(located))
     found = read_pairs(tmp_path / "where.json", 5, Prefixes(), tmp_path / "q", None, None)
-    assert found == Pairs((("a.jpg", "x/1.jpg"), ("a.jpg", "2.jpg")), 1)
+    assert found == Pairs((("a.jpg", "x/1.jpg"), ("a.jpg", "2.jpg"), ("c.jpg", "3.jpg")), 1)
     with pytest.raises(ConfigError, match="name the folder of the photos with --query-root"):
         pairs_of_locations(located, 5)
     with pytest.raises(DataError, match="does not lie in"):
@@ -149,10 +150,10 @@ def test_sources_that_are_something_else_are_refused(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_pairs(tmp_path / "none", 5, Prefixes(), None, None, None)
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(DataError, match="neither a result nor"):
+    with pytest.raises(DataError, match="x.json: neither a result that .* nor what .* wrote .it is no JSON"):
         read_pairs(tmp_path / "x.json", 5, Prefixes(), None, None, None)
     (tmp_path / "y.json").write_text("{}")
-    with pytest.raises(DataError, match="not a result"):
+    with pytest.raises(DataError, match="y.json: neither a result that `vpr evaluate --save` wrote nor what"):
         read_pairs(tmp_path / "y.json", 5, Prefixes(), None, None, None)
     with pytest.raises(ConfigError, match="is no map"):
         read_pairs(tmp_path / "y.json", 5, Prefixes(), None, 5.0, None)

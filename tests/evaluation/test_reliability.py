@@ -28,6 +28,12 @@ def test_bins_and_error_are_those_of_a_plain_loop(judged):
     assert found.brier == pytest.approx(sum((c - r) ** 2 for c, r in zip(confidences, right, strict=True)) / 997)
 
 
+@pytest.mark.parametrize(("count", "bins"), [(9, 1), (19, 1), (49, 4), (99, 9), (100, 10), (1000, 10)])
+def test_no_bin_holds_fewer_than_ten_answers(count, bins):
+    found = reliability(np.linspace(0, 1, count), np.arange(count) % 2 == 0, bins=10)
+    assert len(found.bins) == bins and min(one.count for one in found.bins) >= min(count, 10)
+
+
 def test_true_confidences_have_a_small_error():
     generator = np.random.default_rng(0)
     confidences = generator.uniform(size=20_000)

@@ -216,8 +216,8 @@ def test_check_finds_moved_changed_and_damaged(city):
     first.rename(first.with_suffix(".moved"))
     Image.fromarray(picture(77, (90, 90))).save(second)
     problems = " ".join(Map.open(city.folder).check())
-    assert "1 of 8 photos are no longer where they were" in problems
-    assert "1 of 8 photos have changed since" in problems
+    assert "1 of 8 photos is no longer where it was" in problems
+    assert "1 of 8 photos has changed since" in problems
     store = city.folder / "store" / "latitude.bin"
     store.write_bytes(b"x" * store.stat().st_size)
     assert any("latitude.bin" in problem for problem in Map.open(city.folder).check())

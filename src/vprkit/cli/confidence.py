@@ -72,9 +72,11 @@ def check(
 
 
 def _reliability_lines(found: "Reliability") -> list[str]:
-    unsure = f", {found.without:,} queries without a confidence" if found.without else ""
-    lines = [f"  {found.count:,} answers, {100 * found.right:.1f} % right{unsure}",
-             f"  expected calibration error {found.ece:.4f} in {len(found.bins)} equal-mass bins, "
+    from vprkit.report.words import plural
+
+    unsure = f", {plural(found.without, 'query', 'queries')} without a confidence" if found.without else ""
+    lines = [f"  {plural(found.count, 'answer')}, {100 * found.right:.1f} % right{unsure}",
+             f"  expected calibration error {found.ece:.4f} in {plural(len(found.bins), 'equal-mass bin')}, "
              f"Brier score {found.brier:.4f}",
              "  confidence           mean    right   95 % interval   answers"]  # fmt: skip
     return lines + [

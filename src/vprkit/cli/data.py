@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.facts import echo_facts
 from vprkit.cli.progress import bar
 
 app = typer.Typer(no_args_is_help=True, help="Data sets: layouts, checks, a procedural city.", rich_markup_mode=None)
@@ -48,6 +49,7 @@ def check(
     from vprkit.data.benchmark import open_benchmark
     from vprkit.data.check import check_benchmark, passed
     from vprkit.errors import VprError
+    from vprkit.report.words import plural
 
     try:
         benchmark = open_benchmark(
@@ -74,7 +76,8 @@ def check(
             )
         )
     else:
-        typer.echo(f"{benchmark.name}: {len(benchmark.database)} database images, {len(benchmark.queries)} queries")
+        sides = plural(len(benchmark.database), "database image"), plural(len(benchmark.queries), "query", "queries")
+        typer.echo(f"{benchmark.name}: {', '.join(sides)}")
         for finding in findings:
             typer.echo(f"  {finding.level:<8} {finding.check:<13} {finding.message}")
     raise typer.Exit(0 if passed(findings, strict) else 1)
@@ -144,8 +147,7 @@ def group(
     if as_json:
         typer.echo(json.dumps(said))
         return
-    for key, value in said.items():
-        typer.echo(f"{key:<12} {value}")
+    echo_facts(said, 12)
 
 
 @app.command("make-city")
@@ -181,5 +183,4 @@ def make_city(
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(summary), default=str, ensure_ascii=False))
         return
-    for key, value in dataclasses.asdict(summary).items():
-        typer.echo(f"{key:<12} {value}")
+    echo_facts(dataclasses.asdict(summary), 12)

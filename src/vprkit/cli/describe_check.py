@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.facts import echo_facts
 from vprkit.cli.progress import bar
 
 
@@ -50,7 +51,6 @@ def describe_check(
     if as_json:
         typer.echo(json.dumps(checks.summary(), ensure_ascii=False))
         return
-    for key, value in checks.summary().items():
-        typer.echo(f"{key:<18} {value}")
+    echo_facts(checks.summary(), 18)
     for doubt in checks.doubts()[:10]:
         typer.echo(f"{doubt.image}: {', '.join(doubt.objects or doubt.unsure)}")

@@ -35,6 +35,7 @@ def pairs(
     from vprkit.errors import ConfigError
     from vprkit.evaluation.pair_lists import Prefixes, read_pairs
     from vprkit.files import refuse_to_overwrite
+    from vprkit.report.words import plural
 
     refuse_to_overwrite(out, overwrite)
     if top is not None and near is not None:
@@ -43,5 +44,6 @@ def pairs(
         source, TOP if top is None else top, Prefixes(prefix_query, prefix_database), query_root, near, turn
     )
     found.save(out, overwrite)
-    alone = f"; {found.left_out:,} images have none" if found.left_out else ""
-    typer.echo(f"{len(found.pairs):,} pairs{alone}: {out}")
+    have = "has" if found.left_out == 1 else "have"
+    alone = f"; {plural(found.left_out, 'image')} {have} none" if found.left_out else ""
+    typer.echo(f"{plural(len(found.pairs), 'pair')}{alone}: {out}")

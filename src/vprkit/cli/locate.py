@@ -10,6 +10,7 @@ from vprkit.cli.progress import bar
 
 if TYPE_CHECKING:
     from vprkit.retrieval.location import Location
+    from vprkit.retrieval.map import Map
 
 
 Form = Annotated[
@@ -50,8 +51,7 @@ def locate(
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Say where photos were taken: the best database images, and the position they suggest."""
-    from vprkit.data.folders import photos_below
-    from vprkit.errors import ConfigError, DataError
+    from vprkit.errors import ConfigError
     from vprkit.files import refuse_folder
     from vprkit.retrieval.map import Map
 
@@ -60,16 +60,15 @@ def locate(
         refuse_folder(gps_copies, overwrite)
     elif overwrite_gps:
         raise ConfigError("--overwrite-gps is about copies; name a folder for them with --gps-copies")
-    files = [file for photo in photos for file in (photos_below(photo) if photo.is_dir() else [photo])]
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing or not files:
-        raise DataError(f"{', '.join(missing[:3])}: there is no such file" if missing else "no photos in these folders")
+    _check_turned_round(folder, photos)
+    files = _files_of(photos)
     opened = Map.open(folder, weights=weights, device=device, precision=precision)
     shared.change_second_stage(opened.method, rerank, rerank_set)
+    _say_unplaced(opened)
     unsure = opened.why_unsure(top, rerank, text is not None) if opened.calibration is not None else None
     if unsure is not None and reject is None:
         typer.echo(f"note: answers have no confidence: {unsure}", err=True)
-    with bar("locating", quiet or len(files) < 2) as progress:
+    with bar("locating", quiet or len(files) < 2) as progress, shared.told_to_skip():
         streaming = shared.streaming(batch_size, workers, on_error)
         texts = None if text is None else [text] * len(files)
         located = opened.locate_many(files, top, distinct, streaming, progress, rerank, texts, reject)
@@ -80,7 +79,7 @@ def locate(
 
 def search(
     folder: shared.MapFolder,
-    sentence: Annotated[str, typer.Argument(metavar="SENTENCE", help="What is to be seen there.")],
+    sentence: Annotated[list[str], typer.Argument(metavar="SENTENCE", help="What is to be seen there, in quotes.")],
     top: Annotated[int, typer.Option(help="Hits.")] = 5,
     distinct: Annotated[float | None, typer.Option(help="Only hits this many metres apart: TOP places.")] = None,
     near: Annotated[str | None, typer.Option(help="Only images near LATITUDE,LONGITUDE; needs --within.")] = None,
@@ -95,13 +94,52 @@ def search(
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Find places by a sentence: over captions (--texts of map build), or over photos in a cross-modal map."""
+    from vprkit.errors import ConfigError
     from vprkit.retrieval.map import Map
     from vprkit.retrieval.text_search import Filter, search_text
 
+    if len(sentence) > 1:
+        raise ConfigError(f'put the sentence in quotes: vpr search {folder} "{" ".join(sentence)}"')
     form = _form("json" if as_json else form, out, overwrite)
     only = Filter(_point(near), within, condition)
     opened = Map.open(folder, weights=weights, device=device)
-    _write(search_text(opened, [sentence], top, distinct, only, encoder), form, out)
+    _say_unplaced(opened)
+    _write(search_text(opened, sentence, top, distinct, only, encoder), form, out)
+
+
+def _check_turned_round(folder: Path, photos: list[Path]) -> None:
+    """Refuse a photo where the map should stand."""
+    from vprkit.errors import ConfigError
+
+    if folder.is_file():
+        told = " ".join(map(str, photos))
+        raise ConfigError(f"{folder} is a photo, not a map; the map comes first: vpr locate {told} {folder}")
+
+
+def _files_of(photos: list[Path]) -> list[Path]:
+    """The photos, and those in folders among them; kinds of photo that are not read are told about.
+
+    Raises:
+        DataError: one is not there, or a folder holds none.
+    """
+    from vprkit.data.folders import foreign_photos, some_photos_below
+    from vprkit.errors import DataError
+
+    missing = [str(photo) for photo in photos if not photo.exists()]
+    if missing:
+        raise DataError(f"{', '.join(missing[:3])}: there is no such file")
+    files: list[Path] = []
+    for photo in photos:
+        files += some_photos_below(photo) if photo.is_dir() else [photo]
+        for notice in foreign_photos(photo) if photo.is_dir() else ():
+            typer.echo(f"note: {photo}: {notice}", err=True)
+    return files
+
+
+def _say_unplaced(opened: "Map") -> None:
+    """Say that no answer can have a position, where that is so."""
+    if len(opened) and not opened.records.has_position[opened.live].any():
+        typer.echo("note: none of the map's photos has a position, so no answer has one", err=True)
 
 
 def _point(near: str | None) -> tuple[float, float] | None:
@@ -125,8 +163,11 @@ def _form(form: str | None, out: Path | None, overwrite: bool) -> str:
     from vprkit.files import refuse_to_overwrite
     from vprkit.retrieval.export import FORMATS
 
-    suffix = out.suffix.lower().lstrip(".") if out is not None else ""
-    form = form or (suffix if suffix in FORMATS else "table")
+    if form is None and out is not None and out.suffix.lower() not in ENDINGS:
+        endings = ", ".join(filter(None, ENDINGS))
+        raise ConfigError(f"{out}: nothing is written as '{out.suffix}'; end it with {endings} (a table), or say what "
+                          "with --format")  # fmt: skip
+    form = form or ("table" if out is None else ENDINGS[out.suffix.lower()])
     if form not in FORMATS:
         raise ConfigError(f"format '{form}' is unknown; use {', '.join(FORMATS)}")
     if out is not None:
@@ -134,18 +175,24 @@ def _form(form: str | None, out: Path | None, overwrite: bool) -> str:
     return form
 
 
+ENDINGS = {
+    ".json": "json", ".csv": "csv", ".geojson": "geojson", ".kml": "kml", ".gpx": "gpx", ".txt": "table", "": "table",
+}  # fmt: skip
+"""What is written into a file that ends so."""
+
 LISTED = 20
 """Photos that are named one by one."""
 
 
 def _copy(located: "list[Location]", folder: Path, roots: list[Path], overwrite_gps: bool, overwrite: bool) -> None:
     """Write copies with a position, and say which photos have none."""
+    from vprkit.report.words import plural
     from vprkit.retrieval.gps_copies import write_gps_copies
 
     copies = write_gps_copies(located, folder, roots, overwrite_gps=overwrite_gps, overwrite=overwrite)
-    typer.echo(f"{len(copies.written)} copies with a GPS position: {folder}", err=True)
+    typer.echo(f"{plural(len(copies.written), 'copy', 'copies')} with a GPS position: {folder}", err=True)
     if copies.left_out:
-        typer.echo(f"{len(copies.left_out)} photos without a copy:", err=True)
+        typer.echo(f"{plural(len(copies.left_out), 'photo')} without a copy:", err=True)
     for photo, why in copies.left_out[:LISTED]:
         typer.echo(f"  {photo}: {why}", err=True)
     if len(copies.left_out) > LISTED:
@@ -154,6 +201,7 @@ def _copy(located: "list[Location]", folder: Path, roots: list[Path], overwrite_
 
 def _write(located: "list[Location]", form: str, out: Path | None) -> None:
     from vprkit.files import write_atomically
+    from vprkit.report.words import plural
     from vprkit.retrieval.export import FORMATS
 
     text = FORMATS[form](located)
@@ -161,3 +209,4 @@ def _write(located: "list[Location]", form: str, out: Path | None) -> None:
         typer.echo(text, nl=False)
     else:
         write_atomically(out, text)
+        typer.echo(f"{plural(len(located), 'answer')}: {out}", err=True)

@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.facts import echo_facts
 from vprkit.cli.progress import bar
 
 if TYPE_CHECKING:
     from vprkit.data.records import Records
+    from vprkit.retrieval.map import Map
 
 app = typer.Typer(no_args_is_help=True, help="Maps: photos described once, kept, searched.", rich_markup_mode=None)
 
@@ -47,14 +49,16 @@ def build(
     """Make a map of photos. Interrupted, the same command goes on where it stopped."""
     from vprkit.data.benchmark import open_records
     from vprkit.retrieval.map import Map
+    from vprkit.retrieval.map_settings import check_index
 
     shared.check_method(method)
     records = open_records(photos, root, texts)
+    check_index(index, records, out)
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
     chosen = shared.guided_by(chosen, guided, patches)
     _warn(records)
     shared.forecast(chosen, len(records), out)
-    with bar("describing", quiet) as progress:
+    with bar("describing", quiet) as progress, shared.told_to_skip():
         built = Map.build(
             records,
             chosen,
@@ -64,6 +68,7 @@ def build(
             progress=progress,
             streaming=shared.streaming(batch_size, workers, on_error),
         )
+    _say_done(built)
     _say(built.info())
 
 
@@ -82,14 +87,15 @@ def add(
 ) -> None:
     """Add photos to a map; those it holds already are not described again."""
     from vprkit.data.benchmark import open_records
+    from vprkit.report.words import plural
     from vprkit.retrieval.map import Map
 
     opened = Map.open(folder, weights=weights, device=device)
     records = open_records(photos, root, texts)
     _warn(records)
-    with bar("describing", quiet) as progress:
+    with bar("describing", quiet) as progress, shared.told_to_skip():
         count = opened.add(records, shared.streaming(batch_size, workers, on_error), progress)
-    typer.echo(f"{count} images added, {len(opened)} in the map")
+    typer.echo(f"{plural(count, 'image')} added, {len(opened):,} in the map")
 
 
 @app.command("remove")
@@ -98,10 +104,11 @@ def remove(
     names: Annotated[list[str], typer.Argument(help="Names in the map, or wildcards such as '2019/*'.")],
 ) -> None:
     """Take images out of a map; photos on disk are not touched."""
+    from vprkit.report.words import plural
     from vprkit.retrieval.map import Map
 
     opened = Map.open(folder, device="cpu")
-    typer.echo(f"{opened.remove(names)} images removed, {len(opened)} left in the map")
+    typer.echo(f"{plural(opened.remove(names), 'image')} removed, {len(opened):,} left in the map")
 
 
 @app.command("calibrate")
@@ -153,21 +160,36 @@ def check(folder: shared.MapFolder, as_json: shared.Json = False) -> None:
 
 def _warn(records: "Records") -> None:
     """Say what reading found odd, and which photos have no position, before time is spent on them."""
+    from vprkit.report.words import plural
+
     for notice in records.notices:
         typer.echo(f"note: {notice}", err=True)
     unplaced = [row for row, placed in enumerate(records.has_position) if not placed]
     if unplaced:
         example = records.names[unplaced[0]]
-        typer.echo(f"note: {len(unplaced)} of {len(records)} photos have no position, such as {example}; they can be "
-                   "found, but say nothing about where", err=True)  # fmt: skip
+        have = "has" if len(unplaced) == 1 else "have"
+        typer.echo(f"note: {len(unplaced):,} of {plural(len(records), 'photo')} {have} no position, such as {example}; "
+                   "what has none can be found, but says nothing about where", err=True)  # fmt: skip
 
 
-def _say(info: dict[str, object]) -> None:
-    skipped = info.pop("skipped")
-    for key, value in info.items():
-        if value is not None:
-            typer.echo(f"{key.replace('_', ' '):<14} {value}")
-    if isinstance(skipped, list) and skipped:
-        typer.echo(f"{'skipped':<14} {len(skipped)} unreadable photos:")
+def _say_done(built: "Map") -> None:
+    """What building came to: what the map held before, and what was described."""
+    from vprkit.report.words import plural
+
+    done = built.built
+    assert done is not None, "it was built just now"
+    before = int((done.rows >= 0).sum()) - done.described
+    typer.echo(f"{plural(done.described, 'image')} described, {before:,} in the map already", err=True)
+
+
+def _say(info: dict[str, Any]) -> None:
+    from vprkit.report.words import plural
+
+    skipped, bounds = info.pop("skipped"), info["bounds"]
+    if bounds is not None:
+        info["bounds"] = {axis: f"{least:.5f} to {most:.5f}" for axis, (least, most) in bounds.items()}
+    echo_facts({key.replace("_", " "): value for key, value in info.items() if value is not None}, 14)
+    if skipped:
+        typer.echo(f"{'skipped':<14} {plural(len(skipped), 'unreadable photo')}:")
         for entry in skipped[:20]:
             typer.echo(f"{'':<14} {entry['why']}")

@@ -1,6 +1,8 @@
 """Options that several commands share, each written down once."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -199,10 +201,13 @@ def change_second_stage(method: "Method", rerank: int | None, settings: list[str
 
 def forecast(method: "Method", images: int, folder: Path) -> None:
     """Say on standard error what describing will need, before it starts."""
+    from vprkit.report.words import plural
     from vprkit.retrieval.build import forecast as bytes_of
 
     size = bytes_of(images, method.dimension) / 1e6
-    typer.echo(f"{images} images x {method.dimension} numbers: at most {size:.1f} MB in {folder}", err=True)
+    typer.echo(
+        f"{plural(images, 'image')} x {plural(method.dimension, 'number')}: at most {size:.1f} MB in {folder}", err=True
+    )
 
 
 def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
@@ -267,6 +272,17 @@ def projected(
             done += len(part.rows)
             progress(done, len(rows))
     return with_pca(method, PCA.fit(np.concatenate(parts), dimension))
+
+
+@contextmanager
+def told_to_skip() -> Iterator[None]:
+    """Around describing in a command that has --on-error: an unreadable image's error names that remedy."""
+    from vprkit.errors import ImageError
+
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{error}; --on-error skip goes on without it", error.path) from error
 
 
 def streaming(batch_size: int, workers: int | None, on_error: str) -> "Streaming":

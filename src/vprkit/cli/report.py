@@ -38,7 +38,7 @@ def report(
     overwrite: shared.Overwrite = False,
 ) -> None:
     """Write one self-contained HTML file (recalls, curves, confidence, failures, map), or a table for a paper."""
-    from vprkit.errors import ConfigError
+    from vprkit.errors import ConfigError, DataError
     from vprkit.evaluation.result import Result
     from vprkit.files import refuse_to_overwrite
 
@@ -55,6 +55,9 @@ def report(
         raise ConfigError("--tiles-credit names whose tiles they are; give their address with --tiles")
     refuse_to_overwrite(out, overwrite)
     files = [file for run in runs for file in (sorted(run.glob("*.json")) if run.is_dir() else [run])]
+    if not files:
+        told = ", ".join(map(str, runs))
+        raise DataError(f"{told}: holds no results; write some with `vpr evaluate --save FILE.json`")
     results = [Result.load(file) for file in files]
     if table is not None:
         from vprkit.files import write_atomically

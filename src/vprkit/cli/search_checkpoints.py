@@ -38,6 +38,7 @@ def search_checkpoints(
     from vprkit.evaluation.checkpoints import weights_in
     from vprkit.evaluation.two_stage import Second
     from vprkit.files import refuse_to_overwrite, write_atomically
+    from vprkit.report.words import plural
 
     target = save if save is not None else run / "checkpoints.csv"
     refuse_to_overwrite(target, overwrite)
@@ -46,7 +47,7 @@ def search_checkpoints(
     files = weights_in(run)
     benchmark = open_benchmark(data, split, ground_truth=ground_truth, radius=radius, queries=queries)
     if not quiet and not as_json:
-        typer.echo(f"{len(files)} files, {len(benchmark.queries)} queries each", err=True)
+        typer.echo(f"{plural(len(files), 'file')}, {plural(len(benchmark.queries), 'query', 'queries')} each", err=True)
     with bars(quiet or as_json) as progress:
         found = search(
             run, benchmark, second, ks=ks, device=device, precision=precision,

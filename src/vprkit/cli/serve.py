@@ -43,6 +43,7 @@ def serve(
 ) -> None:
     """Serve a map over HTTP, with a page to ask it; for this machine alone unless --host says otherwise."""
     from vprkit import extras
+    from vprkit.report.words import plural
     from vprkit.retrieval.map import Map
     from vprkit.retrieval.map_settings import read
     from vprkit.serve.app import create_app
@@ -63,12 +64,13 @@ def serve(
         shared.change_second_stage(opened.method, 1, rerank_set)
         log_what_matters()
         app = create_app(opened, settings)
-        sentence = f"{len(opened)} photos, {opened.method.name}: {address_of(bound)} (Ctrl-C ends it)"
+        sentence = f"{plural(len(opened), 'photo')}, {opened.method.name}: {address_of(bound)} (Ctrl-C ends it)"
         run(app, settings, bound, lambda: typer.echo(sentence, err=True))
 
 
 def _token(token: str | None, file: Path | None) -> str | None:
     from vprkit.errors import ConfigError
+    from vprkit.files import unread
 
     if file is None:
         return token
@@ -77,7 +79,7 @@ def _token(token: str | None, file: Path | None) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: the token cannot be read ({error})") from error
+        raise ConfigError(unread(file, error, "the token cannot be read")) from error
 
 
 def _warn(settings: "ServeSettings") -> None:

@@ -34,6 +34,14 @@ class Finding:
     message: str
 
 
+ONE = {"database": "database", "queries": "query"}
+"""What images of a role are called: database images, query images."""
+
+
+def _has(amount: int) -> str:
+    return "has" if amount == 1 else "have"
+
+
 def check_benchmark(benchmark: Benchmark, decode_images: str = "sample", radius: float = 25.0) -> list[Finding]:
     """Every check of a benchmark that could be opened.
 
@@ -69,15 +77,17 @@ def passed(findings: list[Finding], strict: bool = False) -> bool:
 def _files(role: str, records: Records) -> Iterator[Finding]:
     missing = [row for row in range(len(records)) if not is_file(records.path(row))]
     if not missing:
-        yield Finding("ok", "files", f"all {len(records)} {role} images exist")
+        yield Finding("ok", "files", f"all {len(records)} {ONE[role]} images exist")
         return
-    names = ", ".join(records.names[row] for row in missing[:3])
+    names, lack = ", ".join(records.names[row] for row in missing[:3]), "do not exist"
+    if len(missing) == 1:
+        lack = "does not exist"
     other = [found.name for row in missing[:100] if (found := _other_suffix(records.path(row))) is not None]
     hint = f"; {len(other)} exist under another suffix, such as {other[0]}: mend the list" if other else ""
     yield Finding(
         "error",
         "files",
-        f"{len(missing)} of {len(records)} {role} images do not exist in {records.root}, such as {names}{hint}",
+        f"{len(missing)} of {len(records)} {ONE[role]} images {lack} in {records.root}, such as {names}{hint}",
     )
 
 
@@ -89,15 +99,15 @@ def _other_suffix(path: Path) -> Path | None:
 def _coordinates(role: str, records: Records) -> Iterator[Finding]:
     placed = records.has_position
     if not placed.any():
-        yield Finding("ok", "positions", f"no {role} image has a position")
+        yield Finding("ok", "positions", f"no {ONE[role]} image has a position")
         return
     if not placed.all():
-        example = records.names[int(np.flatnonzero(~placed)[0])]
+        example, unplaced = records.names[int(np.flatnonzero(~placed)[0])], int((~placed).sum())
         yield Finding(
             "warning",
             "positions",
-            f"{int((~placed).sum())} of {len(records)} {role} images have no position, "
-            f"such as {example}; they are never right answers",
+            f"{unplaced} of {len(records)} {ONE[role]} images {_has(unplaced)} no position, "
+            f"such as {example}; what has none is never a right answer",
         )
     zoned = placed & (records.zone > 0)
     off = np.flatnonzero(
@@ -135,7 +145,7 @@ def _pictures(role: str, records: Records, how: str, hint: str) -> Iterator[Find
         yield Finding(
             "error",
             "images",
-            f"{len(broken)} of {len(rows)} {role} images looked at cannot be decoded, such as {broken[0]}{hint}",
+            f"{len(broken)} of {len(rows)} {ONE[role]} images looked at cannot be decoded, such as {broken[0]}{hint}",
         )
     seen = [look for look in looks if not isinstance(look, str)]
     sizes, modes = Counter(look[0] for look in seen), Counter(look[1] for look in seen)
@@ -147,7 +157,7 @@ def _pictures(role: str, records: Records, how: str, hint: str) -> Iterator[Find
         yield Finding(
             "warning",
             "images",
-            f"{turned} of {len(seen)} {role} images have an EXIF orientation, which "
+            f"{turned} of {len(seen)} {ONE[role]} images {_has(turned)} an EXIF orientation, which "
             "published numbers ignore (--exif-orientation turns them)",
         )
 
@@ -179,8 +189,8 @@ def _texts(role: str, records: Records) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "texts",
-            f"{len(empty)} of {len(records)} {role} images have no text, such as "
-            f"{records.names[empty[0]]}; they are compared by image alone",
+            f"{len(empty)} of {len(records)} {ONE[role]} images {_has(len(empty))} no text, such as "
+            f"{records.names[empty[0]]}; what has none is compared by image alone",
         )
 
 
@@ -193,7 +203,8 @@ def _copies(benchmark: Benchmark) -> Iterator[Finding]:
         again = [row for row, digest in enumerate(known) if digest and first.setdefault(digest, row) < row]
         if again:
             example = f"{records.names[again[0]]} = {records.names[first[known[again[0]]]]}"
-            sentence = f"{len(again)} of {len(records)} {role} images are copies of others, such as {example}"
+            are = "is a copy of another" if len(again) == 1 else "are copies of others"
+            sentence = f"{len(again)} of {len(records)} {ONE[role]} images {are}, such as {example}"
             yield Finding("warning", "duplicates", sentence)
     where = {digest: row for row, digest in enumerate(contents[0]) if digest}
     leaks = [(row, where[digest]) for row, digest in enumerate(contents[1]) if digest in where]
@@ -201,8 +212,10 @@ def _copies(benchmark: Benchmark) -> Iterator[Finding]:
         yield Finding("ok", "leaks", "no query is in the database")
         return
     example = f"{queries.names[leaks[0][0]]} = {database.names[leaks[0][1]]}"
-    sentence = f"{len(leaks)} of {len(queries)} queries are also in the database and find themselves, such as {example}"
-    yield Finding("error", "leaks", f"{sentence}; take them out of the database")
+    find, them = ("is also in the database and finds itself", "it") if len(leaks) == 1 else (
+        "are also in the database and find themselves", "them")  # fmt: skip
+    sentence = f"{len(leaks)} of {len(queries)} queries {find}, such as {example}"
+    yield Finding("error", "leaks", f"{sentence}; take {them} out of the database")
 
 
 def _truth(benchmark: Benchmark) -> Iterator[Finding]:
@@ -213,11 +226,13 @@ def _truth(benchmark: Benchmark) -> Iterator[Finding]:
     summary = f"{benchmark.rule}: {truths.summary(benchmark.positives)}"
     yield Finding("ok", "ground truth", summary)
     if empty.size:
+        without = "query has no positive and counts as a miss"
+        if empty.size > 1:
+            without = "queries have no positive and count as misses"
         yield Finding(
             "warning",
             "ground truth",
-            f"{empty.size} queries have no positive and count as misses, such as "
-            f"{benchmark.queries.names[int(empty[0])]}",
+            f"{empty.size} {without}, such as {benchmark.queries.names[int(empty[0])]}",
         )
 
 

@@ -14,6 +14,7 @@ from vprkit.data.columns import StringColumn
 from vprkit.data.layouts.layout import Roles
 from vprkit.data.records import Records
 from vprkit.errors import DataError
+from vprkit.files import unread
 
 PATH, TEXT = "image_path", "description"
 
@@ -100,5 +101,5 @@ def read_descriptions(path: str | Path) -> Descriptions:
                     continue
                 texts.setdefault(str(PurePosixPath(fields[at].strip().replace("\\", "/"))), fields[text].strip())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error})") from error
+        raise DataError(unread(path, error, "cannot be read as UTF-8 CSV")) from error
     return Descriptions(path, texts, skipped)

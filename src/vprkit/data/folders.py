@@ -1,8 +1,7 @@
 """Records of a folder of photos, whatever tells their positions: `@` names, EXIF blocks, or nothing."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,13 @@ from vprkit.data.path_lists import COLUMNS, TEXTS, list_names, read_list, record
 from vprkit.data.records import Records
 from vprkit.errors import DataError
 
-FOREIGN = frozenset({".heic", ".heif", ".avif", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf"})
-"""Photo formats that we do not read but should not pass over in silence."""
+FOREIGN = frozenset({
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
+})  # fmt: skip
+"""Photo formats that we do not read but should not pass over in silence: an iPhone's, new ones, cameras' raw files."""
+
+NAMED = 3
+"""Files that a notice names."""
 
 
 def read_folder(folder: Path, root: Path | None = None) -> Records:
@@ -36,9 +40,9 @@ def read_folder(folder: Path, root: Path | None = None) -> Records:
     prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
     ordered = sorted((prefix + name for name in _walk(folder)), key=os.fsencode)
     if not ordered:
-        raise DataError(f"{folder}: holds no photos (looked for .jpg, .png, .webp, ... in it and its subfolders)")
+        raise DataError(_no_photos(folder))
     records = _from_at_names(root, ordered) or _from_exif(root, ordered)
-    return records.with_notice(*_unreadable_formats(folder))
+    return records.with_notice(*foreign_photos(folder))
 
 
 def records_of_names(root: Path, names: list[str]) -> Records:
@@ -52,7 +56,40 @@ def photos_below(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(_walk(folder), key=os.fsencode)]
 
 
-def _walk(folder: Path) -> Iterator[str]:
+def some_photos_below(folder: Path) -> list[Path]:
+    """`photos_below` for a folder that must hold photos.
+
+    Raises:
+        DataError: it holds none.
+    """
+    found = photos_below(folder)
+    if not found:
+        raise DataError(_no_photos(folder))
+    return found
+
+
+def foreign_photos(folder: Path) -> list[str]:
+    """What to say about photos of kinds that are not read, as no sentence or one."""
+    names = sorted(_walk(folder, _is_foreign), key=os.fsencode)
+    if not names:
+        return []
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    files, them = ("file", "it") if len(names) == 1 else ("files", "them")
+    return [f"{len(names)} {files} of a kind that is not read: {', '.join(names[:NAMED])}{more}; convert {them} to "
+            "JPEG first"]  # fmt: skip
+
+
+def _no_photos(folder: Path) -> str:
+    looked = f"{folder}: holds no photos (looked for .jpg, .png, .webp, ... in it and its subfolders)"
+    return "; ".join([looked, *foreign_photos(folder)])
+
+
+def _is_foreign(name: str) -> bool:
+    return Path(name).suffix.lower() in FOREIGN
+
+
+def _walk(folder: Path, wanted: Callable[[str], bool] = is_image_name) -> Iterator[str]:
+    """Names, relative to the folder, of the files in it and its subfolders that are wanted."""
     visited: set[tuple[int, int]] = set()
     for parent, subfolders, files in os.walk(folder, followlinks=True):
         status = Path(parent).stat()
@@ -62,14 +99,7 @@ def _walk(folder: Path) -> Iterator[str]:
         visited.add((status.st_dev, status.st_ino))
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         inside = Path(parent).relative_to(folder)
-        yield from ((inside / name).as_posix() for name in files if is_image_name(name) and not name.startswith("."))
-
-
-def _unreadable_formats(folder: Path) -> list[str]:
-    """What to say about photos of formats that are not read (an iPhone's, a camera's raw files)."""
-    counts = Counter(path.suffix.lower() for path in folder.rglob("*") if path.suffix.lower() in FOREIGN)
-    return [f"{count} {suffix} file{'s' * (count > 1)} cannot be read; convert them to JPEG"
-            for suffix, count in sorted(counts.items())]  # fmt: skip
+        yield from ((inside / name).as_posix() for name in files if wanted(name) and not name.startswith("."))
 
 
 def _listed_names(listed: Path, folder: Path, root: Path) -> list[str]:

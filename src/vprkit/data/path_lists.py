@@ -16,6 +16,7 @@ from vprkit.data.disk import is_file
 from vprkit.data.layouts import at_columns
 from vprkit.data.records import Records, checked_name, single
 from vprkit.errors import DataError
+from vprkit.files import unread
 
 PIECE = 1 << 25
 """Bytes of a list read at once."""
@@ -57,7 +58,7 @@ def read_list(listed: Path, folder: Path, root: Path) -> Records | None:
                     _write(entry, listed, prefix, cut)
             kept = cache.load("records", key)
     except OSError as error:
-        raise DataError(f"{listed}: cannot be read as a list of paths ({error})") from error
+        raise DataError(unread(listed, error, "cannot be read as a list of paths")) from error
     if kept is None:  # nothing can be kept here: hold it in memory
         return _checked(_collected(listed, prefix, cut), folder, listed, root)
     return _checked(_from_columns(kept[1], key), folder, listed, root)

@@ -9,6 +9,7 @@ from vprkit.data.descriptions import read_descriptions
 from vprkit.data.images import is_image_name
 from vprkit.data.records import Records
 from vprkit.errors import DataError
+from vprkit.files import unread
 
 
 def listed_queries(path: Path, queries: Records) -> np.ndarray:
@@ -31,7 +32,7 @@ def _lines(path: Path, rows: Mapping[str, int], count: int) -> set[int]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of queries ({error})") from error
+        raise DataError(unread(path, error, "cannot be read as a list of queries")) from error
     kept = set()
     for number, line in enumerate(lines, 1):
         key = line.strip()

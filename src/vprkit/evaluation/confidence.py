@@ -15,12 +15,15 @@ from vprkit.evaluation.calibration import Examples, learn, log_losses
 from vprkit.evaluation.reliability import reliability
 from vprkit.evaluation.result import QueryResult, Result
 from vprkit.retrieval.confidence import Confidence, Fitted, stage_of
-from vprkit.retrieval.evidence import DEPTH, LEAST, evidence, metres_from_first
+from vprkit.retrieval.evidence import DEPTH, LEAST, MEANINGS, evidence, metres_from_first
 
 FOLDS = 5
 
 QUERIES, OF_EACH = 100, 10
 """Fewer queries, or fewer right or wrong answers, give no calibration that could be trusted."""
+
+FEW = 200
+"""Fewer answers say little about a calibration: with ten bins of 20, a share right is known to a fifth either way."""
 
 SURROUNDINGS = 100.0
 """Metres: queries of one square of this side stay in one fold."""
@@ -114,7 +117,10 @@ def cautions(confidence: Confidence, result: Result) -> list[str]:
     others = sorted({one.rule for one in confidence.fitted} - {result.rule})
     if others:
         found.append(f"right means here: {result.rule}; where the calibration was fitted: {' / '.join(others)}")
-    return [*found, *_strange(confidence, _table(result, confidence.depth)[0])]
+    judged_by = _table(result, confidence.depth)[0]
+    if 0 < len(judged_by) < FEW:
+        found.append(f"these answers are too few to judge a calibration by ({len(judged_by)}); take at least {FEW}")
+    return [*found, *_strange(confidence, judged_by)]
 
 
 def _strange(confidence: Confidence, found: np.ndarray) -> list[str]:
@@ -125,8 +131,8 @@ def _strange(confidence: Confidence, found: np.ndarray) -> list[str]:
     farthest = int(np.abs(shifts).argmax())
     if abs(shifts[farthest]) <= STRANGE:
         return []
-    way = "higher" if shifts[farthest] > 0 else "lower"
-    return [f"these answers differ from those that the calibration was fitted on ({confidence.names[farthest]} is "
+    name, way = confidence.names[farthest], "higher" if shifts[farthest] > 0 else "lower"
+    return [f"these answers differ from those that the calibration was fitted on ({name}, {MEANINGS[name]}, is "
             f"{abs(shifts[farthest]):.1f} standard deviations {way} on average), so it may be far off; fit on answers "
             "like these"]  # fmt: skip
 

@@ -16,10 +16,12 @@ from vprkit.data.positives import zone_aware
 from vprkit.data.records import Records, checked_name
 from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.result import Result
-from vprkit.files import refuse_to_overwrite, write_atomically
+from vprkit.files import refuse_to_overwrite, unread, write_atomically
 from vprkit.retrieval import map_settings
 from vprkit.retrieval.removed import live_rows
 from vprkit.retrieval.store import FeatureStore
+
+_NEITHER = "neither a result that `vpr evaluate --save` wrote nor what `vpr locate --format json` wrote"
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,11 @@ def pairs_of_locations(
     """
     _check_top(top)
     try:
-        known = [(str(one["query"]), one["hits"][:top] if one.get("known", True) else []) for one in located]
+        known = [(str(one["query"]), one["hits"][:top] if one.get("known") is not False else []) for one in located]
         _check_one_each([(str(hit["name"]), str(hit.get("path", ""))) for _, hits in known for hit in hits])
         found = [(_relative(query, query_root), [str(hit["name"]) for hit in hits]) for query, hits in known]
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"this is no list of locations as `vpr locate --format json` writes it ({error!r})") from error
+        raise DataError("this is no list of locations as `vpr locate --format json` writes it") from error
     return _joined(found, prefixes or Prefixes(), same_folder=False)
 
 
@@ -157,10 +159,10 @@ def read_pairs(
         raise ConfigError(f"--near makes pairs of a map's images, and {source} is no map")
     try:
         data = json.loads(source.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{source}: there is no such file") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{source}: neither a result nor a list of locations ({error})") from error
+        raise DataError(unread(source, error, _NEITHER)) from error
+    if not isinstance(data, list) and (not isinstance(data, dict) or "format" not in data):
+        raise DataError(f"{source}: {_NEITHER}")
     if isinstance(data, list):
         return pairs_of_locations(data, top, prefixes, query_root)
     if query_root is not None:

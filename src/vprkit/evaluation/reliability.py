@@ -10,6 +10,9 @@ from vprkit.errors import DataError
 from vprkit.evaluation.curves import accepted_down_to
 
 BINS = 10
+LEAST_IN_BIN = 10
+"""A share right of fewer answers says nothing."""
+
 LEVELS = (0.9, 0.95, 0.99)
 Z = 1.959963984540054
 """Half the width of a 95 % interval in standard deviations."""
@@ -100,14 +103,15 @@ def reliability(probabilities: np.ndarray, right: np.ndarray, bins: int = BINS) 
     Args:
         probabilities: (Q,) confidences from 0 to 1; NaN where there is none.
         right: (Q,) bool.
-        bins: how many; fewer where there are fewer answers.
+        bins: how many; fewer where they would hold fewer than `LEAST_IN_BIN` answers each.
 
     Raises:
         DataError: shapes differ, a confidence is no probability, or there is none.
     """
     known, truth, without = _checked(probabilities, right)
     order = np.argsort(known, kind="stable")
-    made = tuple(_bin(known[rows], truth[rows]) for rows in np.array_split(order, min(bins, len(order))))
+    few = max(1, min(bins, len(order) // LEAST_IN_BIN))
+    made = tuple(_bin(known[rows], truth[rows]) for rows in np.array_split(order, few))
     ece = sum(one.count * abs(one.confidence - one.right) for one in made) / len(known)
     brier = float(np.mean((known - truth) ** 2))
     return Reliability(made, float(ece), brier, float(truth.mean()), len(known), without)

@@ -11,7 +11,7 @@ from typing import Any
 from vprkit.data.records import Record
 from vprkit.errors import DataError
 from vprkit.evaluation.result_types import check_types
-from vprkit.files import refuse_to_overwrite, write_atomically
+from vprkit.files import refuse_to_overwrite, unread, write_atomically
 
 FORMAT = 1
 
@@ -212,10 +212,12 @@ class Result:
         except FileNotFoundError as error:
             raise DataError(f"{path}: there is no such file") from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise DataError(f"{path}: not a result that `vpr evaluate --save` wrote ({error})") from error
+            raise DataError(unread(path, error, "not a result that `vpr evaluate --save` wrote")) from error
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> "Result":
+        if not isinstance(data, Mapping) or "format" not in data:
+            raise ValueError("it is something else")
         if data["format"] != FORMAT:
             raise ValueError(f"result format {data['format']}, this vprkit reads {FORMAT}")
         fields = {key: value for key, value in data.items() if key != "format"}

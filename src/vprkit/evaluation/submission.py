@@ -13,7 +13,7 @@ import numpy as np
 from vprkit.data.benchmark import Benchmark
 from vprkit.errors import DataError
 from vprkit.evaluation.result import DatabaseImage, QueryResult, Result
-from vprkit.files import refuse_to_overwrite, write_atomically
+from vprkit.files import refuse_to_overwrite, unread, write_atomically
 
 DEPTH = 25
 """Answers per query that the challenge asks for."""
@@ -54,7 +54,7 @@ def read_submission(path: str | Path, benchmark: Benchmark) -> np.ndarray:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a prediction file ({error})") from error
+        raise DataError(unread(path, error, "cannot be read as a prediction file")) from error
     asked, answers = (
         {key: number for number, key in enumerate(_keys(names))}
         for names in (_items(benchmark, "queries"), _items(benchmark, "database"))

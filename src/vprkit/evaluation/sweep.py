@@ -14,7 +14,7 @@ from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.evaluate import Progress, evaluate
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.two_stage import Second
-from vprkit.files import refuse_to_overwrite, write_atomically
+from vprkit.files import refuse_to_overwrite, unread, write_atomically
 from vprkit.method import Method
 from vprkit.rerank.guided import Mask
 from vprkit.rerank.guided_grid import GuidedGrid
@@ -91,7 +91,7 @@ class Sweep:
                 data[key] = tuple(data[key])
             return Sweep(**data)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"{path}: not a sweep that `vpr sweep --save` wrote ({error})") from error
+            raise DataError(unread(path, error, "not a sweep that `vpr sweep --save` wrote")) from error
 
 
 def sweep(

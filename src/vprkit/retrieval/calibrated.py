@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from vprkit.errors import DataError, StoreError
-from vprkit.files import refuse_to_overwrite
+from vprkit.errors import DataError, StoreError, VprError
 from vprkit.method import Method
 from vprkit.retrieval.confidence import Confidence
 
@@ -35,8 +34,17 @@ def write(folder: Path, confidence: Confidence, method: Method, overwrite: bool)
         VprError: there is one already, and `overwrite` is not set.
     """
     _check(folder, confidence, method)
-    refuse_to_overwrite(folder / FILE, overwrite)
+    if (folder / FILE).exists() and not overwrite:
+        raise VprError(f"{folder} has a calibration already{_told(folder / FILE)}; --overwrite replaces it")
     confidence.save(folder / FILE, overwrite)
+
+
+def _told(file: Path) -> str:
+    """What a calibration was fitted on; nothing of one that is damaged, which is to be replaced all the more."""
+    try:
+        return f" ({Confidence.load(file).told})"
+    except DataError:
+        return ""
 
 
 def _check(folder: Path, confidence: Confidence, method: Method) -> None:

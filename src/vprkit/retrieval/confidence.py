@@ -15,7 +15,7 @@ import vprkit
 from vprkit import config
 from vprkit.data import geo
 from vprkit.errors import ConfigError, DataError
-from vprkit.files import refuse_to_overwrite, write_json
+from vprkit.files import refuse_to_overwrite, unread, write_json
 from vprkit.retrieval.evidence import DEPTH, LEAST, NAMES, evidence, metres_from_first
 from vprkit.retrieval.logistic import Logistic
 
@@ -137,7 +137,7 @@ class Confidence:
         except FileNotFoundError as error:
             raise DataError(f"{path}: there is no such file; make one with `vpr confidence fit`") from error
         except (OSError, ValueError, TypeError, RecursionError, ConfigError) as error:
-            raise DataError(f"{path}: not a calibration that `vpr confidence fit` wrote ({error})") from error
+            raise DataError(unread(path, error, "not a calibration that `vpr confidence fit` wrote")) from error
 
 
 def comparable(identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,17 @@ LEAST = 5
 PLACE_METRES = 25.0
 """Hits this near to the first one show the same place."""
 
-NAMES = ("score", "lead", "lead_in_spreads", "drop", "agreeing", "agreeing_early")
+MEANINGS = {
+    "score": "the score of the first hit",
+    "lead": "how far the first hit's score lies above that of the best hit at another place",
+    "lead_in_spreads": "that lead in standard deviations of the hits' scores",
+    "drop": "the gap between the scores of the first and the last hit looked at",
+    "agreeing": "the share of the other hits that show the first one's place",
+    "agreeing_early": "the share of the other hits that show the first one's place, better ranks counting more",
+}
+"""What the columns of `evidence` are called, and what they are."""
+
+NAMES = tuple(MEANINGS)
 """What the columns of `evidence` are called."""
 
 

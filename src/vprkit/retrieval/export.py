@@ -1,4 +1,7 @@
-"""Locations as CSV, JSON, GeoJSON (RFC 7946), KML 2.2 or GPX 1.1; what was rejected is marked as not known."""
+"""Locations as CSV, JSON, GeoJSON (RFC 7946), KML 2.2 or GPX 1.1; what was rejected is marked as not known.
+
+`known` is true or false where a least confidence was asked for, and null or empty elsewhere.
+"""
 
 import csv
 import io
@@ -10,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 from xml.sax.saxutils import escape
 
-from vprkit.retrieval.location import Estimate, Hit, Location
+from vprkit.retrieval.location import AGREEMENT_METRES, Hit, Location
 
 _COLUMNS = (
     "query", "rank", "name", "score", "latitude", "longitude", "east", "north", "zone", "hemisphere", "heading",
@@ -34,7 +37,7 @@ def to_csv(locations: Sequence[Location]) -> str:
                 "estimate_longitude": guess and guess.longitude,
                 "estimate_spread_m": guess and guess.spread_m,
                 "confidence": location.confidence,
-                "known": str(location.known).lower(),
+                "known": None if location.known is None else str(location.known).lower(),
             }
             writer.writerow(["" if row[key] is None else row[key] for key in _COLUMNS])
     return file.getvalue()
@@ -89,9 +92,7 @@ def to_gpx(locations: Sequence[Location]) -> str:
 def sure(location: Location) -> str:
     """How sure an answer is, in words, never rounded up; empty where nothing says."""
     told = "" if location.confidence is None else f"confidence {math.floor(100 * location.confidence) / 100:.2f}"
-    if location.known:
-        return told
-    return f"I do not know this place ({told or 'no confidence'})"
+    return f"I do not know this place ({told or 'no confidence'})" if location.known is False else told
 
 
 def to_table(locations: Sequence[Location]) -> str:
@@ -104,7 +105,7 @@ def to_table(locations: Sequence[Location]) -> str:
         lines += [f"  {hit.rank:>3}  {hit.score:8.4f}  {_where(hit):<24}  {hit.name}" for hit in location.hits]
         if location.estimate is not None:
             guess = location.estimate
-            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} {_views(guess)}")
+            lines.append(f"  position {guess.latitude:.6f}, {guess.longitude:.6f} ({_views(location)})")
     return "\n".join(lines) + "\n"
 
 
@@ -119,9 +120,16 @@ def _where(hit: Hit) -> str:
     return "no position" if hit.east is None else f"E {hit.east:.1f} N {hit.north:.1f}"
 
 
-def _views(guess: Estimate) -> str:
-    """What an estimate stands on; one view has no spread."""
-    return f"from {guess.hits} views within 50 m (spread {guess.spread_m:.1f} m)" if guess.hits > 1 else "from one view"
+def _views(location: Location) -> str:
+    """What an estimate stands on, which may be more hits than are shown; one view has no spread."""
+    guess = location.estimate
+    assert guess is not None, "the caller has looked"
+    looked_at = max(location.looked_at, guess.hits)
+    if guess.hits == 1:
+        return "from one hit" if looked_at == 1 else f"from one of the best {looked_at} hits"
+    return (
+        f"of the best {looked_at} hits, {guess.hits} lie within {AGREEMENT_METRES:g} m; spread {guess.spread_m:.1f} m"
+    )
 
 
 def _point(longitude: float, latitude: float, properties: dict[str, Any]) -> dict[str, Any]:
@@ -137,12 +145,12 @@ def _waypoint(location: Location) -> str:
     guess = location.estimate
     assert guess is not None, "the caller has looked"
     best = f"best hit {location.hits[0].name}" if location.hits else ""
-    told = [_views(guess), best, sure(location)]
+    told = [_views(location), best, sure(location)]
     name = _xml(PurePath(location.query).name)
     return (
         f'<wpt lat="{guess.latitude:.7f}" lon="{guess.longitude:.7f}"><name>{name}</name>'
         f"<desc>{_xml(', '.join(filter(None, told)))}</desc><src>{_xml(location.query)}</src>"
-        f"<type>{'photo' if location.known else 'not known'}</type></wpt>\n"
+        f"<type>{'not known' if location.known is False else 'photo'}</type></wpt>\n"
     )
 
 
@@ -150,7 +158,7 @@ def _folder(location: Location) -> str:
     marks = "".join(map(_placemark, location.hits))
     if location.estimate is not None:
         guess = location.estimate
-        marks += _mark("estimate", _views(guess), guess.longitude, guess.latitude)
+        marks += _mark("estimate", _views(location), guess.longitude, guess.latitude)
     told = f"<description>{_xml(said)}</description>" if (said := sure(location)) else ""
     return f"<Folder><name>{_xml(location.query)}</name>{told}{marks}</Folder>\n"
 

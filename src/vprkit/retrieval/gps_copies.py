@@ -80,7 +80,7 @@ def write_gps_copies(
 def _why_not(location: Location, photo: Path, overwrite_gps: bool) -> str | None:
     if location.error is not None:
         return location.error
-    if not location.known:
+    if location.known is False:
         return "not known: its confidence is too low"
     if location.estimate is None:
         return "none of its hits has a position"

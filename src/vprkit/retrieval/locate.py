@@ -150,13 +150,13 @@ class Finder:
         estimate = estimate_position(near, self.metric)
         if self.distinct_metres is None:
             hits = near if self.top <= len(near) else self._hits(rows, scores)
-            return Location(name, tuple(hits[: self.top]), estimate)
+            return Location(name, tuple(hits[: self.top]), estimate, looked_at=len(near))
         chosen = self._distinct(rows)
         while len(chosen) < self.top and len(rows) < self.size:
             more = self.search(vector, 8 * len(rows))
             rows, scores = more.numbers[0], more.scores[0]
             chosen = self._distinct(rows)
-        return Location(name, tuple(self._hits(rows[chosen], scores[chosen])), estimate)
+        return Location(name, tuple(self._hits(rows[chosen], scores[chosen])), estimate, looked_at=len(near))
 
     def _again(self, name: str, query: Features, rows: np.ndarray, scores: np.ndarray) -> Location:
         """The second stage's order; the position is still weighted by how alike the vectors are."""
@@ -167,7 +167,8 @@ class Finder:
         estimate = estimate_position(self._hits(near, np.array([alike[int(row)] for row in near])), self.metric)
         chosen = np.arange(len(found.numbers)) if self.distinct_metres is None else self._distinct(found.numbers)
         chosen = chosen[: self.top]
-        location = Location(name, tuple(self._hits(found.numbers[chosen], found.scores[chosen])), estimate)
+        hits = tuple(self._hits(found.numbers[chosen], found.scores[chosen]))
+        location = Location(name, hits, estimate, looked_at=len(near))
         return self._sure([location], found.numbers[None], found.scores[None])[0]
 
     def _sure(self, locations: Sequence[Location], rows: np.ndarray, scores: np.ndarray) -> list[Location]:

@@ -74,7 +74,10 @@ class Location(Sequence[Hit]):
         estimate: the position they suggest, None where none has one.
         error: why there is no answer, where the photo could not be read and was skipped.
         confidence: calibrated probability that the first hit is right, None where nothing was calibrated.
-        known: False where the confidence is below what was asked for: "I do not know this place".
+        known: whether the confidence reaches what was asked for; False: "I do not know this place"; None where nothing
+            was asked for, and so nothing was judged.
+        looked_at: best hits that the estimate was made from, those too far from the first included; `hits` may hold
+            fewer.
     """
 
     query: str
@@ -82,7 +85,8 @@ class Location(Sequence[Hit]):
     estimate: Estimate | None
     error: str | None = None
     confidence: float | None = None
-    known: bool = True
+    known: bool | None = None
+    looked_at: int = 0
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -96,13 +100,14 @@ class Location(Sequence[Hit]):
             "error": self.error,
             "confidence": self.confidence,
             "known": self.known,
+            "looked_at": self.looked_at,
             "estimate": None if self.estimate is None else dataclasses.asdict(self.estimate),
             "hits": [hit.to_dict() for hit in self.hits],
         }
 
 
 def rejected_below(locations: Sequence[Location], least: float) -> list[Location]:
-    """The same with those marked that are less sure than `least`; without a confidence nothing is sure.
+    """The same, each marked as known or not; an answer without a confidence does not reach what is asked for.
 
     Raises:
         ConfigError: it is no probability.

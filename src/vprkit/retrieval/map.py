@@ -22,7 +22,7 @@ from vprkit.retrieval import map_settings as settings_file
 from vprkit.retrieval.build import Built, Progress, describe_into
 from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming
-from vprkit.retrieval.fast import FastIndex, check_rows
+from vprkit.retrieval.fast import FastIndex
 from vprkit.retrieval.index import Index, Neighbours, Rows
 from vprkit.retrieval.index_rows import index_rows
 from vprkit.retrieval.journal import Journal
@@ -45,6 +45,8 @@ class Map:
         self.settings = settings
         self.store = store
         self.method = method
+        self.built: Built | None = None
+        """What the last `build` or `add` through this object came to."""
         self._second_look: SecondLook | None = None
 
     @classmethod
@@ -79,9 +81,7 @@ class Map:
         """
         folder = Path(out)
         records = photos if isinstance(photos, Records) else open_records(photos)
-        settings_file.check_index(index)
-        if index == "fast":
-            check_rows(len(records))
+        settings_file.check_index(index, records, folder)
         is_map = (folder / settings_file.FILE).exists()
         if folder.exists() and not folder.is_dir():
             raise VprError(f"{folder} is a file; choose another name for the map")
@@ -333,7 +333,7 @@ class Map:
             local = LocalCodec(self.store.local_facts["dtype"])
         built = describe_into(self.folder / "store", self.method, records, options, progress=progress, local=local)
         carry_removals(self.folder, built.store)
-        self.store = built.store
+        self.store, self.built = built.store, built
         self._forget()
         if self.settings["index"] == "fast":
             FastIndex.update(self.folder / "index", self.vectors, self.method.metric, self.store.journal.fingerprint)

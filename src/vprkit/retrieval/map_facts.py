@@ -45,9 +45,11 @@ def problems(of: "Map") -> list[str]:
     files = file_facts(records)
     missing = rows[files.size < 0]
     changed = rows[(files.size >= 0) & (unchanged_rows(of.store, records, files) < 0)]
-    for what, which in (("are no longer where they were", missing), ("have changed since", changed)):
+    for one, several, which in (("is no longer where it was", "are no longer where they were", missing),
+                                ("has changed since", "have changed since", changed)):  # fmt: skip
         if len(which):
             examples = ", ".join(of.store.names[int(row)] for row in which[:3])
+            what = one if len(which) == 1 else several
             found.append(f"{len(which)} of {len(rows)} photos {what}, such as {examples}")
     if of.settings["index"] == "fast" and not isinstance(of.index, FastIndex):
         found.append("the fast index does not cover the map; run `vpr map build` again")

@@ -10,20 +10,45 @@ from typing import Any
 import vprkit
 from vprkit.backbones.patch_features import PatchConfig
 from vprkit.config import from_dict
+from vprkit.data.records import Records
 from vprkit.errors import ConfigError, StoreError
 from vprkit.files import write_json
 from vprkit.loading import PARTS, load_method
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
+from vprkit.registry import list_methods
 from vprkit.rerank.with_patches import GUIDED, with_patches
+from vprkit.retrieval.build import rows_of
+from vprkit.retrieval.fast import check_rows
+from vprkit.retrieval.store import FeatureStore
 
 FILE = "map.json"
 FORMAT = 1
 INDEXES = ("exact", "fast")
 
 
-def check_index(index: str | None) -> None:
-    """Refuse an unknown kind of index."""
+def check_index(index: str | None, records: Records, folder: Path) -> None:
+    """Refuse an unknown kind of index, and a fast one of too few images, before anything is loaded or described.
+
+    Args:
+        index: as of `Map.build`; None: what the map in `folder` has.
+        records: what it would be built of, beside what a map in `folder` holds already.
+        folder: of the map.
+
+    Raises:
+        ConfigError: as said.
+        StoreError: the map there is damaged.
+    """
+    _check_kind(index)
+    if index is None and (folder / FILE).exists():
+        index = read(folder)["index"]
+    if index != "fast":
+        return
+    held = FeatureStore.open(folder / "store") if (folder / "store" / "manifest.json").exists() else None
+    check_rows(len(records) if held is None else len(held) + int((rows_of(held, records) < 0).sum()))
+
+
+def _check_kind(index: str | None) -> None:
     if index not in (None, *INDEXES):
         raise ConfigError(f"index '{index}' is unknown; use exact or fast")
 
@@ -51,7 +76,7 @@ def read(folder: Path) -> dict[str, Any]:
         settings: dict[str, Any] = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if settings["format"] != FORMAT:
             raise StoreError(f"{folder} has map format {settings['format']}, this vprkit reads {FORMAT}")
-        check_index(settings["index"])
+        _check_kind(settings["index"])
         missing = {"name", "configuration", "preprocessing", "weights"} - settings["method"].keys()
         if missing or "vprkit" not in settings:
             raise ValueError(f"it lacks {', '.join(sorted(missing)) or 'vprkit'}")
@@ -74,6 +99,11 @@ def load_described(
     try:
         return load_again(described, weights, device, precision)
     except ConfigError as error:
+        if described["name"] not in list_methods():
+            raise StoreError(
+                f"{folder} was made with a network of your own ('{described['name']}'); open it in Python: "
+                "vprkit.Map.open(path, method=...)"
+            ) from error
         raise StoreError(
             f"{folder} was made with the method '{described['name']}', which cannot be loaded by name "
             f"({error}). Pass it: Map.open(path, method=...)"

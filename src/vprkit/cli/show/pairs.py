@@ -46,6 +46,7 @@ def matches(
     from vprkit.report import marks
     from vprkit.report.choosing import CHOOSERS
     from vprkit.report.matches import consistent, draw_matches, match
+    from vprkit.report.words import plural
 
     if choose not in MOST:
         raise ConfigError(f"--choose is {' or '.join(MOST)}, not '{choose}'")
@@ -59,7 +60,7 @@ def matches(
     mark, scale = marks.points if points else marks.lines, max(1, round(SIDE / pair.size[0]))
     draw_matches(first, second, shown, len(shown.first), mark=mark, scale=scale).save(out)
     dropped = "" if ransac is None else f" of {len(found.first)}, the others fit no common geometry"
-    typer.echo(f"{len(pair.first)} matches{dropped}, {len(shown.first)} drawn: {out}")
+    typer.echo(f"{plural(len(pair.first), 'match', 'matches')}{dropped}, {len(shown.first)} drawn: {out}")
 
 
 def attention(

@@ -18,11 +18,12 @@ def negatives(
     from vprkit.report.figures.canvas import check_figure, save_figure
     from vprkit.report.figures.memory import negatives as draw
     from vprkit.report.figures.memory import records_of
+    from vprkit.report.words import plural
 
     check_figure(out, overwrite)
     records = records_of(run)
     save_figure(draw(records), out, overwrite)
-    typer.echo(f"negatives of {len(records)} batches: {out}")
+    typer.echo(f"negatives of {plural(len(records), 'batch', 'batches')}: {out}")
 
 
 def sweep(

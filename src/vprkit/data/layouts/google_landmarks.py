@@ -10,6 +10,7 @@ from vprkit.data.disk import is_file
 from vprkit.data.layouts.place_layout import PlaceLayout, PlaceTable
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
+from vprkit.files import unread
 
 LIST = "train_clean.csv"
 BELOW = ("train", "", "images")
@@ -44,7 +45,7 @@ def _rows(path: Path) -> tuple[list[int], list[list[str]]]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error})") from error
+        raise DataError(unread(path, error, "cannot be read as UTF-8 CSV")) from error
     header = [name.strip().strip('"') for name in (lines[0] if lines else "").split(",")]
     if header[:2] != ["landmark_id", "images"]:
         raise DataError(f"{path}: needs the columns landmark_id,images, has {','.join(header)[:120]}")

@@ -17,6 +17,7 @@ from vprkit.data.layouts.layout import Layout, Request, Roles
 from vprkit.data.msls import areas_of_names, city_prefixes
 from vprkit.data.positives import Positives, within_radius
 from vprkit.errors import ConfigError, DataError
+from vprkit.files import unread
 
 _DATABASE = re.compile(r"(?P<prefix>.*?)_?(?:dbImages|db_images|database)\.npy", re.IGNORECASE)
 _SPLIT = re.compile(r"(?:^|_)(train|val|test)(?:_|$)")
@@ -145,7 +146,7 @@ def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of paths ({error})") from error
+        raise DataError(unread(path, error, "cannot be read as a list of paths")) from error
 
 
 LAYOUT = Layout(

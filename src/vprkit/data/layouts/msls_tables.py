@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vprkit.errors import DataError
+from vprkit.files import unread
 
 SUBTASKS = ("all", "s2w", "w2s", "o2n", "n2o", "d2n", "n2d")
 """All; summer to winter, winter to summer, old to new, new to old, day to night, night to day."""
@@ -108,7 +109,7 @@ class _Table:
         except FileNotFoundError as error:
             raise DataError(f"{path}: there is no such file; unpack metadata.zip of Mapillary SLS") from error
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error})") from error
+            raise DataError(unread(path, error, "cannot be read as UTF-8 CSV")) from error
         if len(rows) < 1:
             raise DataError(f"{path}: the file is empty")
         width = len(rows[0])

@@ -12,6 +12,7 @@ from vprkit.data.folders import read_folder
 from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
 from vprkit.data.records import Records, concatenated
 from vprkit.errors import ConfigError, DataError
+from vprkit.files import unread
 
 SEASONS = ("summer", "winter", "fall", "autumn", "spring")
 KEPT = "cleanImageNames.txt"
@@ -86,7 +87,7 @@ def _kept(records: Records, listed: Path | None) -> Records:
             line.strip().rsplit("/", 1)[-1] for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()
         ]
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{listed}: cannot be read as a list of names ({error})") from error
+        raise DataError(unread(listed, error, "cannot be read as a list of names")) from error
     rows = {_stem(name): row for row, name in enumerate(records.names)}
     missing = [name for name in names if _stem(name) not in rows]
     if missing:

@@ -8,6 +8,7 @@ from typing import Any
 from vprkit.data import geo
 from vprkit.data.records import Records, checked_name
 from vprkit.errors import DataError
+from vprkit.files import unread
 
 ALIASES = {
     "path": "name", "image": "name", "image_path": "name", "file": "name",
@@ -43,7 +44,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     )
                 yield reader.line_num, dict(zip(header, fields, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error})") from error
+        raise DataError(unread(path, error, "cannot be read as UTF-8 CSV")) from error
 
 
 def read_records(path: Path, root: Path | None = None) -> Records:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vprkit.data.quality.roles import Detector, ObjectLister, Verifier
 from vprkit.errors import ConfigError, DataError, ImageError, VprError
+from vprkit.files import unread
 
 THRESHOLD = 0.2
 """Score from which an object counts as found."""
@@ -128,7 +129,7 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
         raw = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read ({error})") from error
+        raise DataError(unread(path, error, "cannot be read")) from error
     for number, text in enumerate(raw, 1):
         if not text.strip():
             continue
