@@ -20,6 +20,9 @@ from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, re
 
 RANDOM = "random"
 
+PARTS = "the weights of its parts"
+"""Where the numbers of a method that is put together from others come from, where it has no file of its own."""
+
 
 @runtime_checkable
 class KeepsPart(Protocol):
@@ -70,7 +73,7 @@ def load_method(
         network, source = choice.build(), None
     elif weights is None and name is not None and find_declaration(name).assemble:
         choice = choose_by_name(name, options)
-        network, source = choice.assembled(None), WeightsSource("the weights of its parts", "")
+        network, source = choice.assembled(None), WeightsSource(PARTS, "")
     else:
         choice, network, source = _from_file(name, weights, options, adapter)
     return Method(

@@ -119,6 +119,16 @@ def test_weighted_scores_are_searched_without_long_vectors(two: Benchmark, tmp_p
     assert hits[0].row == 1 and [hit.score for hit in hits] == pytest.approx(wanted, abs=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["each", "concat"])
+def test_a_map_opens_without_a_file_of_its_own(two: Benchmark, tmp_path: Path, mode: str) -> None:
+    built = vprkit.Map.build(two.database, fused(mode), out=tmp_path / "streets.map")
+    photo = two.queries.path(0)
+    wanted = [(hit.row, hit.score) for hit in built.locate(photo, text="a bakery")]
+    again = vprkit.Map.open(tmp_path / "streets.map")
+    assert [(hit.row, hit.score) for hit in again.locate(photo, text="a bakery")] == wanted
+    assert wanted[0][0] == 1 and again.method.network.config.compared == mode
+
+
 def test_the_other_modality_orders_the_shortlist_by_number(two: Benchmark) -> None:
     method = fused("image_then_text")
     first = vprkit.evaluate(method, two, ks=(3,))

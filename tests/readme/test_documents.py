@@ -55,6 +55,26 @@ def run(line: str, monkeypatch) -> None:
             assert not stop.code, f"{line} failed"
 
 
+MADE = re.compile(
+    r"(?:make-city |make_city\(['\"]|--(?:out|save|report|gps-copies|submission|predictions) |out=['\"]|save\(['\"]"
+    r"|write_(?:report|submission)\(.*, ['\"])([\w./-]+)"
+)
+"""What a line makes."""
+
+
+def test_no_two_documents_make_different_things_of_one_name():
+    makers: dict[str, set[tuple[Path, str]]] = {}
+    for document in DOCUMENTS:
+        for _, code in blocks(document):
+            for line in code.replace("\\\n", " ").splitlines():
+                for name in MADE.findall(line):
+                    makers.setdefault(name, set()).add((document, line.strip()))
+    assert {"city", "captions.map", "fit-city.json", "sequence-city", "own-located"} <= makers.keys()
+    for name, lines in makers.items():
+        one = len({document for document, _ in lines}) == 1 or len({line for _, line in lines}) == 1
+        assert one, f"{name} is made by {sorted(str(document.relative_to(ROOT)) for document, _ in lines)}"
+
+
 def test_links_lead_somewhere():
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):

@@ -31,6 +31,16 @@ def test_a_photo_matches_itself_cell_by_cell(selavpr):
     assert (np.asarray(sheet) != np.asarray(plain)).any(2).sum() > 56
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_few_matches_are_drawn_too(selavpr, monkeypatch, count):
+    cells = torch.tensor([[3, 5], [7, 2]])[:count]
+    monkeypatch.setattr(type(selavpr.reranker), "matches", lambda self, query, other: cells)
+    photo = picture(1, (56, 56), noise=30)
+    pair = match(selavpr, photo, photo)
+    assert pair.first.shape == pair.second.shape == (count, 2)
+    assert draw_matches(photo, photo, pair).size == (2 * 56 + 8, 56)
+
+
 def test_matches_are_those_that_are_counted():
     generator = torch.Generator().manual_seed(0)
     query, other = (

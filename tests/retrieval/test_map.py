@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import shutil
@@ -54,6 +55,15 @@ def test_a_map_opens_without_being_told_the_method(city, photo_set):
         hit.name for hit in city.locate(query(photo_set, 5))
     ]
     assert again.info()["images"] == 8
+
+
+def test_photos_of_a_map_are_turned_as_when_it_was_built(photo_set, tmp_path, hog):
+    turning = load_method("hog", preprocessing=dataclasses.replace(hog.preprocessing, exif_orientation=True))
+    Map.build(photo_set / "database", turning, tmp_path / "turned.map")
+    again = Map.open(tmp_path / "turned.map", method=hog)
+    assert again.method.preprocessing.exif_orientation and not hog.preprocessing.exif_orientation
+    with pytest.raises(StoreError, match=r"preprocessing.exif_orientation: true here, false asked"):
+        Map.build(photo_set / "database", hog, tmp_path / "turned.map")
 
 
 def test_a_map_with_random_vit_weights_reopens(photo_set, tmp_path):

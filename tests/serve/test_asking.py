@@ -15,6 +15,7 @@ from tests.retrieval.test_texts import SMALL, Joined
 from tests.serve.conftest import client_of, encoded, locate, sentence, view
 from vprkit.method import Method
 from vprkit.retrieval.map import Map
+from vprkit.serve.service import abilities_of
 from vprkit.serve.settings import Limits
 
 
@@ -158,7 +159,23 @@ def test_broken_json_is_refused(captioned):
 
 
 def test_a_map_without_texts_is_not_searched(client):
-    assert "its photos have no captions" in sentence(client.post("/search", json={"text": "a house"}), 422)
+    told = sentence(client.post("/search", json={"text": "a house"}), 422)
+    assert "its photos have no captions" in told and "extra" not in told
+
+
+def test_captions_that_nothing_here_reads_are_said(captioned, monkeypatch):
+    abilities_of.cache_clear()
+    monkeypatch.setattr("vprkit.serve.service._reads_captions", lambda: False)
+    told = sentence(client_of(captioned).post("/search", json={"text": "a house"}), 422)
+    abilities_of.cache_clear()
+    assert "its photos have captions, but the extra 'text'" in told
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+def test_a_search_that_is_not_declared_as_json_is_told_how_to_be(captioned, kind):
+    headers = {} if kind is None else {"content-type": kind}
+    answer = client_of(captioned).post("/search", content=b'{"text": "a house"}', headers=headers)
+    assert sentence(answer, 415) == "send JSON with Content-Type: application/json"
 
 
 def test_photo_and_text_are_joined_where_the_method_reads_both(folder):

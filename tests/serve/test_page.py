@@ -2,6 +2,7 @@
 
 import base64
 import json
+from importlib import resources
 
 import pytest
 from PIL import Image
@@ -9,6 +10,8 @@ from PIL import Image
 from tests.conftest import picture
 from tests.serve.browser import answered, give, hosted, missing, until
 from tests.serve.conftest import view
+from vprkit.retrieval.locate import ESTIMATE_FROM
+from vprkit.retrieval.location import AGREEMENT_METRES
 from vprkit.retrieval.map import Map
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "a browser is here")
@@ -48,6 +51,8 @@ def test_a_photo_is_answered(address, opened, city):
     assert page.get_attribute("#hits .hit >> nth=0", "data-id") == str(wanted[0].row)
     assert f"Score {wanted[0].score:.4g}" in page.inner_text("#hits .hit >> nth=0")
     estimate = wanted.estimate
+    spread = f"spread {estimate.spread_m:.1f} m"
+    assert estimate.hits == 3 and f"of the best 8 hits, 3 lie within 50 m, {spread}" in page.inner_text("#verdict")
     assert page.inner_text("#position") == f"{estimate.latitude:.5f}, {estimate.longitude:.5f}"
     assert page.inner_text("#status") == "5 hits, the best first." and page.is_hidden("#problem")
     assert page.is_hidden("#progress") and page.is_visible("#preview")
@@ -58,6 +63,11 @@ def test_a_photo_is_answered(address, opened, city):
     answered(page, 8)
     page.click("#clear")
     assert page.is_disabled("#go")
+
+
+def test_the_page_speaks_of_as_many_hits_as_a_position_is_estimated_from():
+    script = resources.files("vprkit.serve").joinpath("page/answer.js").read_text()
+    assert f"const ESTIMATE_FROM = {ESTIMATE_FROM};" in script and f"within {AGREEMENT_METRES:g} m" in script
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
@@ -76,7 +86,7 @@ def test_photos_are_dropped_and_pasted(address, opened, how):
     )
     answered(page)
     assert page.inner_text("#photo-name") == "street.png"
-    assert "@d5@" in page.inner_text("#hits .hit >> nth=0")
+    assert "@d5@" in page.get_attribute("#hits .hit-name >> nth=0", "title")
 
 
 def test_what_is_wrong_is_said(address, opened):
@@ -154,6 +164,48 @@ def test_sentences_are_asked(opened, captioned):
         page.click("#hits .hit >> nth=0")
         page.wait_for_selector("#compare blockquote")
         assert page.inner_text("#compare blockquote") == "a place that sells bread"
+        tall = "document.querySelector('#compare blockquote').offsetHeight"
+        until(page, f"{tall} > 0.8 * document.querySelector('#compare img').offsetHeight")
+
+
+def test_what_was_not_used_is_said(opened, captioned):
+    with hosted(captioned) as url:
+        page = opened(url)
+        give(page, view(1))
+        answered(page, 4)
+        page.fill("#text", "a place that sells bread")
+        page.click("#go")
+        answered(page, 3)
+        alone = "because thumbnail does not join the two."
+        assert page.inner_text("#status") == f"3 hits for the sentence; the photo was not used, {alone}"
+        give(page, view(2))
+        answered(page, 4)
+        assert page.inner_text("#status") == f"4 hits for the photo; the sentence was not used, {alone}"
+        page.click("#go")
+        until(page, "document.getElementById('status').textContent === '4 hits, the best first.'")
+
+
+def test_names_and_times_are_shortened(address, opened):
+    page = opened(address)
+    name = "a/@0373503.39@5121396.03@32@T@046.23437@0007.35941@p00001v000@00@325@@@@20230510_152540@day@.jpg"
+    written = {
+        "20230510_152540": "10 May 2023, 15:25", "2023-05-10T15:25:40": "10 May 2023, 15:25", "20231209": "9 Dec 2023",
+        "201305": "May 2013", "20231340": "20231340", "in spring": "in spring",
+    }  # fmt: skip
+    short = {
+        name: "p00001v000 · 325° · 10 May 2023, 15:25 · day",
+        "a/@1@2@.jpg": "a/@1@2@.jpg",
+        "b/c@d.jpg": "b/c@d.jpg",
+    }
+    for function, wanted in (("readableTime", written), ("shortName", short)):
+        told = page.evaluate(
+            f"(all) => import('./page/labels.js').then((labels) => all.map(labels.{function}))", list(wanted)
+        )
+        assert told == list(wanted.values())
+    give(page, view(5))
+    answered(page)
+    hit = page.locator("#hits .hit-name").nth(0)
+    assert hit.inner_text() == "d5" and "@d5@" in hit.get_attribute("title")
 
 
 def test_names_are_never_markup_and_no_map_is_drawn_without_positions(opened, folder, hog):

@@ -52,6 +52,16 @@ def test_the_keyboard_is_enough(address, opened):
     redrawn(page, before)
     page.keyboard.press("1")
     page.wait_for_selector("#compare[open]")
+    page.keyboard.press("2")
+    assert page.inner_text("#compare-title") == "Hit 1 of 5"
+    page.keyboard.press("Escape")
+    page.focus("#top")
+    page.keyboard.press("2")
+    assert page.is_hidden("#compare")
+    page.evaluate("document.activeElement.blur()")  # digits count wherever nothing is typed
+    page.keyboard.press("2")
+    page.wait_for_selector("#compare[open]")
+    assert page.inner_text("#compare-title") == "Hit 2 of 5"
     page.keyboard.press("Escape")
     reached = set()
     page.evaluate("document.activeElement.blur(); document.querySelector('.skip').focus()")
@@ -113,6 +123,14 @@ def test_a_phone_has_room_for_all(address, opened):
     page.click("#hits .hit >> nth=0")
     page.wait_for_selector("#compare-pictures img >> nth=1")
     assert page.evaluate("document.getElementById('compare').scrollWidth") <= 360
+
+
+def test_the_manual_fits_a_phone(address, opened):
+    page = opened(address, ready=False, viewport=PHONE)
+    page.goto(address + "docs")
+    wide = "all => all.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert page.eval_on_selector_all(".scroll", wide) == 0 and page.locator(".scroll").count() > 9
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_street_tiles_come_only_when_wanted(opened, city):

@@ -129,6 +129,14 @@ def test_facts_are_told(client, city):
     assert 'vprkit_requests_total{method="any",route="none",status="404"}' in client.get("/metrics").text
 
 
+def test_wrong_routes_and_methods_are_said(client):
+    assert sentence(client.get("/nowhere"), 404) == "there is nothing at /nowhere; see /docs"
+    assert len(sentence(client.get("/" + "x" * 500), 404)) < 120
+    answer = client.get("/locate")
+    assert sentence(answer, 405) == "GET is not what /locate takes; POST it" and answer.headers["allow"] == "POST"
+    assert sentence(client.delete("/about"), 405) == "DELETE is not what /about takes; GET it"
+
+
 def test_the_manual_names_every_route_and_field(client):
     page = client.get("/docs").text
     described = client.get("/openapi.json").json()

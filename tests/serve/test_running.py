@@ -96,7 +96,7 @@ def test_mistakes_are_said_at_once(city, tmp_path):
         assert "whoever reaches" not in done
     assert "cannot be listened on" in refused("serve", city.folder, "--host", "no.such.host.invalid")
     assert "give --token or --token-file" in refused("serve", city.folder, "--token", "x", "--token-file", tmp_path)
-    assert "the token cannot be read" in refused("serve", city.folder, "--token-file", tmp_path / "none")
+    assert "none: there is no such file" in refused("serve", city.folder, "--token-file", tmp_path / "none")
     (tmp_path / "token").write_text("short\n")
     assert "8 or more" in refused("serve", city.folder, "--token-file", tmp_path / "token")
     assert "no address of tiles" in refused("serve", city.folder, "--tiles", "tiles.example")

@@ -79,7 +79,9 @@ def match(method: Method, first: Photo, second: Photo) -> Pair:
     pairs = method.reranker.matches(*features).cpu()
     height, width = tensors[0].shape[-2:]
     cells = [local.map(Tensor.cpu) for local in maps]
-    where = [_positions(method.reranker, local, (height, width))[pairs[:, side]] for side, local in enumerate(cells)]
+    # NumPy takes a tensor of one number for a single row, so the positions are chosen by an array.
+    chosen = pairs.numpy()
+    where = [_positions(method.reranker, local, (height, width))[chosen[:, side]] for side, local in enumerate(cells)]
     descriptors = torch.stack([local.tokens[0, pairs[:, side]] for side, local in enumerate(cells)], 1)
     salient = [local.saliency[0, pairs[:, side]] for side, local in enumerate(cells) if local.saliency is not None]
     mean = torch.stack(salient).mean(0).numpy() if len(salient) == 2 else None

@@ -90,6 +90,7 @@ class Map:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "lock"):
             if is_map and (folder / "store" / "manifest.json").exists():
+                FeatureStore.open(folder / "store").check_identity(method.identity())
                 built = cls.open(folder, method=method)
                 if index is not None and index != built.settings["index"]:
                     built.settings = settings_file.write(folder, method, index)
@@ -125,7 +126,10 @@ class Map:
         if not (folder / "store" / "manifest.json").exists():
             raise StoreError(f"{folder}: building this map was interrupted before its first photos; run build again")
         store = FeatureStore.open(folder / "store")
-        method = method or settings_file.load_described(settings["method"], folder, weights, device, precision)
+        described = settings["method"]
+        if method is None:
+            method = settings_file.load_described(described, folder, weights, device, precision)
+        method = settings_file.as_built(method, described)
         store.check_identity(method.identity())
         return cls(folder, settings, store, method)
 

@@ -1,5 +1,7 @@
 """`map.json`: how a map's method is loaded again, and which index it wants."""
 
+import copy
+import dataclasses
 import inspect
 import json
 from pathlib import Path
@@ -11,7 +13,7 @@ from vprkit.config import from_dict
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, StoreError
 from vprkit.files import write_json
-from vprkit.loading import load_method
+from vprkit.loading import PARTS, load_method
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import list_methods
@@ -108,6 +110,17 @@ def load_described(
         ) from error
 
 
+def as_built(method: Method, described: dict[str, Any]) -> Method:
+    """The method with photos turned, or not, as when the map was built: that is the map's choice, not the network's."""
+    kept: Any = described["preprocessing"]
+    turned = bool(kept.get("exif_orientation")) if isinstance(kept, dict) else False
+    if method.preprocessing.exif_orientation == turned:
+        return method
+    same = copy.copy(method)
+    same.preprocessing = dataclasses.replace(method.preprocessing, exif_orientation=turned)
+    return same
+
+
 def load_again(described: dict[str, Any], weights: str | Path | None, device: str, precision: str) -> Method:
     """A method of which name, configuration, preprocessing, weights and adapter were written down.
 
@@ -121,7 +134,7 @@ def load_again(described: dict[str, Any], weights: str | Path | None, device: st
         NotAvailable: its weights are not here.
     """
     _check_described(described)
-    file = weights or described["weights"]
+    file = weights or (None if described["weights"] == PARTS else described["weights"])
     if weights is None and file is not None and Path(file).is_absolute() and not Path(file).exists():
         file = Path(file).name  # it came from elsewhere: the weights folder may have it
     options = dict(described["configuration"])

@@ -48,17 +48,26 @@ def refuse_other(folder: Path, mine: Mapping[str, Any], identity: Mapping[str, A
     Raises:
         StoreError: they differ.
     """
-    wanted = json.loads(json.dumps(identity))
+    stored, wanted = _leaves(mine), _leaves(json.loads(json.dumps(identity)))
     differing = [
-        f"{key}: {_short(mine.get(key))} here, {_short(wanted.get(key))} asked"
-        for key in sorted({*mine, *wanted})
-        if mine.get(key) != wanted.get(key)
+        f"{key}: {_short(stored.get(key))} here, {_short(wanted.get(key))} asked"
+        for key in sorted({*stored, *wanted})
+        if stored.get(key) != wanted.get(key)
     ]
     if differing:
         raise StoreError(
             f"{folder} holds features of another method ({'; '.join(differing)}). "
             "Use another folder, or the method it was made with"
         )
+
+
+def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Values by their dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        found |= _leaves(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return found
 
 
 def _short(value: Any) -> str:

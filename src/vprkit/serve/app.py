@@ -15,11 +15,11 @@ from vprkit.serve.guard import PLAIN_BYTES, Guard
 from vprkit.serve.manual import manual
 from vprkit.serve.metrics import Counted
 from vprkit.serve.questions import LocateFields, MatchFields, SearchFields
-from vprkit.serve.refusals import Refusal, refusal_of
+from vprkit.serve.refusals import Refusal, no_such_method, no_such_route, refusal_of
 from vprkit.serve.security import Security
 from vprkit.serve.service import Service
 from vprkit.serve.settings import ServeSettings
-from vprkit.serve.uploads import PHOTO, read_form, what_is_wrong
+from vprkit.serve.uploads import PHOTO, check_json, read_form, what_is_wrong
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -29,7 +29,7 @@ KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 
 _STATUSES = {
     400: "The request is broken.", 401: "The token is missing or wrong.", 404: "There is no such record.",
-    413: "The upload or the photo is too large.", 415: "This is no photo, or not sent as a form.",
+    413: "The upload or the photo is too large.", 415: "This is no photo, or not sent in the way that is read here.",
     422: "A field is wrong, or the map cannot be asked so.", 503: "Too many ask, or the service stops.",
     504: "There was no answer in time.",
 }  # fmt: skip
@@ -76,7 +76,10 @@ def create_app(place_map: Map, settings: ServeSettings | None = None) -> "FastAP
 
 
 def _add_questions(app: "FastAPI", service: Service) -> None:
-    from fastapi import Request, Response
+    from fastapi import Depends, Request, Response
+
+    def sent_as_json(request: Request) -> None:
+        check_json(request.headers.get("content-type", ""))
 
     @app.post("/locate", openapi_extra=_form_of(LocateFields), responses=_refusals(400, 401, 413, 415, 422, 503, 504))
     async def locate(request: Request) -> answers.LocateAnswer:
@@ -84,7 +87,9 @@ def _add_questions(app: "FastAPI", service: Service) -> None:
         form = await read_form(request.stream(), request.headers.get("content-type", ""))
         return await service.locate(form.photo, form.fields)
 
-    @app.post("/search", responses=_refusals(400, 401, 413, 422, 503, 504))
+    @app.post(
+        "/search", dependencies=[Depends(sent_as_json)], responses=_refusals(400, 401, 413, 415, 422, 503, 504)
+    )  # fmt: skip
     async def search(body: SearchFields) -> answers.LocateAnswer:
         """Where it looks as a sentence says: by captions, or by the photos themselves in a cross-modal map."""
         return await service.search(body)
@@ -192,6 +197,15 @@ def _add_errors(app: "FastAPI") -> None:
     @app.exception_handler(RequestValidationError)
     async def wrong(request: Request, error: RequestValidationError) -> JSONResponse:
         return said(422, what_is_wrong(error.errors()))
+
+    @app.exception_handler(404)
+    async def nothing(request: Request, error: HTTPException) -> JSONResponse:
+        return said(404, no_such_route(request.url.path))
+
+    @app.exception_handler(405)
+    async def otherwise(request: Request, error: HTTPException) -> JSONResponse:
+        headers = error.headers or {}
+        return said(405, no_such_method(request.method, request.url.path, headers.get("Allow", "")), headers)
 
     @app.exception_handler(HTTPException)
     async def answered(request: Request, error: HTTPException) -> JSONResponse:

@@ -42,11 +42,6 @@ from vprkit.serve.settings import MEGA, ServeSettings
 DECODING_THREADS = 2
 """Each holds one photo in full size."""
 
-NO_TEXTS = (
-    "this map is not searched by sentences: its photos have no captions and its method reads no texts, or the extra "
-    "'text' is not installed"
-)
-
 Made = TypeVar("Made")
 
 
@@ -105,8 +100,9 @@ class Service:
             ConfigError: the fields contradict each other.
         """
         fields.check(self.settings.limits)
-        if not abilities_of(await self._aside(self._following.latest)).text:
-            raise Refusal(422, NO_TEXTS)
+        place_map = await self._aside(self._following.latest)
+        if not abilities_of(place_map).text:
+            raise Refusal(422, f"this map is not searched by sentences: {_why_no_texts(place_map)}")
         question = TextQuestion(fields)
         _ = question.only  # says what is wrong with it
         return answers.locate_answer(await self._answering.ask(question), 0.0, self.settings.reject)
@@ -220,6 +216,12 @@ def _check_asked(place_map: Map, fields: LocateFields) -> None:
         raise Refusal(422, f"method '{name}' does not join a text with a photo; leave the text out")
     if fields.rerank is not None and not can.rerank:
         raise Refusal(422, f"method '{name}' has no second stage; leave rerank out")
+
+
+def _why_no_texts(place_map: Map) -> str:
+    if not _has_captions(place_map):
+        return "its photos have no captions; 'vpr map build --texts FILE' brings them"
+    return "its photos have captions, but the extra 'text', which reads them, is not installed here"
 
 
 def _has_captions(place_map: Map) -> bool:

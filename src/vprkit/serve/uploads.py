@@ -12,6 +12,8 @@ from vprkit.data.images import decode, open_image, prepare
 from vprkit.preprocessing import Preprocessing
 from vprkit.serve.refusals import Refusal
 
+JSON = "application/json"
+
 PHOTO = "image"
 """The field that holds the photo."""
 
@@ -63,6 +65,16 @@ async def read_form(chunks: AsyncIterator[bytes], content_type: str) -> Form:
     if not parts.values.get(PHOTO):
         raise Refusal(422, f"the field '{PHOTO}' is missing or empty; it holds the photo")
     return Form(bytes(parts.values.pop(PHOTO)), {name: _text(name, value) for name, value in parts.values.items()})
+
+
+def check_json(content_type: str) -> None:
+    """Refuse a body that is not declared to be JSON.
+
+    Args:
+        content_type: its header.
+    """
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        raise Refusal(415, f"send JSON with Content-Type: {JSON}")
 
 
 @dataclass

@@ -66,12 +66,20 @@ def _draw_histogram(axes: Any, values: np.ndarray, right: np.ndarray) -> None:
 
 def _draw_curve(axes: Any, curve: RejectCurve) -> None:
     open_frame(axes, "answered, share of queries", "right, share of answers")
-    axes.plot(curve.answered, curve.right, color=BATCH, linewidth=2)
+    axes.plot(curve.answered, curve.right, color=BATCH, linewidth=2, clip_on=False)
     for level in curve.levels():
         if level.threshold is not None and level.reached is not None:
-            axes.plot(level.answered, level.reached, "o", color=MEMORY, markersize=5)
+            axes.plot(level.answered, level.reached, "o", color=MEMORY, markersize=5, clip_on=False)
             told = f"{100 * level.wanted:g} % right: accept from {level.threshold:.2f}"
-            axes.annotate(told, (level.answered, level.reached), (8, 4), textcoords="offset points", fontsize=8)
-    axes.set_xlim(0, 1.01)
-    axes.set_ylim(top=1.02)
-    axes.set_title("“I do not know this place” below a confidence", fontsize=9, loc="left")
+            _label(axes, told, level.answered, level.reached)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(top=1)
+    axes.set_title("“I do not know this place” below a confidence", fontsize=9, loc="left", pad=16)
+
+
+def _label(axes: Any, told: str, x: float, y: float) -> None:
+    """Words beside a point of a falling curve where there is room: right of it, or left of it and below the curve."""
+    right = x < 0.5
+    place: dict[str, Any] = {"ha": "left", "va": "bottom"} if right else {"ha": "right", "va": "top"}
+    offset = (8, 2) if right else (-8, -4)
+    axes.annotate(told, (x, y), offset, textcoords="offset points", fontsize=8, **place)

@@ -27,7 +27,8 @@ WIDE, HIGH = 2.0, 1.95
 def contact_sheet(
     result: Result, rows: int = ROWS, predictions: int = PREDICTIONS, *, only_wrong: bool = False
 ) -> "Figure":
-    """A row per query: its photo, the first predictions with score and metres, and the truth where the answer is wrong.
+    """A row per query: its photo, the first predictions with score and metres, and the truth where the answer is wrong
+    (one prediction more in its place where the answer is right).
 
     Args:
         result: an evaluation; photos are read from its `queries_root` and `database_root`.
@@ -51,6 +52,11 @@ def contact_sheet(
         raise DataError(f"the result on {result.benchmark} has no {'wrong answer' if only_wrong else 'query'} to show")
     shown = [tiles(row, result, predictions) for row in chosen]
     columns = max(map(len, shown))
+    if columns > min(map(len, shown)):  # a place that one row has the truth in holds a prediction more in the others
+        shown = [
+            line if len(line) == columns else tiles(row, result, columns - 1)
+            for row, line in zip(chosen, shown, strict=True)
+        ]
     figure = new_figure(WIDE * columns, HIGH * len(shown) + 0.3, f"{result.method} on {result.benchmark}")
     axes = figure.subplots(len(shown), columns, squeeze=False)
     for row, (query, line) in enumerate(zip(chosen, shown, strict=True)):

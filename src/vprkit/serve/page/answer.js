@@ -2,8 +2,12 @@
 
 import { picture } from "./api.js";
 import { byId, degrees, element, hasPlace, percent, score } from "./dom.js";
+import { shortName } from "./labels.js";
 
 const SIZE = 192;
+
+// Hits that the service estimates a position from.
+const ESTIMATE_FROM = 10;
 
 export class Answer {
   // opened(id) and pointed(id or null) are called for hits.
@@ -40,7 +44,7 @@ export class Answer {
     return [
       known === false ? this.#unknown(confidence) : null,
       confidence === null ? null : sure(confidence, this.about.reject ?? 0.5),
-      estimate === null ? null : place(estimate, known === false),
+      estimate === null ? null : place(estimate, Math.min(ESTIMATE_FROM, this.about.images), known === false),
     ].filter((part) => part !== null);
   }
 
@@ -56,7 +60,7 @@ export class Answer {
       element("span", { class: "hit-score" }, `Score ${score(hit.score)}`),
       element("span", { class: "hit-where" }, hasPlace(hit) ? degrees(hit) : "no position"),
       hit.text === null ? null : element("span", { class: "hit-text" }, hit.text),
-      element("bdi", { class: "hit-name", title: hit.name }, hit.name));
+      element("bdi", { class: "hit-name", title: hit.name }, shortName(hit.name)));
     const button = element("button", { class: "hit", type: "button", "data-id": hit.id }, frame, words);
     button.setAttribute("aria-label", `Hit ${hit.rank}: score ${score(hit.score)}, ${words.children[1].textContent}; compare`);
     button.addEventListener("click", () => this.opened(hit.id));
@@ -85,9 +89,9 @@ function sure(confidence, wanted) {
   return element("div", { class: "sure" }, element("span", {}, "How sure"), bar, element("b", {}, percent(confidence)));
 }
 
-function place(estimate, guessed) {
-  const views = estimate.hits === 1 ? "one view" : `${estimate.hits} views within 50 m`;
-  const spread = estimate.hits === 1 ? "" : `, spread ${estimate.spread_m.toFixed(1)} m`;
+function place(estimate, best, guessed) {
+  const views = estimate.hits === 1 ? "from the first hit alone"
+    : `of the best ${best} hits, ${estimate.hits} lie within 50 m, spread ${estimate.spread_m.toFixed(1)} m`;
   const copy = element("button", { type: "button", "aria-label": "Copy the position" }, "Copy");
   copy.hidden = !navigator.clipboard;
   copy.addEventListener("click", async () => {
@@ -96,5 +100,5 @@ function place(estimate, guessed) {
   });
   return element("div", { class: guessed ? "place guess" : "place" },
     element("strong", { id: "position" }, degrees(estimate)),
-    element("span", { class: "muted" }, `${guessed ? "a guess, " : ""}from ${views}${spread}`), copy);
+    element("span", { class: "muted" }, `${guessed ? "a guess: " : ""}${views}`), copy);
 }

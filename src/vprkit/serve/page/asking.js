@@ -1,13 +1,15 @@
 // The form: a photo that is chosen, dropped or pasted, a sentence, and what is wanted.
 
 import { byId } from "./dom.js";
+import { shortName } from "./labels.js";
 
 const TOPS = [5, 10, 20, 50, 100];
 const APART_METRES = 25;
 const LOOK_AGAIN = 50;
 
 export class Asking {
-  // asked({photo, text, top, rerank, distinct}) is called for every question, wrong(sentence) for what cannot be asked.
+  // asked({photo, text, unused, top, rerank, distinct}) is called for every question, wrong(sentence) for what cannot be
+  // asked. unused: "photo" or "sentence" where both were there and the method does not join them, else null.
   constructor(about, asked, wrong) {
     this.about = about;
     this.asked = asked;
@@ -74,12 +76,13 @@ export class Asking {
     byId("preview").src = this.address;
     byId("preview").hidden = false;
     byId("drop").classList.add("filled");
-    byId("photo-name").textContent = photo.name || "A pasted photo";
+    byId("photo-name").textContent = shortName(photo.name) || "A pasted photo";
     byId("photo-name").title = photo.name;
     byId("photo-hint").textContent = "Choose, drop or paste another";
-    if (!this.about.abilities.photo_and_text) byId("text").value = "";
+    const spoken = byId("text").value.trim() !== "" && !this.about.abilities.photo_and_text;
+    if (spoken) byId("text").value = "";
     this.#ready();
-    this.#ask();
+    this.#ask(spoken ? "sentence" : null);
   }
 
   clear() {
@@ -99,13 +102,14 @@ export class Asking {
     byId("clear").hidden = byId("go").disabled;
   }
 
-  #ask() {
+  #ask(unused = null) {
     const text = byId("text").value.trim();
-    const both = this.about.abilities.photo_and_text;
     if (this.photo === null && !text) return;
+    const alone = this.photo !== null && text !== "" && !this.about.abilities.photo_and_text;
     this.asked({
-      photo: text && !both ? null : this.photo,
+      photo: alone ? null : this.photo,
       text: text || null,
+      unused: alone ? "photo" : unused,
       top: Number(byId("top").value),
       rerank: byId("rerank").checked ? Math.min(LOOK_AGAIN, this.about.limits.rerank) : null,
       distinct: byId("distinct").checked ? APART_METRES : null,

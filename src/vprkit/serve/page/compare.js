@@ -2,10 +2,12 @@
 
 import { picture, askJson, Problem } from "./api.js";
 import { byId, degrees, element, hasPlace } from "./dom.js";
+import { readableTime } from "./labels.js";
 
 const SIZE = 768;
 
-const FACTS = [["name", "Name"], ["place", "Place"], ["time", "Time"], ["condition", "Condition"], ["text", "Text"]];
+const TYPED = "input[type=text], input[type=password], select";
+
 
 export class Compare {
   constructor(about) {
@@ -19,11 +21,8 @@ export class Compare {
     byId("compare-close").addEventListener("click", () => this.dialog.close());
     byId("compare-before").addEventListener("click", () => this.#go(-1));
     byId("compare-after").addEventListener("click", () => this.#go(1));
-    document.addEventListener("keydown", (event) => {  // wherever the focus is: a button that was just disabled loses it
-      if (!this.dialog.open) return;
-      if (event.key === "ArrowLeft") this.#go(-1);
-      if (event.key === "ArrowRight") this.#go(1);
-    });
+    // Wherever the focus is: a button that was just disabled loses it.
+    document.addEventListener("keydown", (event) => this.#key(event));
     this.dialog.addEventListener("close", () => this.#forget());
     this.dialog.addEventListener("click", (event) => {
       if (event.target === this.dialog) this.dialog.close();
@@ -40,6 +39,18 @@ export class Compare {
     this.at = this.hits.findIndex((hit) => hit.id === id);
     if (!this.dialog.open) this.dialog.showModal();
     this.#show();
+  }
+
+  // Arrows go through the hits, digits open one, but for where they are typed.
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.dialog.open) {
+      if (event.key === "ArrowLeft") this.#go(-1);
+      if (event.key === "ArrowRight") this.#go(1);
+    } else if (!document.querySelector("dialog[open]") && !event.target.closest(TYPED)) {
+      const hit = this.hits.find((one) => String(one.rank) === event.key);
+      if (hit !== undefined) this.open(hit.id);
+    }
   }
 
   #go(step) {
@@ -78,7 +89,7 @@ export class Compare {
     const { url } = await picture(`${hit.thumbnail}?size=${SIZE}`);
     const theirs = figure(element("img", { src: url, alt: `Photo of hit ${hit.rank}` }), `Hit ${hit.rank}, in the map`);
     if (this.asked.photo === null) {
-      return { figures: [figure(element("blockquote", {}, this.asked.text), "You asked for"), theirs], urls: [url], said: "" };
+      return { figures: [figure(spoken(this.asked.text), "You asked for"), theirs], urls: [url], said: "" };
     }
     const said = `The method of this map, ${this.about.method}, matches no points: both photos are shown as they are.`;
     return { figures: [this.#mine(), theirs], urls: [url], said };
@@ -98,7 +109,7 @@ export class Compare {
 
   #mine() {
     const shown = this.asked.preview === null
-      ? element("blockquote", {}, this.asked.photo.name)
+      ? spoken(this.asked.photo.name)
       : element("img", { src: this.asked.preview, alt: "Your photo" });
     return figure(shown, "Your photo");
   }
@@ -114,12 +125,20 @@ export class Compare {
   }
 }
 
+const spoken = (words) => element("blockquote", {}, element("p", {}, words));
+
 const figure = (content, caption) => element("figure", {}, content, element("figcaption", {}, caption));
 
 function facts(record) {
-  const rows = FACTS.map(([key, label]) => [label, record[key]]);
-  rows.splice(1, 0, ["Position", hasPlace(record) ? degrees(record) : null]);
-  rows.splice(2, 0, ["Heading", record.heading === null ? null : `${Math.round(record.heading)}°`]);
+  const rows = [
+    ["Name", record.name],
+    ["Position", hasPlace(record) ? degrees(record) : null],
+    ["Heading", record.heading === null ? null : `${Math.round(record.heading)}°`],
+    ["Place", record.place],
+    ["Time", record.time === null ? null : readableTime(record.time)],
+    ["Condition", record.condition],
+    ["Text", record.text],
+  ];
   return rows.filter(([, value]) => value !== null)
     .flatMap(([label, value]) => [element("dt", {}, label), element("dd", {}, value)]);
 }

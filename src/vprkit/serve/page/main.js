@@ -31,6 +31,16 @@ function send({ photo, text, top, rerank, distinct }, signal) {
   return askJson("locate", { method: "POST", body, signal });
 }
 
+const PARTNER = { photo: "sentence", sentence: "photo" };
+
+// The answer in one line, with what was left out of the question.
+function summary({ known, hits }, { unused }, about) {
+  const found = hits.length === 1 ? "1 hit" : `${hits.length} hits`;
+  if (unused === null) return known === false ? "I do not know this place." : `${found}, the best first.`;
+  const outcome = known === false ? "I do not know this place" : `${found} for the ${PARTNER[unused]}`;
+  return `${outcome}; the ${unused} was not used, because ${about.method} does not join the two.`;
+}
+
 // Where everything stands in one column, the answer is below what was asked.
 function bringIntoView() {
   if (!matchMedia("(max-width: 860px)").matches) return;
@@ -50,11 +60,11 @@ async function locate(question, parts) {
     parts.answer.show(answer);
     parts.map?.show(answer.hits, answer.estimate);
     bringIntoView();
-    byId("status").textContent = answer.known === false
-      ? "I do not know this place." : `${answer.hits.length} hits, the best first.`;
+    byId("status").textContent = summary(answer, question, parts.about);
   } catch (error) {
     if (error.name === "AbortError") return;
     parts.answer.clear();
+    parts.compare.use([], null);
     parts.map?.show([], null);
     byId("status").textContent = "";
     tell(error instanceof Problem ? error.message : `This page failed: ${error.message}`);
@@ -68,7 +78,7 @@ async function start() {
   byId("map-name").textContent = about.name;
   byId("map-facts").textContent = `${about.images.toLocaleString("en")} photos · ${about.method}`;
   document.title = `Where is this? · ${about.name}`;
-  const parts = { map: null };
+  const parts = { about, map: null };
   const point = (id) => {
     parts.map?.choose(id);
     parts.answer.choose(id);

@@ -143,13 +143,9 @@ export class MapView {
 
   // True where a key means something here.
   #key(key) {
-    if (key === "0" || key === "Home") {
-      this.#all();
-      return true;
-    }
-    const hit = this.hits.find((one) => String(one.rank) === key);
-    if (hit !== undefined) this.opened(hit.id);
-    return hit !== undefined;
+    const all = key === "0" || key === "Home";
+    if (all) this.#all();
+    return all;
   }
 
   #offerTiles(tiles) {
