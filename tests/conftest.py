@@ -47,6 +47,15 @@ def photo_set(tmp_path: Path) -> Path:
     return write_set(tmp_path / "set")
 
 
+@pytest.fixture
+def weights_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder where weights are looked for."""
+    path = tmp_path / "weights"
+    path.mkdir()
+    monkeypatch.setenv("VPRKIT_WEIGHTS", str(path))
+    return path
+
+
 @pytest.fixture(scope="session")
 def shared_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Like `photo_set`, made once; tests must not change it."""

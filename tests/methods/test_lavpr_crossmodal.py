@@ -30,13 +30,7 @@ from vprkit.report.failures import failures
 from vprkit.report.groups import Group
 from vprkit.report.sheets import save_predictions, tiles
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "weights"
-    path.mkdir()
-    monkeypatch.setenv("VPRKIT_WEIGHTS", str(path))
-    return path
+pytestmark = pytest.mark.usefixtures("weights_folder")
 
 
 def test_images_and_texts_are_described_apart_and_together() -> None:

@@ -37,13 +37,7 @@ from vprkit.weights.fitting import on_meta
 from vprkit.weights.lora import CONFIG, FILES, PREFIX, Adapter, LoraFacts, lavpr_scaling, merge_into, split
 from vprkit.weights.resolving import choose_for_file
 
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "weights"
-    path.mkdir()
-    monkeypatch.setenv("VPRKIT_WEIGHTS", str(path))
-    return path
+pytestmark = pytest.mark.usefixtures("weights_folder")
 
 
 def test_a_base_file_is_told_by_its_shapes(tmp_path: Path) -> None:
@@ -60,7 +54,7 @@ def test_a_base_file_is_told_by_its_shapes(tmp_path: Path) -> None:
         load_method(weights=path, **CPU, **HEADS)
 
 
-def test_without_a_file_the_message_says_which_one(folder: Path) -> None:
+def test_without_a_file_the_message_says_which_one(weights_folder: Path) -> None:
     with pytest.raises(NotAvailable, match=r"blip-itm-base-coco.safetensors is at https://huggingface.co/Salesforce"):
         load_method("lavpr-crossmodal")
 

@@ -78,3 +78,13 @@ def test_rows_behind_those_that_a_fast_index_covers_do_not_answer(tmp_path: Path
     assert part is not None and len(part) == 1000
     assert part.search(vectors[1190:], 1000).numbers.max() == 999
     assert len(part.extended(vectors, "all")) == 1200
+
+
+def test_queries_that_are_nearly_of_that_form_are_no_exception() -> None:
+    rng = np.random.default_rng(2)
+    rows = WeightedRows(*(part.numpy() for part in drawn(rng, 300)))
+    image, text, weight = (part[1:5] for part in drawn(rng, 5))
+    queries = weighted(unit(image), unit(text), weight, "query").numpy()
+    assert rows.taken_apart(queries) is not None
+    queries[0, 0] += 3e-6
+    assert rows.taken_apart(queries) is None

@@ -96,11 +96,6 @@ class Finder:
                 progress(len(answers), len(photos))
         return answers
 
-    def find(self, sentences: Sequence[str]) -> list[Location]:
-        """One location per sentence, for a method that reads texts alone in a query."""
-        features = self.method.describe(texts=sentences).cpu()
-        return self.of_vectors(sentences, self.method.index_vectors(features, "query").numpy())
-
     def of_vectors(self, names: Sequence[str], vectors: np.ndarray) -> list[Location]:
         """One location per query vector, by the first stage alone."""
         found = self.search(vectors, self._wide)

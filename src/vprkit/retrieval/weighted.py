@@ -16,6 +16,11 @@ from vprkit.retrieval.index import ROWS, ExactIndex, Rows, merge
 Asked = list[tuple[np.ndarray, np.ndarray]]
 """(Q, D) halved vectors and (Q,) shares of queries: first of the image, then of the text."""
 
+PARALLEL = 2.0**-21
+"""Vectors of a query that differ in direction by more, relative to its length, are no a v and v: what is allowed stays
+within the error that `ExactIndex` allows of a proposed score.
+"""
+
 
 class WeightedRows:
     """(N, 2 Dv + 2 Dt) float32 rows [v, a v, t, b t], made when they are asked for; v and t have unit length.
@@ -70,11 +75,15 @@ class WeightedRows:
     def taken_apart(self, queries: np.ndarray) -> "Asked | None":
         """(Q, 2 Dv + 2 Dt) query vectors as their parts; None where they are not [a v, v, b t, t]."""
         width = 2 * self.image.shape[1]
-        parts = [np.split(half, 2, axis=1) for half in (queries[:, :width], queries[:, width:])]
-        asked = [(np.ascontiguousarray(vector), _factors(weighted, vector)) for weighted, vector in parts]
-        same = all(np.allclose(weighted, factors[:, None] * vector, atol=1e-6)
-                   for (weighted, _), (vector, factors) in zip(parts, asked, strict=True))  # fmt: skip
-        return asked if same else None
+        asked: Asked = []
+        for half in (queries[:, :width], queries[:, width:]):
+            weighted, vector = np.split(half, 2, axis=1)
+            factors = _factors(weighted, vector)
+            beside = np.linalg.norm(weighted - factors[:, None] * vector.astype(np.float64), axis=1)
+            if (beside > PARALLEL * np.linalg.norm(half, axis=1)).any():
+                return None
+            asked.append((np.ascontiguousarray(vector), factors.astype(np.float32)))
+        return asked
 
 
 class WeightedIndex(ExactIndex):
@@ -111,8 +120,8 @@ def _inverse_norms(vectors: np.ndarray) -> np.ndarray:
 
 
 def _factors(weighted: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """(Q,) factors that make a stack of vectors from the parallel ones in another; 0 where these are zero."""
-    squares = np.einsum("qd,qd->q", vector, vector)
-    found = np.einsum("qd,qd->q", weighted, vector)
+    """(Q,) float64 factors that make a stack of vectors from the parallel ones in another; 0 where these are zero."""
+    squares = np.einsum("qd,qd->q", vector, vector, dtype=np.float64)
+    found = np.einsum("qd,qd->q", weighted, vector, dtype=np.float64)
     factors: np.ndarray = np.divide(found, squares, out=np.zeros_like(found), where=squares > 0)
     return factors
