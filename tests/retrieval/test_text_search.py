@@ -14,7 +14,7 @@ from vprkit.cli.app import app
 from vprkit.data.benchmark import open_records
 from vprkit.data.columns import StringColumn
 from vprkit.errors import ConfigError, DataError
-from vprkit.retrieval import text_search
+from vprkit.retrieval import captions
 from vprkit.retrieval.map import Map
 from vprkit.retrieval.text_search import Filter, search_text
 
@@ -84,9 +84,7 @@ def test_captions_are_encoded_once_and_added_ones_alone(
 ) -> None:
     seen: list[str] = []
     encode = text_encoder.encode_texts
-    monkeypatch.setattr(
-        text_search, "encode_texts", lambda reader, texts: (seen.extend(texts), encode(reader, texts))[1]
-    )
+    monkeypatch.setattr(captions, "encode_texts", lambda reader, texts: (seen.extend(texts), encode(reader, texts))[1])
     found(place_map, "a church")
     assert seen == [*(place_map.records.texts["text"]), "a church"]
     seen.clear()
@@ -104,8 +102,12 @@ def test_captions_are_encoded_once_and_added_ones_alone(
     place_map.add(extra)
     (answer,) = search_text(place_map, ["the clock on a tower"], 1)
     assert answer.hits[0].name.endswith("more.png") and seen == ["A tower with a clock.", "the clock on a tower"]
-    (place_map.folder / "captions" / "minilm.npy").write_bytes(b"damaged")
-    (answer,) = search_text(place_map, ["the clock on a tower"], 1)
+    seen.clear()
+    search_text(place_map, ["a tower"], 1)
+    assert seen == ["a tower"]  # the index stays with the map
+    (folder / "damaged.npy").write_bytes(b"damaged")
+    (folder / "damaged.npy").replace(place_map.folder / "captions" / "minilm.npy")
+    (answer,) = search_text(Map.open(place_map.folder), ["the clock on a tower"], 1)
     assert answer.hits[0].name.endswith("more.png")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from vprkit.data.benchmark import Benchmark
 from vprkit.registry import Metric
 from vprkit.retrieval.index import ExactIndex, Rows
+from vprkit.retrieval.partial import some_of
 from vprkit.retrieval.weighted import exact_index
 from vprkit.timing import Timings
 
@@ -41,8 +42,7 @@ def ranked(
     for answering, asking in _parts(benchmark, rows, asked):
         if not (len(answering) and len(asking)):
             continue
-        part = database if len(answering) == len(database) else database[answering]
-        index = exact_index(part, metric)
+        index = exact_index(some_of(database, answering), metric)
         vectors = queries if len(asking) == len(queries) else queries[asking]
         numbers, found = _search(index, vectors, min(depth, len(index)), timings)
         into = asked[asking]

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from vprkit.errors import DataError, StoreError, VprError
-from vprkit.method import Method
+from vprkit.method import TEXTS, Method
+from vprkit.rerank.reranker import told
 from vprkit.retrieval.confidence import Confidence
 
 FILE = "confidence.json"
@@ -37,6 +38,30 @@ def write(folder: Path, confidence: Confidence, method: Method, overwrite: bool)
     if (folder / FILE).exists() and not overwrite:
         raise VprError(f"{folder} has a calibration already{_told(folder / FILE)}; --overwrite replaces it")
     confidence.save(folder / FILE, overwrite)
+
+
+def why_unsure(
+    confidence: Confidence | None, method: Method, images: int, top: int, rerank: int | None, texts: bool
+) -> str | None:
+    """Why answers of a map have no confidence; None where they have one.
+
+    Args:
+        confidence: its calibration.
+        method: of the map.
+        images: that answer.
+        top, rerank, texts: as of `Map.locate`; whether texts come with the photos.
+    """
+    if confidence is None:
+        return NONE
+    if images < confidence.depth:
+        return f"the calibration looks at {confidence.depth} hits, and the map holds {images} images"
+    stage = None
+    if rerank is not None and method.reranker is None:
+        return f"method '{method.name}' has no second stage; leave rerank out"
+    if rerank is not None:
+        stage = {"count": min(max(rerank, top), images), **told(method.reranker)}
+    asks = "photo and text" if texts else "text" if method.reads("query") == TEXTS else "photo"
+    return confidence.why_not(method.identity(), stage, asks)
 
 
 def _told(file: Path) -> str:

@@ -16,6 +16,7 @@ from vprkit.errors import ConfigError, StoreError
 from vprkit.files import replacing, write_json
 from vprkit.registry import Metric
 from vprkit.retrieval.index import ExactIndex, Neighbours, Rows, best_of, checked_queries, exact_scores
+from vprkit.retrieval.partial import some_of
 from vprkit.retrieval.weighted import exact_index
 
 TRAINING_ROWS = 65_536
@@ -156,11 +157,8 @@ class FastIndex:
         return float(np.mean([len(np.intersect1d(wanted, got)) / k for wanted, got in zip(exact, found, strict=True)]))
 
     def _exact(self) -> ExactIndex:
-        """Exact search over the same rows. They are cut only where they must be: what makes rows when they are asked
-        for would make them all at once.
-        """
-        rows = self.vectors if len(self) == len(self.vectors) else self.vectors[: len(self)]
-        return exact_index(rows, self.metric)
+        """Exact search over the same rows."""
+        return exact_index(some_of(self.vectors, np.arange(len(self))), self.metric)
 
 
 def check_rows(rows: int) -> None:

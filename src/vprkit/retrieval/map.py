@@ -13,28 +13,28 @@ import numpy as np
 
 from vprkit.data.benchmark import open_records
 from vprkit.data.records import Records
-from vprkit.errors import NotAvailable, StoreError, VprError
-from vprkit.files import exclusive, is_temporary
-from vprkit.method import TEXTS, Method, Photo
-from vprkit.rerank.reranker import told
+from vprkit.errors import NotAvailable, StoreError
+from vprkit.files import exclusive
+from vprkit.method import Method, Photo
 from vprkit.retrieval import calibrated, map_facts
 from vprkit.retrieval import map_settings as settings_file
 from vprkit.retrieval.build import Built, Progress, describe_into
+from vprkit.retrieval.captions import Captions
 from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.fast import FastIndex
 from vprkit.retrieval.index import Index, Neighbours, Rows
 from vprkit.retrieval.index_rows import index_rows
-from vprkit.retrieval.journal import Journal
 from vprkit.retrieval.local_codec import LocalCodec, LocalDtype
 from vprkit.retrieval.locate import Finder
 from vprkit.retrieval.location import Location, check_reject, rejected_below
+from vprkit.retrieval.partial import PartialIndex
 from vprkit.retrieval.removed import carry_removals, live_rows, matching, read_removed, write_removed
 from vprkit.retrieval.second_look import SecondLook
 from vprkit.retrieval.store import FeatureStore
 from vprkit.retrieval.weighted import exact_index
 
-_CACHED = ("records", "live", "index", "removed", "vectors", "calibration")
+_CACHED = ("records", "live", "index", "removed", "vectors", "calibration", "answering", "captions")
 
 
 class Map:
@@ -82,11 +82,7 @@ class Map:
         folder = Path(out)
         records = photos if isinstance(photos, Records) else open_records(photos)
         settings_file.check_index(index, records, folder)
-        is_map = (folder / settings_file.FILE).exists()
-        if folder.exists() and not folder.is_dir():
-            raise VprError(f"{folder} is a file; choose another name for the map")
-        if not is_map and folder.exists() and not all(map(is_temporary, folder.iterdir())):
-            raise VprError(f"{folder} exists and is no map; choose another folder")
+        is_map = settings_file.check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / "lock"):
             if is_map and (folder / "store" / "manifest.json").exists():
@@ -96,7 +92,12 @@ class Map:
                     built.settings = settings_file.write(folder, method, index)
             else:  # new, or killed before its first block
                 kept = settings_file.read(folder)["index"] if is_map and index is None else index
-                built = cls(folder, settings_file.write(folder, method, kept or "exact"), _no_store(folder), method)
+                built = cls(
+                    folder,
+                    settings_file.write(folder, method, kept or "exact"),
+                    FeatureStore.absent(folder / "store"),
+                    method,
+                )
             built._describe(records, streaming, progress, None if local is None else LocalCodec(local))
         return built
 
@@ -202,18 +203,19 @@ class Map:
                 return fast
         return exact_index(self.vectors, self.method.metric)
 
+    @cached_property
+    def answering(self) -> PartialIndex:
+        """The index, of which live rows alone answer."""
+        return PartialIndex(self.index, self.vectors, self.method.metric, self.live)
+
+    @cached_property
+    def captions(self) -> Captions:
+        """The texts of its rows, to be searched by sentences."""
+        return Captions(self.folder / "captions", self.store, self.records)
+
     def search(self, vectors: np.ndarray, k: int) -> Neighbours:
         """The k best live rows for (Q, D) query vectors; k is clipped to the number of live rows."""
-        k = min(k, len(self))
-        hidden = len(self.store) - len(self)
-        ask = min(len(self.store), k + min(hidden, k + 16))
-        while True:
-            found = self.index.search(vectors, ask)
-            alive = self.live[found.numbers]
-            if ask == len(self.store) or (alive.sum(1) >= k).all():
-                keep = np.argsort(~alive, axis=1, kind="stable")[:, :k]
-                return Neighbours(np.take_along_axis(found.numbers, keep, 1), np.take_along_axis(found.scores, keep, 1))
-            ask = min(len(self.store), 2 * ask)
+        return self.answering.search(vectors, k)
 
     def locate(
         self,
@@ -298,17 +300,7 @@ class Map:
 
     def why_unsure(self, top: int = 5, rerank: int | None = None, texts: bool = False) -> str | None:
         """Why answers to such a question have no confidence; None where they have one. Arguments as of `locate`."""
-        if self.calibration is None:
-            return calibrated.NONE
-        if len(self) < self.calibration.depth:
-            return f"the calibration looks at {self.calibration.depth} hits, and the map holds {len(self)} images"
-        stage = None
-        if rerank is not None and self.method.reranker is None:
-            return f"method '{self.method.name}' has no second stage; leave rerank out"
-        if rerank is not None:
-            stage = {"count": min(max(rerank, top), len(self)), **told(self.method.reranker)}
-        asks = "photo and text" if texts else "text" if self.method.reads("query") == TEXTS else "photo"
-        return self.calibration.why_not(self.method.identity(), stage, asks)
+        return calibrated.why_unsure(self.calibration, self.method, len(self), top, rerank, texts)
 
     def info(self) -> dict[str, Any]:
         """What the map holds, as plain data."""
@@ -342,8 +334,3 @@ class Map:
     def _forget(self) -> None:
         for name in _CACHED:
             self.__dict__.pop(name, None)
-
-
-def _no_store(folder: Path) -> FeatureStore:
-    """Stands for the store of a map before its first block."""
-    return FeatureStore(folder / "store", {"identity": {}, "dimension": 0}, Journal(folder / "store"))

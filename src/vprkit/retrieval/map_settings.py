@@ -11,8 +11,8 @@ import vprkit
 from vprkit.backbones.patch_features import PatchConfig
 from vprkit.config import from_dict
 from vprkit.data.records import Records
-from vprkit.errors import ConfigError, StoreError
-from vprkit.files import write_json
+from vprkit.errors import ConfigError, StoreError, VprError
+from vprkit.files import is_temporary, write_json
 from vprkit.loading import PARTS, load_method
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
@@ -46,6 +46,21 @@ def check_index(index: str | None, records: Records, folder: Path) -> None:
         return
     held = FeatureStore.open(folder / "store") if (folder / "store" / "manifest.json").exists() else None
     check_rows(len(records) if held is None else len(held) + int((rows_of(held, records) < 0).sum()))
+
+
+def check_folder(folder: Path) -> bool:
+    """Whether a folder is a map.
+
+    Raises:
+        VprError: it is something else, that no map may be put into.
+    """
+    if (folder / FILE).exists():
+        return True
+    if folder.exists() and not folder.is_dir():
+        raise VprError(f"{folder} is a file; choose another name for the map")
+    if folder.exists() and not all(map(is_temporary, folder.iterdir())):
+        raise VprError(f"{folder} exists and is no map; choose another folder")
+    return False
 
 
 def _check_kind(index: str | None) -> None:

@@ -48,6 +48,11 @@ class FeatureStore:
         self.journal = journal
 
     @classmethod
+    def absent(cls, folder: Path) -> "FeatureStore":
+        """Stands for a store before its first block; nothing is written."""
+        return cls(folder, {"identity": {}, "dimension": 0}, Journal(folder))
+
+    @classmethod
     def create(cls, folder: str | Path, identity: Mapping[str, Any], dimension: int, **details: Any) -> "FeatureStore":
         """Start an empty store.
 

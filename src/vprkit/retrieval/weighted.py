@@ -33,10 +33,10 @@ class WeightedRows:
     dtype = np.dtype(np.float32)
     ndim = 2
 
-    def __init__(self, image: np.ndarray, text: np.ndarray, weight: np.ndarray) -> None:
+    def __init__(self, image: Rows, text: Rows, weight: np.ndarray) -> None:
         self.image, self.text = image, text
         self._scales = np.stack([_inverse_norms(image), _inverse_norms(text)], 1)
-        self._shares = np.asarray(weight, np.float32)
+        self.shares = np.asarray(weight, np.float32)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,14 +49,14 @@ class WeightedRows:
     @property
     def kept_bytes(self) -> int:
         """Bytes of a row as it is kept: both vectors and their shares."""
-        return 4 * (self.shape[1] // 2 + int(self._shares.shape[1]))
+        return 4 * (self.shape[1] // 2 + int(self.shares.shape[1]))
 
     def __len__(self) -> int:
         return len(self.image)
 
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
         """(n, 2 Dv + 2 Dt) of some rows, as an array."""
-        scales, shares = self._scales[rows], self._shares[rows]
+        scales, shares = self._scales[rows], self.shares[rows]
         v, t = self.image[rows] * scales[:, :1], self.text[rows] * scales[:, 1:]
         return np.concatenate([v, shares[:, :1] * v, t, shares[:, 1:] * t], 1)
 
@@ -66,7 +66,7 @@ class WeightedRows:
         for part, (vector, shares) in enumerate(queries):
             stored = self.image if part == 0 else self.text
             products = torch.from_numpy(vector) @ as_tensor(stored[rows]).T
-            factors = (shares[:, None] + self._shares[rows, part]) * self._scales[rows, part]
+            factors = (shares[:, None] + self.shares[rows, part]) * self._scales[rows, part]
             products *= torch.from_numpy(factors)
             total = products if total is None else total.add_(products)
         assert total is not None
@@ -111,7 +111,7 @@ def exact_index(vectors: Rows, metric: Metric) -> ExactIndex:
     return WeightedIndex(vectors) if isinstance(vectors, WeightedRows) else ExactIndex(vectors, metric)
 
 
-def _inverse_norms(vectors: np.ndarray) -> np.ndarray:
+def _inverse_norms(vectors: Rows) -> np.ndarray:
     """(N,) float32, 0 for a vector of zeros."""
     squares = [np.einsum("nd,nd->n", vectors[start : start + ROWS], vectors[start : start + ROWS], dtype=np.float64)
                for start in range(0, len(vectors), ROWS)]  # fmt: skip
