@@ -2,7 +2,8 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,6 +74,52 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
+
+
+def computes_beside(device: torch.device) -> bool:
+    """Whether the device works while the CPU's cores do something else."""
+    return device.type != "cpu"
+
+
+def uploaded(tensors: Sequence[torch.Tensor], device: torch.device) -> torch.Tensor:
+    """(B, ...) CPU tensors of one shape as a batch on the device; a GPU's own copy engine fetches it meanwhile."""
+    if device.type != "cuda":
+        return torch.stack(list(tensors)).to(device)
+    batch = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)
+    return torch.stack(list(tensors), out=batch).to(device, non_blocking=True)
+
+
+def downloading(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor on the CPU. What comes from a GPU is there once the work queued so far is done, see `Stretch`."""
+    return tensor.to("cpu", non_blocking=tensor.is_cuda)
+
+
+class Stretch:
+    """Seconds that a stretch of work takes on a device. It begins at once, and a GPU is not waited for until asked."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._start = self._end = self._now()
+
+    def end(self) -> None:
+        """The last of the work has been queued."""
+        self._end = self._now()
+
+    def seconds(self) -> float:
+        """Seconds from start to end, after the work is done."""
+        if self.device.type != "cuda":
+            return float(self._end - self._start)
+        self._end.synchronize()
+        return float(self._start.elapsed_time(self._end)) / 1000
+
+    def _now(self) -> Any:
+        if self.device.type != "cuda":
+            synchronize(self.device)
+            return time.perf_counter()
+        make: Any = torch.cuda.Event
+        event = make(enable_timing=True)
+        event.record(torch.cuda.current_stream(self.device))
+        return event
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """Streaming description: decode in threads while the network works, with memory bounded by a block."""
 
 import itertools
+import math
 import os
 import time
 import zlib
@@ -88,6 +89,7 @@ class _Block:
     rows: list[int] = field(default_factory=list)
     checksums: list[int] = field(default_factory=list)
     parts: list[Features] = field(default_factory=list)
+    queued: deque[tuple[Features, devices.Stretch]] = field(default_factory=deque)
     skipped: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -110,7 +112,7 @@ def describe_paths(
         streaming: batching and threads.
         timings: receives `decode` (per image, in its thread) and `describe` (per image, the network alone).
         progress: called with the number of images done since the last call.
-        block: images per block.
+        block: images per block, brought up to whole batches.
         texts: of the photos, for a method that reads them.
         reads: what of them is described; None: what the method reads of a database record.
 
@@ -128,6 +130,7 @@ def describe_paths(
     # do so at once were seen to round the first batch differently.
     _ = method.dimension
     devices.synchronize(method.device)  # else the first batch's time holds what this left in the queue
+    block = math.ceil(block / options.batch_size) * options.batch_size
     current = _Block(min(block, len(paths)), read_texts)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
         try:
@@ -160,7 +163,7 @@ def _decoded(
 
     # Beside a GPU, decoding goes on while the network works. On a CPU both want the same cores, and threads that wait
     # for each other inside the network's products cost more than taking turns: decode a stretch, then describe it.
-    take_turns = method.device.type == "cpu"
+    take_turns = not devices.computes_beside(method.device)
     window = 2 * options.batch_size + options.threads
     ahead: deque[Future[_Loaded | ImageError]] = deque()
     upcoming = iter(paths)
@@ -192,23 +195,34 @@ def _take(
 
 
 def _describe(block: _Block, bucket: list[tuple[int, _Loaded]], method: Method, clock: Timings) -> None:
-    with clock.measure("describe", len(bucket)):
-        images = [loaded.image for _, loaded in bucket if loaded.image is not None]
-        batch = None
-        if images:
-            batch = torch.stack(images).to(method.device, non_blocking=True)
-            batch = pictures.finish(batch, method.preprocessing)
-        texts = [] if block.texts is None else [[block.texts[row] for row, _ in bucket]]
-        features = method.describe_batch(batch, *texts)
-        devices.synchronize(method.device)
+    """Queue a batch, and then take what the one before came to: a GPU always has the next one to go on with."""
+    stretch = devices.Stretch(method.device)
+    images = [loaded.image for _, loaded in bucket if loaded.image is not None]
+    batch = None
+    if images:
+        batch = pictures.finish(devices.uploaded(images, method.device), method.preprocessing)
+    texts = [] if block.texts is None else [[block.texts[row] for row, _ in bucket]]
+    features = method.describe_batch(batch, *texts).map(devices.downloading)
+    stretch.end()
     block.rows += [row for row, _ in bucket]
     block.checksums += [loaded.checksum for _, loaded in bucket]
-    block.parts.append(features.cpu())
+    block.queued.append((features, stretch))
+    _collect(block, clock, 1 if devices.computes_beside(method.device) else 0)
+
+
+def _collect(block: _Block, clock: Timings, left: int = 0) -> None:
+    """Take the features of queued batches but the last `left`."""
+    while len(block.queued) > left:
+        features, stretch = block.queued.popleft()
+        clock.add("describe", stretch.seconds(), len(features))
+        # a copy: what came from a GPU lies in memory that is locked for it, of which there should be little
+        block.parts.append(features.map(torch.clone) if devices.computes_beside(stretch.device) else features)
 
 
 def _close(block: _Block, method: Method, clock: Timings) -> Described:
     for bucket in block.waiting.values():
         _describe(block, bucket, method, clock)
+    _collect(block, clock)
     if not block.parts:
         return Described([], [], Features(torch.zeros(0, 0)), block.skipped)
     order = sorted(range(len(block.rows)), key=block.rows.__getitem__)
