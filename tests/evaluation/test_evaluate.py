@@ -10,6 +10,7 @@ from vprkit.errors import ConfigError, DataError, ImageError, StoreError
 from vprkit.evaluation.comparison import compare
 from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors, evaluate_rankings
 from vprkit.evaluation.result import Result
+from vprkit.loading import load_method
 from vprkit.method import Method
 from vprkit.retrieval.describe import Streaming
 
@@ -104,6 +105,17 @@ def test_features_are_kept_and_reused(shared_set, hog, thumbnail, tmp_path, monk
     subset = benchmark.take_queries(np.array([3, 1]))
     assert [row.ranking for row in evaluate(hog, subset, features=tmp_path / "features").rankings] == [
         first.rankings[3].ranking, first.rankings[1].ranking]  # fmt: skip
+
+
+def test_a_features_folder_keeps_precisions_apart(shared_set, tmp_path):
+    benchmark, precise = open_benchmark(shared_set), load_method("dinov2-vits14", "random:1", depth=1, resize="28")
+    rough = load_method("dinov2-vits14", "random:1", depth=1, resize="28", precision="bf16")
+    folder = tmp_path / "features"
+    evaluate(rough, benchmark, features=folder)
+    alone, beside = evaluate(precise, benchmark), evaluate(precise, benchmark, features=folder)
+    assert [row.scores for row in beside.rankings] == [row.scores for row in alone.rankings]
+    assert [row.scores for row in evaluate(rough, benchmark, features=folder).rankings] != [
+        row.scores for row in alone.rankings]  # fmt: skip
 
 
 def test_ones_own_descriptors_and_rankings(shared_set, thumbnail, result):

@@ -17,7 +17,7 @@ from vprkit.errors import ImageError, StoreError
 from vprkit.features import Features
 from vprkit.files import exclusive
 from vprkit.method import Method, Role
-from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths
+from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths, whole_batches
 from vprkit.retrieval.file_facts import FileFacts, file_facts
 from vprkit.retrieval.local_codec import Encoded, LocalCodec
 from vprkit.retrieval.store import FeatureStore
@@ -58,7 +58,7 @@ def describe_into(
     *,
     timings: Timings | None = None,
     progress: Progress | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
     local: LocalCodec | None = None,
     role: Role = "database",
 ) -> Built:
@@ -93,7 +93,7 @@ def describe_into(
         texts = records.texts["text"].take(todo) if "text" in records.texts else None
         count = _counter(progress, len(records) - len(todo), len(records))
         blocks = describe_paths(method, [records.path(int(row)) for row in todo], streaming, timings=timings,
-                                progress=count, block=block if local is None else min(block, LOCAL_BLOCK),
+                                progress=count, block=block or _block(streaming or Streaming(), local),
                                 texts=texts, reads=method.reads(role))  # fmt: skip
         closing.callback(blocks.close)  # type: ignore[attr-defined]
         for described in blocks:
@@ -104,6 +104,11 @@ def describe_into(
     read[described_rows] = True
     rows = rows_of(store, records)
     return Built(store, np.where(read | (known >= 0), rows, -1), len(described_rows), copied)
+
+
+def _block(streaming: Streaming, local: LocalCodec | None) -> int:
+    """Images between two commits."""
+    return whole_batches(BLOCK if local is None else LOCAL_BLOCK, streaming.batch_size)
 
 
 def _same_text(store: FeatureStore, records: Records, known: np.ndarray) -> np.ndarray:
