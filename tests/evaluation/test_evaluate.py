@@ -91,7 +91,7 @@ def test_queries_without_positive_count_as_misses_and_are_said(photo_set, thumbn
     found = evaluate(thumbnail, open_benchmark(photo_set))
     assert found.queries_without_positives == 1
     assert found.recalls[5] < found.recalls_answerable[5]
-    assert "1 of 17 queries have no positive" in " ".join(found.notices)
+    assert "1 of 17 queries has no positive and counts as a miss" in " ".join(found.notices)
 
 
 def test_features_are_kept_and_reused(shared_set, hog, thumbnail, tmp_path, monkeypatch):

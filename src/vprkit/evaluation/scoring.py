@@ -88,7 +88,8 @@ def _labelled(
     answerable = positives.counts > 0
     empty = int((~answerable).sum())
     if empty:
-        notices = [*notices, f"{empty} of {len(ranks)} queries have no positive and count as misses in R@K"]
+        miss = "has no positive and counts as a miss" if empty == 1 else "have no positive and count as misses"
+        notices = [*notices, f"{empty} of {len(ranks)} queries {miss} in R@K"]
     return Result(
         recalls={k: recall_at(ranks, k) for k in ks},
         recalls_answerable={k: recall_at(ranks, k, answerable) for k in ks},
