@@ -78,8 +78,8 @@ def test_a_record_without_zone_joins_every_zone_by_its_numbers():
 
 
 def test_frame_window_is_clipped():
-    assert [row.tolist() for row in frame_window(4, 3, 1)] == [[0, 1], [0, 1, 2], [1, 2, 3]]
-    assert [row.tolist() for row in frame_window(2, 4, 1)] == [[0, 1], [0, 1], [1], []]
+    assert [row.tolist() for row in frame_window(np.arange(4), np.arange(3), 1)] == [[0, 1], [0, 1, 2], [1, 2, 3]]
+    assert [row.tolist() for row in frame_window(np.arange(2), np.arange(4), 1)] == [[0, 1], [0, 1], [1], []]
 
 
 def test_positives_are_sorted_without_repeats():
