@@ -210,15 +210,6 @@ def test_the_journal_is_readable(tmp_path, photos, hog):
     assert [json.loads(line.split(" ", 1)[1])["start"] for line in lines] == [0, 8]
 
 
-def test_a_disk_too_small_is_said_after_the_first_block(tmp_path, photos, hog, monkeypatch):
-    from collections import namedtuple
-
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**9, 10**9 - 10**5, 10**5))
-    with pytest.raises(StoreError, match="describing 16 images of 2208 numbers needs about 0.0 GB"):
-        describe_into(tmp_path / "store", hog, photos)
-
-
 def bmp(path, seed):
     """A picture whose file size does not depend on what it shows."""
     Image.fromarray(picture(seed)).save(path, format="BMP")

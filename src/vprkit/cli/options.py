@@ -199,54 +199,6 @@ def change_second_stage(method: "Method", rerank: int | None, settings: list[str
         method.reranker = None if asked is None else asked.reranker
 
 
-def forecast(method: "Method", images: int, folder: Path) -> None:
-    """Say on standard error what describing will need, before it starts."""
-    from vprkit.report.words import plural
-    from vprkit.retrieval.build import forecast as bytes_of
-
-    size = bytes_of(images, method.dimension) / 1e6
-    typer.echo(
-        f"{plural(images, 'image')} x {plural(method.dimension, 'number')}: at most {size:.1f} MB in {folder}", err=True
-    )
-
-
-def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
-    """Say on standard error what the second stage's local features will take, before they are made.
-
-    Raises:
-        NotAvailable: the method has no second stage.
-        ConfigError: the disk, or for `ram` the memory, has not that much.
-    """
-    import shutil
-    import tempfile
-
-    from vprkit.device import free_memory
-    from vprkit.errors import ConfigError
-    from vprkit.evaluation.two_stage import forecast
-
-    second.of(method)
-    needed = forecast(second, method, images)
-    if not needed:
-        return
-    memory = free_memory()
-    if second.source == "ram" and memory is not None and needed > memory:
-        raise ConfigError(
-            f"local features of {images} images as {second.dtype} take {needed / 1e9:.1f} GB of memory, "
-            f"{memory / 1e9:.1f} GB are free; choose --local store, a smaller --local-dtype, or --local recompute"
-        )
-    folder = features if features is not None else Path(tempfile.gettempdir())
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    also = ", and as much memory" if second.source == "ram" else ""
-    size = f"{needed / 1e9:.2f} GB in {folder}{also}"
-    typer.echo(f"local features of {images} images as {second.dtype}: {size}", err=True)
-    if needed > free:
-        raise ConfigError(
-            f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; choose another --features, "
-            "a smaller --local-dtype, or --local recompute"
-        )
-
-
 def projected(
     method: "Method", dimension: int, photos: Path | None, batch_size: int, workers: int | None, quiet: bool
 ) -> "Method":

@@ -1,6 +1,5 @@
 """From records to a store: describe what is not there yet, block by block."""
 
-import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,15 +18,13 @@ from vprkit.files import exclusive
 from vprkit.method import Method, Role
 from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths, whole_batches
 from vprkit.retrieval.file_facts import FileFacts, file_facts
+from vprkit.retrieval.forecast import Forecast, forecast
 from vprkit.retrieval.local_codec import Encoded, LocalCodec
 from vprkit.retrieval.store import FeatureStore
 from vprkit.timing import Timings
 
 LOCAL_BLOCK = 32
 """Images per block where local features are kept: a SelaVPR map is 1.9 MB as float32."""
-
-RECORD_BYTES = 300
-"""About what a record takes beside its vector."""
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -89,6 +86,8 @@ def describe_into(
                 known = _same_text(store, records, known)
             copied = _copy(store, records, files, known)
         todo = np.flatnonzero(known < 0)
+        if todo.size:
+            forecast(len(todo), method, local, store).refuse_beyond(folder)
         writer = _Writer(folder, method, records, todo, files, store, local)
         texts = records.texts["text"].take(todo) if "text" in records.texts else None
         count = _counter(progress, len(records) - len(todo), len(records))
@@ -136,11 +135,6 @@ def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
             f"{store.folder} keeps local features as {kept}, asked for is {local.dtype}; ask for the same, or choose "
             "another folder"
         )
-
-
-def forecast(images: int, dimension: int) -> int:
-    """Bytes that a store of this many images takes, about."""
-    return images * (4 * dimension + RECORD_BYTES)
 
 
 def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
@@ -279,14 +273,7 @@ class _Writer:
     def _create(self, dimension: int, encoded: Sequence[Encoded], beside: Mapping[str, np.ndarray]) -> FeatureStore:
         each = max((row.nbytes for row in encoded), default=0)
         widths = {name: part.shape[1] for name, part in beside.items()}
-        needed = forecast(len(self.todo), dimension + sum(widths.values())) + len(self.todo) * each
-        free = shutil.disk_usage(self.folder).free
-        if needed > free:
-            raise StoreError(
-                f"describing {len(self.todo)} images of {dimension} numbers needs about "
-                f"{needed / 1e9:.1f} GB in {self.folder}, {free / 1e9:.1f} GB are free; free some, or "
-                "choose another disk"
-            )
+        Forecast(len(self.todo), dimension + sum(widths.values()), each).refuse_beyond(self.folder)
         weights = self.method.weights
         self.store = FeatureStore.create(
             self.folder, self.method.identity(), dimension, precision=self.method.precision,
