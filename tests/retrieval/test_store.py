@@ -297,6 +297,29 @@ def test_unreadable_images_are_listed_once_and_forgotten_when_mended(tmp_path, p
     assert built.described == 1 and built.store.skipped == {}
 
 
+def test_an_image_that_was_readable_is_listed_too_and_struck_off_when_it_is_mended(tmp_path, photos, hog):
+    """Its earlier row stays; the same bytes again need no describing, other bytes do."""
+    folder, skip = tmp_path / "store", Streaming(on_error="skip")
+    first, path = describe_into(folder, hog, photos, skip), photos.path(0)
+    whole = path.read_bytes()
+    path.write_bytes(b"broken")
+    for _ in range(2):
+        built = describe_into(folder, hog, photos, skip)
+        assert (built.described, built.rows[0], list(built.store.skipped)) == (0, -1, [str(path.resolve())])
+        assert built.store.current.all() and len(built.store) == 16
+    assert sum(len(block.skipped) for block in built.store.blocks) == 1
+    path.write_bytes(whole)
+    built = describe_into(folder, hog, photos, skip)
+    assert (built.described, built.copied, built.store.skipped) == (0, 1, {})
+    assert np.array_equal(built.store.vectors[built.rows], first.store.vectors[first.rows])
+    assert describe_into(folder, hog, photos, skip).copied == 0
+    path.write_bytes(b"broken again")
+    assert len(describe_into(folder, hog, photos, skip).store.skipped) == 1
+    path.write_bytes(photos.path(1).read_bytes())
+    built = describe_into(folder, hog, photos, skip)
+    assert (built.described, built.store.skipped) == (1, {})
+
+
 def test_vectors_of_different_lengths_are_refused(tmp_path):
     import torch
 

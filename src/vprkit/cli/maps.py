@@ -190,8 +190,9 @@ def _say_done(built: "Map") -> None:
 
     done = built.built
     assert done is not None, "it was built just now"
-    before = int((done.rows >= 0).sum()) - done.described
-    typer.echo(f"{plural(done.described, 'image')} described, {before:,} in the map already", err=True)
+    before, unread = int((done.rows >= 0).sum()) - done.described, int((done.rows < 0).sum())
+    failed = f", {unread:,} could not be read" if unread else ""
+    typer.echo(f"{plural(done.described, 'image')} described, {before:,} in the map already{failed}", err=True)
 
 
 def _say(info: dict[str, Any]) -> None:

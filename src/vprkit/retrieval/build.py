@@ -58,6 +58,7 @@ def describe_into(
     block: int | None = None,
     local: LocalCodec | None = None,
     role: Role = "database",
+    facts: bool = True,
 ) -> Built:
     """Describe records into the store at `folder`, creating it where there is none; what it holds already is kept.
 
@@ -65,7 +66,8 @@ def describe_into(
     content). A photo that was moved together with its folder, and one whose position or text was corrected, keep their
     vector. Killed at any moment, the same call goes on after the last committed block, and the store ends up the same.
     With `local`, local features are kept too, and blocks are smaller. For a method that reads texts, another text makes
-    another record.
+    another record. `facts`: what else is known of images (positions, times, texts) is kept up to date; False where
+    nobody will read it from the store.
 
     Raises:
         DataError: the method reads texts, and the records have none.
@@ -84,7 +86,7 @@ def describe_into(
             known = unchanged_rows(store, records, files)
             if "text" in method.reads(role):
                 known = _same_text(store, records, known)
-            copied = _copy(store, records, files, known)
+            copied = _copy(store, records, files, known, facts)
         todo = np.flatnonzero(known < 0)
         if todo.size:
             forecast(len(todo), method, local, store).refuse_beyond(folder)
@@ -180,23 +182,31 @@ def _same_content(store: FeatureStore, row: int, records: Records, record: int, 
         return False
 
 
-def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.ndarray) -> int:
-    """Append new rows for known images whose record says something else now, or whose file was moved."""
+def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.ndarray, facts: bool) -> int:
+    """Append new rows for known images whose file was moved or, with `facts`, whose record says something else now."""
     held = np.flatnonzero(known >= 0)
     if not held.size:
         return 0
-    same_place = rows_of(store, records.take(held)) == known[held]
-    same_record = records.take(held).agrees_with(store.records(known[held]))
-    differing = held[~(same_place & same_record)]
+    mine, same = records.take(held), rows_of(store, records.take(held)) == known[held]
+    if facts:
+        same &= mine.agrees_with(store.records(known[held])) & ~_read_again(store, mine, files.take(held))
+    differing = held[~same]
     for start in range(0, len(differing), BLOCK):
         rows = differing[start : start + BLOCK]
         old = known[rows]
-        facts = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
+        of_files = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
         local = [store.local.encoded(int(row)) for row in old] if store.local_facts else []
         kept = store.features(old)
-        store.append(records.take(rows), kept.global_.numpy(), facts, superseded=old.tolist(), local=local,
+        store.append(records.take(rows), kept.global_.numpy(), of_files, superseded=old.tolist(), local=local,
                      beside=_beside(kept))  # fmt: skip
     return len(differing)
+
+
+def _read_again(store: FeatureStore, records: Records, files: FileFacts) -> np.ndarray:
+    """(N,) images that are listed as unreadable, and are now again what was described: a new row strikes them off."""
+    root = str(records.root.resolve())
+    listed = [f"{root}/{name}" in store.skipped for name in records.names] if store.skipped else np.zeros(len(records))
+    return np.asarray(listed, bool) & (files.size >= 0)
 
 
 def _counter(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
