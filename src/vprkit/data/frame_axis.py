@@ -11,8 +11,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from vprkit.data.records import Records
+from vprkit.errors import ConfigError
 
 _NUMBER = re.compile(r"(?:^|\D)(\d{1,18})$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class FrameRule:
+    """`frames:N` and `frames:NxS`: right is what lies within `window` frames of `stride` times the query's."""
+
+    window: int
+    stride: int = 1
+
+    @staticmethod
+    def read(text: str) -> "FrameRule":
+        """From text.
+
+        Raises:
+            ConfigError: it is written otherwise.
+        """
+        match = re.fullmatch(r"frames:(\d{1,9})(?:x([1-9]\d{0,8}))?", text, re.ASCII)
+        if match is None:
+            raise ConfigError(
+                f"ground truth '{text}': write frames:N with a whole number N, such as frames:2, or frames:NxS where "
+                "the database has S frames per query, such as frames:1x10"
+            )
+        return FrameRule(int(match[1]), int(match[2] or 1))
 
 
 @dataclass(frozen=True)

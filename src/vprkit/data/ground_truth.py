@@ -8,7 +8,6 @@ layout, else `zone_aware` where there are positions, else none.
 
 import dataclasses
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 from vprkit.config import nearest
 from vprkit.data import cache
 from vprkit.data import positives as rules
-from vprkit.data.frame_axis import frame_axis
+from vprkit.data.frame_axis import FrameRule, frame_axis
 from vprkit.data.layouts.table import read_rows
 from vprkit.data.positives import Positives
 from vprkit.data.records import Records
@@ -119,18 +118,12 @@ def resolve(
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
 
 
-def _by_frames(rule: str, database: Records, queries: Records, period: int | None) -> GroundTruth:
-    match = re.fullmatch(r"frames:(\d{1,9})(?:x([1-9]\d{0,8}))?", rule, re.ASCII)
-    if match is None:
-        raise ConfigError(
-            f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2, or frames:NxS where the "
-            "database has S frames per query, such as frames:1x10"
-        )
-    window, stride = int(match[1]), int(match[2] or 1)
-    axis = frame_axis(database, queries, stride, period)
-    found = rules.frame_window(axis.database, axis.queries, window)
-    position = "the query's" if stride == 1 else f"{stride} times the query's"
-    return GroundTruth(found, f"{axis.what} within {window} of {position}", axis.notices)
+def _by_frames(text: str, database: Records, queries: Records, period: int | None) -> GroundTruth:
+    rule = FrameRule.read(text)
+    axis = frame_axis(database, queries, rule.stride, period)
+    found = rules.frame_window(axis.database, axis.queries, rule.window)
+    position = "the query's" if rule.stride == 1 else f"{rule.stride} times the query's"
+    return GroundTruth(found, f"{axis.what} within {rule.window} of {position}", axis.notices)
 
 
 def read_csv(path: Path, database: Records, queries: Records) -> Positives:
