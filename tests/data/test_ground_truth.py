@@ -71,6 +71,17 @@ def test_across_the_equator_and_the_date_line():
     assert [row.tolist() for row in planar(database, queries, 25)] == [[], []]
 
 
+@pytest.mark.parametrize("longitude", [3.5, 5.99])
+def test_the_wide_zone_of_norway_has_neighbours_to_the_south(longitude):
+    """56 N divides 32V from 31U: 11 m apart are 11 m apart, whichever of the two asks."""
+    inside, outside = records([{"latitude": 56.00005, "longitude": longitude}]), records(
+        [{"latitude": 55.99995, "longitude": longitude}])  # fmt: skip
+    assert (inside.zone[0], outside.zone[0]) == (32, 31)
+    for database, queries in ((inside, outside), (outside, inside)):
+        assert zone_aware(database, queries, 25)[0].tolist() == [0]
+        assert zone_aware(database, queries, 10)[0].tolist() == []
+
+
 def test_a_record_without_zone_joins_every_zone_by_its_numbers():
     database = records([{"east": 400000.0, "north": 5e6}, {"east": 400000.0, "north": 5e6, "zone": 31}])
     queries = records([{"east": 400001.0, "north": 5e6, "zone": 32}])

@@ -233,5 +233,7 @@ def _near_zone(records: Records, zone: int, radius: float) -> np.ndarray:
     """Within the radius (and a kilometre) of the zone's meridians, or in a high-latitude exception zone."""
     metres_per_degree = 111_320 * np.cos(np.radians(np.clip(np.abs(records.latitude), 0, 84)))
     from_centre = np.abs((records.longitude - (zone * 6 - 183) + 180) % 360 - 180)
-    exceptions = (records.latitude >= 56) & (records.longitude >= 0) & (records.longitude < 42)
+    # Norway's and Svalbard's wide zones begin at 56 N; who asks from just inside has neighbours just outside.
+    north = records.latitude >= 56 - (radius + 1000) / 111_320
+    exceptions = north & (records.longitude >= 0) & (records.longitude < 42)
     return np.asarray((from_centre <= 3 + (radius + 1000) / metres_per_degree) | (exceptions & (from_centre <= 12)))
