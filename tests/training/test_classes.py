@@ -10,10 +10,15 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.cells import CELLS, GROUPING, RUNNING, SIDE, write_benchmark, write_cells
+from vprkit import config
+from vprkit.aggregators.cosplace_network import build as build_cosplace
 from vprkit.data.grouped_images import GroupedImages, class_batches, group_images, training_records
 from vprkit.data.groups import COSPLACE, EIGENPLACES, CosPlaceGrouping
 from vprkit.errors import ConfigError, DataError
+from vprkit.methods.cosplace.recipe import CosPlaceRecipe
+from vprkit.methods.eigenplaces.recipe import EigenPlacesRecipe
 from vprkit.training.train import train
+from vprkit.weights.fitting import on_meta
 
 SMALL = {
     **GROUPING,
@@ -90,6 +95,25 @@ def test_validation_measures_the_deployed_network(cells, tmp_path):
     done = train("cosplace", data, out=tmp_path / "run", options={**SMALL, "test_resize": "32"})
     assert done.weights.name == "best-1.safetensors" and done.best is not None
     assert vprkit.load_method(weights=done.weights).preprocessing.size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "learns"),
+    [
+        ("resnet18", {6, 7}),  # layer3, layer4
+        ("vgg16", {24, 26, 28}),  # the convolutions of the last five layers
+        ("efficientnet_b0", {5, 6, 7, 8}),
+    ],
+)
+@pytest.mark.parametrize("recipe", [CosPlaceRecipe, EigenPlacesRecipe])
+def test_what_learns_follows_the_backbone_as_published(recipe, backbone, learns):
+    settings = config.from_dict(recipe, {"model": {"backbone": backbone, "dim": 8}})
+    trunk = on_meta(lambda: build_cosplace(settings.model)).trunk
+    settings.trunk.freeze(trunk, backbone)
+    assert {int(name.split(".")[0]) for name, value in trunk.named_parameters() if value.requires_grad} == learns
+    everything = config.from_dict(recipe, {"trunk": {"frozen_layers": 0}})
+    everything.trunk.freeze(trunk, backbone)
+    assert all(value.requires_grad for value in trunk.parameters())
 
 
 def test_refusals(cells, tmp_path):
