@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.cells import RUNNING, SIDE, name_of
+from vprkit.data.folders import records_of_names
 from vprkit.data.grouped_images import group_images, training_records
 from vprkit.data.groups import CROP, PANORAMA, CosPlaceGrouping
 from vprkit.data.panoramas import cut
-from vprkit.errors import NotAvailable
+from vprkit.errors import DataError, NotAvailable
 from vprkit.methods.eigenplaces.recipe import view_columns
 from vprkit.training.train import train
 
@@ -54,6 +55,16 @@ def test_the_two_views_are_a_quarter_turn_apart_far_from_the_points(panoramas):
     grouping = CosPlaceGrouping(15, 0, 1, 1, 3)
     lateral, frontal = view_columns(group_images(training_records(panoramas, grouping), grouping), 1e6)
     assert (np.abs((lateral - frontal) % PANORAMA - PANORAMA / 4) % (PANORAMA / 2) < 3).all()
+
+
+def test_panoramas_without_a_heading_are_refused_where_they_would_be_cut(panoramas, tmp_path):
+    grouping = CosPlaceGrouping(15, 0, 1, 1, 3)
+    names = [path.name for path in sorted(panoramas.iterdir())]
+    lonely = name_of(560000, 4180005, 99).replace("@000@", "@@")  # of a class that is not kept
+    view_columns(group_images(records_of_names(panoramas, [*names, lonely]), grouping), 10.0)
+    names[4] = names[4].replace("@000@", "@@")
+    with pytest.raises(DataError, match=rf"1 of 12 panoramas tell no heading, such as \S*{names[4]}"):
+        view_columns(group_images(records_of_names(panoramas, names), grouping), 10.0)
 
 
 def test_it_trains_both_views_and_goes_on_to_the_same_weights(panoramas, tmp_path):

@@ -136,7 +136,12 @@ class EigenPlacesTask(ClassTask):
 
 
 def view_columns(images: GroupedImages, distance: float) -> np.ndarray:
-    """(2, N) left columns of every panorama's lateral and frontal crop; 0 where its class is not kept."""
+    """(2, N) left columns of every panorama's lateral and frontal crop; 0 where its class is not kept.
+
+    Raises:
+        DataError: a panorama of a kept class has no heading.
+    """
+    images.check_headings()
     records, labels = images.records, images.grouped.labels
     axes = second_axes(records.east, records.north, labels, len(images.grouped.classes))
     kept = labels >= 0
