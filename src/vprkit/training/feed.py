@@ -28,7 +28,7 @@ class Fed(NamedTuple):
     Attributes:
         number: its place in the epoch.
         batch: what the task collated, on the CPU.
-        images: images that this rank read for it.
+        images: images that this rank read for it, or rows where a task reads none.
     """
 
     number: int
@@ -86,6 +86,8 @@ class Feed:
                 collator.shutdown(cancel_futures=True)
 
     def _start(self, readers: ThreadPoolExecutor, epoch: int, number: int, rows: np.ndarray) -> list[Future[Any]]:
+        if not self.task.reads_images:
+            return []
         share = self._share(len(rows))
         mine, offset = rows[share].ravel(), share.start * int(np.prod(rows.shape[1:]))
         return [readers.submit(self._read, int(row), epoch, number, offset + place) for place, row in enumerate(mine)]
@@ -106,9 +108,10 @@ class Feed:
         return None
 
     def _collated(self, number: int, rows: np.ndarray, images: list[Future[Any]]) -> Fed:
-        read = [image.result() for image in images]
-        batch = self.task.collate(rows[self._share(len(rows))], read)
-        return Fed(number, _pinned(batch) if self.pinned else batch, sum(image is not None for image in read))
+        read, mine = [image.result() for image in images], rows[self._share(len(rows))]
+        batch = self.task.collate(mine, read)
+        count = sum(image is not None for image in read) if self.task.reads_images else mine.size
+        return Fed(number, _pinned(batch) if self.pinned else batch, count)
 
     def _share(self, items: int) -> slice:
         """This rank's items of a batch: contiguous, sizes differing by one at most."""
