@@ -6,7 +6,10 @@ from vprkit.training.train import train
 VIT = {"model.encoder": "vit", "model.layers": (2,), "model.width": 64, "model.patch": 16, "model.image_size": SIDE}
 RESNET = {"model.layers": (1, 1, 1, 1), "model.width": 4}
 ONE = {**GROUPING, **RUNNING, "model.dim": 24, "batch": 6, "epochs": 4, "seed": 2}
-TWO = {**ONE, "image_size": (SIDE, SIDE), "batch": 3, "iterations": 2, "epochs": 2, "augmentation.hue": 0.0}
+TWO = {
+    **ONE, "image_size": (SIDE, SIDE), "loaded_size": (SIDE, SIDE), "batch": 3, "iterations": 2, "epochs": 2,
+    "augmentation.hue": 0.0,
+}  # fmt: skip
 
 
 class Stopping:

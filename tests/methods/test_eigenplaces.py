@@ -27,6 +27,7 @@ OPTIONS = {
     "trunk.weights": "random",
     "trunk.frozen_layers": 5,
     "image_size": (SIDE, SIDE),
+    "loaded_size": (SIDE, SIDE),
     "batch": 2,
     "iterations": 2,
     "epochs": 2,

@@ -77,6 +77,15 @@ def test_batch_statistics_give_other_features(place):
     assert not torch.equal(one.vectors[0], other.vectors[0])
 
 
+def test_a_trained_vit_is_normalised_where_that_is_asked_of_it(place, tmp_path):
+    weights = tune(place, "vit", VIT, tmp_path / "run", epochs=0).weights
+    photo = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    plain = vprkit.load_method(weights=weights, device="cpu").describe(photo).global_
+    unit = vprkit.load_method(weights=weights, device="cpu", normalise=True).describe(photo).global_
+    assert abs(plain.norm() - 1) > 0.1
+    torch.testing.assert_close(unit, plain / plain.norm())
+
+
 @pytest.mark.parametrize("step", [2, 5])
 def test_stopped_prompts_go_on_to_the_same_numbers(place, tmp_path, step):
     with pytest.raises(RuntimeError, match="stopped"):
