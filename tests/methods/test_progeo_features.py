@@ -70,7 +70,7 @@ def test_batch_statistics_are_of_batches_of_the_size_asked(place, monkeypatch):
     monkeypatch.setattr(Method, "describe_batch", watched)
     batch = BLOCK + 14
     images, clip = one_group(place / "many", 2 * batch + 3), read_clip(place / "resnet.safetensors")
-    described = GroupFeatures(images, clip, Streaming(batch), batch_statistics=True)
+    described = GroupFeatures(images, clip, Streaming(batch), {}, batch_statistics=True)
     features = described.of(0, torch.device("cpu"), "fp32")
     assert features.shape == (2 * batch + 3, 24) and features.dtype == torch.float16 and torch.isfinite(features).all()
     assert sizes[1:] == [(batch, True), (batch, True), (3, True)]  # the first was a blank one

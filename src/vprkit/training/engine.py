@@ -106,7 +106,7 @@ class Engine:
                 self.logs.close()
         if self.first and not (self.folder.path / LAST).exists():
             self._write(LAST)
-        name_broken({**self.task.broken(), **self.feed.broken}, self.folder.path, self.reporter)
+        name_broken(self.task.broken, self.folder.path, self.reporter)
         self.fabric.barrier()
         kept = self.keeper.kept()
         weights = kept[0].path if kept else self.folder.path / LAST

@@ -40,6 +40,7 @@ class Task(nn.Module, ABC):
 
     Attributes:
         reads_images: whether batches need images read one by one; a task that has its data in memory says no.
+        broken: unreadable images that were left out or replaced: name -> why.
     """
 
     reads_images = True
@@ -47,6 +48,7 @@ class Task(nn.Module, ABC):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.broken: dict[str, str] = {}
 
     @abstractmethod
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
@@ -108,10 +110,6 @@ class Task(nn.Module, ABC):
     def saves(self, epoch: int) -> bool:
         """Whether last weights and state are written after so many epochs; after the last one they always are."""
         return True
-
-    def broken(self) -> Mapping[str, str]:
-        """Images that could not be read and were left out before `read` was asked for any: name -> why."""
-        return {}
 
     def take_records(self) -> list[Mapping[str, Any]]:
         """Further lines for the log (what JSON can hold) since the last call; asked after every optimiser step."""

@@ -32,13 +32,11 @@ class GroupFeatures:
         images: the training set.
         clip: its image encoder describes.
         streaming: images per forward pass, threads, and what to do with images that cannot be read.
+        broken: receives those that were skipped, name -> why.
         batch_statistics: BatchNorms of a ResNet use each (shuffled) batch's own statistics, as the published program
             does by accident; features then depend on what else is in the batch.
         folder: keeps features under names made of all that decides them; files of others are left alone. None: they
             are held in memory.
-
-    Attributes:
-        broken: images that could not be read and were skipped: name -> why.
     """
 
     def __init__(
@@ -46,13 +44,13 @@ class GroupFeatures:
         images: GroupedImages,
         clip: Clip,
         streaming: Streaming,
+        broken: dict[str, str],
         *,
         batch_statistics: bool = False,
         folder: Path | None = None,
     ) -> None:
         self.images, self.clip, self.streaming, self.folder = images, clip, streaming, folder
-        self.batch_statistics = batch_statistics
-        self.broken: dict[str, str] = {}
+        self.batch_statistics, self.broken = batch_statistics, broken
         self._held: dict[int, Tensor] = {}
 
     def of(self, number: int, device: torch.device, precision: str) -> Tensor:

@@ -114,7 +114,7 @@ class PromptTask(Task):
         # Frozen, so it is neither saved with the run nor given to the optimiser: no sub-module.
         self._tower = [text_tower(clip)]
         self._described = GroupFeatures(
-            images, clip, Streaming(settings.batch, settings.running.workers, settings.running.on_error),
+            images, clip, Streaming(settings.batch, settings.running.workers, settings.running.on_error), self.broken,
             batch_statistics=settings.batch_statistics, folder=feature_folder(settings.feature_cache),
         )  # fmt: skip
         self._texts: dict[int, Tensor] = {}  # features of the groups that have not learnt since they were encoded
@@ -131,9 +131,6 @@ class PromptTask(Task):
         there = np.flatnonzero(~torch.isnan(self.features[:, 0]).numpy())
         order = generator_for(self.settings.seed, epoch).permutation(there)
         return [order[start : start + self.settings.batch] for start in range(0, len(order), self.settings.batch)]
-
-    def broken(self) -> Mapping[str, str]:
-        return self._described.broken
 
     def saves(self, epoch: int) -> bool:
         return epoch % self.settings.save_every == 0
