@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tests.conftest import picture
 from tests.methods.progeo_small import ONE, RESNET, VIT, Stopping, learn
 from tests.training.cells import SIDE, name_of, write_cells, write_clip
+from vprkit import config
 from vprkit.data.grouped_images import group_images, training_records
 from vprkit.data.groups import CosPlaceGrouping
 from vprkit.errors import DataError, ImageError
@@ -18,7 +19,8 @@ from vprkit.methods.progeo.clip_files import read_clip
 from vprkit.methods.progeo.image_features import GroupFeatures
 from vprkit.methods.progeo.prompt_files import PromptFile
 from vprkit.methods.progeo.prompts import Prompts
-from vprkit.methods.progeo.stage_one import PromptTask
+from vprkit.methods.progeo.stage_one import ProGEOPromptsRecipe, PromptTask
+from vprkit.methods.progeo.stage_one import task as prompt_task
 from vprkit.retrieval.describe import BLOCK, Streaming
 from vprkit.training.engine import Engine
 
@@ -138,6 +140,18 @@ def test_images_that_cannot_be_read_are_left_out_if_asked(place, monkeypatch, ke
     assert not (mended.folder / "broken.txt").exists()
     fresh = learn(place, "vit", VIT, place / "fresh", feature_cache=str(place / "other"))
     assert all(torch.equal(value, prompts(fresh)[name]) for name, value in prompts(mended).items())
+
+
+def test_others_are_drawn_as_if_no_image_were_missing(place):
+    options = {**ONE, **VIT, "clip": str(place / "vit.safetensors"), "feature_cache": str(place / "features")}
+    task = prompt_task(config.with_values(ProGEOPromptsRecipe(), options), {"train": place / "train"})
+    task.start_epoch(0, torch.device("cpu"))
+    whole = task.batches(0)
+    task.features[whole[1][2]] = torch.nan
+    assert [rows.tolist() for rows in task.batches(0)] == [
+        whole[0].tolist(), np.delete(whole[1], 2).tolist(), whole[2].tolist()]  # fmt: skip
+    task.features[whole[2]] = torch.nan
+    assert len(task.batches(0)) == 2  # nothing is left of the last
 
 
 def test_kept_features_of_another_shape_are_refused(place):

@@ -127,10 +127,15 @@ class PromptTask(Task):
         self.features = self._described.of(self.number, device, "fp32" if device.type == "cpu" else "fp16")
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
-        """Places among the group's images, all that could be read in random order; the last batch may be smaller."""
-        there = np.flatnonzero(~torch.isnan(self.features[:, 0]).numpy())
-        order = generator_for(self.settings.seed, epoch).permutation(there)
-        return [order[start : start + self.settings.batch] for start in range(0, len(order), self.settings.batch)]
+        """Places among the group's images, all of them in random order; the last batch may be smaller.
+
+        Images that could not be read are missing from their batch; the others are drawn as if none were.
+        """
+        count, batch = len(self.groups[epoch % len(self.groups)].rows), self.settings.batch
+        order = generator_for(self.settings.seed, epoch).permutation(count)
+        there = torch.isfinite(self.features[:, 0]).numpy()
+        whole = (order[start : start + batch] for start in range(0, count, batch))
+        return [places[there[places]] for places in whole if there[places].any()]
 
     def saves(self, epoch: int) -> bool:
         return epoch % self.settings.save_every == 0
