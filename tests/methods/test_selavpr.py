@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 import vprkit
-from vprkit.errors import ConfigError, DataError
+from tests.training.small import break_photos, copied
+from vprkit.errors import ConfigError, DataError, ImageError
 from vprkit.loading import save_method
 from vprkit.training.mining import MININGS
 from vprkit.training.train import train
@@ -61,6 +62,21 @@ def test_every_mining_draws_valid_triplets(tmp_path, benchmark, mining):
     for query, positive, *negatives in state["triplets"].tolist():
         assert positive in benchmark.positives[query] and not set(negatives) & set(benchmark.positives[query])
         assert len(set(negatives)) == 2
+
+
+def test_mining_passes_over_what_cannot_be_read(tmp_path, shared_set):
+    """An unreadable database image is nobody's negative; triplets that hold one are left out; all are named."""
+    spoilt = copied(shared_set, tmp_path / "set")
+    break_photos(spoilt)
+    with pytest.raises(ImageError):
+        run(tmp_path / "fails", spoilt, epochs=1)
+    skipping = {"running__on_error": "skip", "epochs": 1, "queries": len(spoilt.queries), "validation__every": 0}
+    done = run(tmp_path / "run", spoilt, batch=4, samples=len(spoilt.database), **skipping)
+    drawn = torch.load(done.folder / "last.ckpt", weights_only=True)["task"]["_extra_state"]["triplets"]
+    readable = drawn[drawn[:, 0] != 0]
+    assert len(readable) == len(spoilt.queries) - 1 and not (readable[:, 2:] == 2).any()
+    named = (done.folder / "broken.txt").read_text()
+    assert spoilt.database.path(2).name in named and spoilt.queries.path(0).name in named
 
 
 class Killed(Exception):

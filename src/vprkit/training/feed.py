@@ -48,9 +48,6 @@ class Feed:
         device: where the network is.
         seed: of the recipe.
         rank, ranks: this process among those that train together.
-
-    Attributes:
-        broken: unreadable images that were skipped or replaced: name -> why.
     """
 
     def __init__(
@@ -62,7 +59,6 @@ class Feed:
         self.pinned = device.type not in ("cpu", "mps")
         self.ahead = (0 if device.type == "cpu" else AHEAD) if running.ahead is None else running.ahead
         self.seed, self.rank, self.ranks = seed, rank, ranks
-        self.broken: dict[str, str] = {}
 
     def batches(self, epoch: int, rows: Sequence[np.ndarray], start: int = 0) -> Iterator[Fed]:
         """The batches of an epoch from the `start`-th on; every image draws as if none had been left out.
@@ -101,7 +97,7 @@ class Feed:
             except ImageError as error:
                 if not self.skip:
                     raise
-                self.broken[error.path or f"image {wanted}"] = str(error)
+                self.task.broken[error.path or f"image {wanted}"] = str(error)
             wanted = self.task.replacement(wanted, generator)
         return None
 

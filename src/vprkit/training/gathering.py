@@ -1,5 +1,6 @@
 """Embeddings of all ranks as one batch, with gradients: what metric-learning losses need under data parallelism."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -48,6 +49,15 @@ def gather_labels(labels: Tensor) -> Tensor:
     parts = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(parts, padded)
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+def gather_names(mine: Mapping[str, str]) -> dict[str, str]:
+    """What all ranks wrote down, name -> why, on every rank."""
+    if world_size() == 1:
+        return dict(mine)
+    everyone: list[Any] = [None] * world_size()
+    dist.all_gather_object(everyone, dict(mine))
+    return {name: why for part in everyone for name, why in part.items()}
 
 
 class _Gather(torch.autograd.Function):

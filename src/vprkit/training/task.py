@@ -37,11 +37,15 @@ class Task(nn.Module, ABC):
 
     Args:
         network: what is deployed: its tensors are what weights files hold.
+
+    Attributes:
+        broken: unreadable images that were left out or replaced: name -> why.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.broken: dict[str, str] = {}
 
     @abstractmethod
     def batches(self, epoch: int) -> Sequence[np.ndarray]:

@@ -12,8 +12,8 @@ from vprkit.evaluation.two_stage import Second
 from vprkit.extras import EXTRAS, require
 from vprkit.loading import load_method
 from vprkit.registry import Recipe, find_recipe, load_attribute
-from vprkit.retrieval.describe import Streaming
 from vprkit.training import fabric as fabrics
+from vprkit.training.describing import streaming_of
 from vprkit.training.engine import Engine, Run
 from vprkit.training.reporting import Reporter, Silent
 from vprkit.training.run_folder import RunFolder
@@ -103,8 +103,7 @@ def _test(run: Run, sources: Sources, settings: TrainingConfig, reporter: Report
         if target.exists():
             continue
         method = load_method(None, run.weights, device=settings.running.device)
-        streaming = Streaming(settings.validation.batch_size, settings.running.workers)
-        rerank = settings.validation.rerank
+        rerank, streaming = settings.validation.rerank, streaming_of(settings)
         result = evaluate(method, benchmark, ks=settings.validation.recalls, rerank=rerank, streaming=streaming)
         result.save(target)
         shown = ", ".join(f"R@{k} {recall:.1f}" for k, recall in result.recalls.items())
