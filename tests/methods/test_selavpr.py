@@ -1,6 +1,7 @@
 """SelaVPR's recipe on a small ViT: mining, what learns, exact resume inside a round, re-ranked validation."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import vprkit
 from tests.training.small import break_photos, copied
 from vprkit.errors import ConfigError, DataError, ImageError
 from vprkit.loading import save_method
+from vprkit.registry import find_recipe
 from vprkit.training.mining import MININGS
-from vprkit.training.train import train
+from vprkit.training.train import resolve_settings, train
 
 MODEL = {"size": "S", "depth": 1, "table_size": 56, "local_mid_channels": 16, "local_channels": 8}
 OPTIONS = {
@@ -31,6 +33,31 @@ def run(out, benchmark, reporter=None, **options):
 @pytest.fixture(scope="module")
 def benchmark(shared_set):
     return vprkit.open_benchmark(shared_set)
+
+
+def test_defaults_are_the_published_run():
+    """float32 and deterministic cuDNN, jitter in a fixed order; `--optim sgd` is two settings, as the page says."""
+    settings = resolve_settings(find_recipe("selavpr"), None, None)
+    assert (settings.running.precision, settings.running.deterministic) == ("fp32", True)
+    assert not settings.augmentation.shuffle_jitter and settings.optimiser.weight_decay == 0
+    page = Path("docs/methods/selavpr.md").read_text()
+    second = next(line for line in page.splitlines() if line.startswith("vpr train selavpr initial="))
+    given = dict(word.split("=") for word in second.split() if "=" in word and not word.startswith(("train=", "val=")))
+    assert int(given["epochs"]) == 50 * int(given["validation.every"]) == 50 * (5000 // settings.queries)
+
+
+def test_a_run_sets_what_a_gpu_does_in_fp32(tmp_path, benchmark):
+    class Looking:
+        def pace(self, pace):
+            self.seen = (torch.backends.cudnn.deterministic, torch.backends.cuda.matmul.fp32_precision)
+
+        def describing(self, what, done, total): ...
+
+        def say(self, sentence): ...
+
+    looking = Looking()
+    run(tmp_path / "run", benchmark, looking, epochs=1, running__tf32="all", validation__every=0)
+    assert looking.seen == (True, "tf32") and not torch.backends.cudnn.deterministic
 
 
 def test_only_adapters_and_heads_learn_and_validation_reranks(tmp_path, benchmark):

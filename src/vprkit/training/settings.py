@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vprkit.config import option
+from vprkit.device import TF32
 from vprkit.errors import ConfigError
 from vprkit.training.schedules import Calendar, Schedule
 
@@ -58,6 +59,10 @@ class Running:
     devices: int = option(1, "processes per node, one per GPU; -1: all GPUs")
     nodes: int = option(1, "machines that train together (torchrun and SLURM are recognised)")
     precision: str = option("auto", "fp32, bf16 or fp16; auto: bf16 on a GPU that has it, fp32 on a CPU")
+    tf32: TF32 = option(
+        "convolutions", "what a GPU may round to TF32 in fp32: none, convolutions, or all, products of matrices too"
+    )
+    deterministic: bool = option(False, "cuDNN's deterministic algorithms alone; nothing on a CPU")
     accumulate: int = option(1, "batches per optimiser step, their losses averaged")
     accumulate_from: int = option(0, "epochs in which every batch is a step of its own, before they are accumulated")
     chunk: int | None = option(None, "gradient caching: images per pass, gradient of the whole batch; none: off")

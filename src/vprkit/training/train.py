@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vprkit import config
+from vprkit.device import numerics
 from vprkit.errors import ConfigError
 from vprkit.evaluation.evaluate import evaluate
 from vprkit.evaluation.two_stage import Second
@@ -71,10 +72,10 @@ def train(
     if fabric.is_global_zero:
         folder.begin(recipe, resolved, prints, sources.paths)
     fabric.barrier()
-    with fabrics.expected_warnings():
+    with fabrics.expected_warnings(), numerics(resolved.running.tf32, resolved.running.deterministic):
         run = Engine(recipe, resolved, task, fabric, folder, sources.val, monitor, told).run(going_on)
-    if fabric.is_global_zero:
-        _test(run, sources, resolved, told)
+        if fabric.is_global_zero:
+            _test(run, sources, resolved, told)
     return run
 
 
