@@ -1,6 +1,7 @@
 """SelaVPR's recipe on a small ViT: mining, what learns, exact resume inside a round, re-ranked validation."""
 
 import json
+from collections import namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,45 @@ def test_every_mining_draws_valid_triplets(tmp_path, benchmark, mining):
     for query, positive, *negatives in state["triplets"].tolist():
         assert positive in benchmark.positives[query] and not set(negatives) & set(benchmark.positives[query])
         assert len(set(negatives)) == 2
+
+
+def test_validation_has_the_settings_of_the_second_stage(tmp_path, benchmark):
+    """What counts, how it is kept, and where: there while a set is measured, gone afterwards, and said before."""
+    folder = tmp_path / "scratch"
+
+    class Looking:
+        def __init__(self):
+            self.seen, self.said = [], []
+
+        def pace(self, pace): ...
+
+        def describing(self, what, done, total):
+            self.seen += [path.parent.parent for path in folder.glob("vprkit-*/*/*")]
+
+        def say(self, sentence):
+            self.said.append(sentence)
+
+    looking = Looking()
+    asked = {"validation__rerank_set": ("products=checked", "doubt=0.1"), "validation__local_dtype": "int8",
+             "validation__ties": "reversed", "validation__folder": str(folder), "epochs": 1}  # fmt: skip
+    done = run(tmp_path / "run", benchmark, looking, **asked)
+    told = vprkit.Result.load(done.folder / "best-val.json").second_stage
+    assert (told["products"], told["doubt"], told["dtype"], told["ties"]) == ("checked", 0.1, "int8", "reversed")
+    assert looking.seen and not list(folder.iterdir())
+    assert f"as int8: 0.00 GB in {folder}" in looking.said[0]
+    again = run(tmp_path / "run", benchmark, **{**asked, "epochs": 2, "validation__local": "recompute"})
+    assert vprkit.Result.load(again.folder / "best-val.json").second_stage["dtype"] == "int8"
+
+
+def test_what_validation_could_not_do_is_refused_before_training(tmp_path, benchmark, monkeypatch):
+    with pytest.raises(ConfigError, match="unknown key 'product'.*did you mean 'products'"):
+        run(tmp_path / "run", benchmark, validation__rerank_set=("product=half",))
+    with pytest.raises(ConfigError, match="ask for one with validation.rerank=N"):
+        run(tmp_path / "run", benchmark, validation__rerank=None, validation__rerank_set=("products=half",))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: namedtuple("Usage", "free")(1000))
+    with pytest.raises(ConfigError, match="GB free, local features of 24 images as float16 take"):
+        run(tmp_path / "run", benchmark)
+    assert not (tmp_path / "run").exists()
 
 
 def test_mining_passes_over_what_cannot_be_read(tmp_path, shared_set):

@@ -6,6 +6,9 @@ from typing import Literal
 from vprkit.config import option
 from vprkit.device import TF32
 from vprkit.errors import ConfigError
+from vprkit.evaluation.two_stage import Source
+from vprkit.rerank.reranker import Ties
+from vprkit.retrieval.local_codec import LocalDtype
 from vprkit.training.schedules import Calendar, Schedule
 
 Log = Literal["jsonl", "tensorboard", "wandb"]
@@ -41,12 +44,25 @@ class Validation:
     rerank: int | None = option(
         None, "candidates that the method's second stage looks at again; none: first stage alone"
     )
+    rerank_set: tuple[str, ...] = option(
+        (), "KEY=VALUE of the second stage, as --rerank-set of vpr evaluate: [saliency=0.3, similarity=0.6]"
+    )
+    ties: Ties = option("first_stage", "who is first of equal scores of the second stage: first_stage or reversed")
+    local: Source = option(
+        "store", "[free] where candidates' local features are kept: store (a disk), ram, or recompute (nowhere)"
+    )
+    local_dtype: LocalDtype = option("float16", "as what: float32, float16 or int8")
+    folder: str | None = option(
+        None, "[free] where a disk keeps what is described while it is compared; none: the system's temporary folder"
+    )
     keep: int = option(3, "best weights that are kept, best-1.safetensors first")
     batch_size: int = option(32, "images per forward pass while describing")
 
     def __post_init__(self) -> None:
         if self.every < 0 or self.keep < 0 or self.batch_size < 1 or (self.patience is not None and self.patience < 1):
             raise ConfigError("validation needs every >= 0, keep >= 0, batch_size >= 1 and patience >= 1 or none")
+        if self.rerank_set and self.rerank is None:
+            raise ConfigError("validation.rerank_set changes the second stage; ask for one with validation.rerank=N")
         if not self.recalls or min(self.recalls) < 1:
             raise ConfigError(f"the K of Recall@K must be positive whole numbers, got {list(self.recalls)}")
 

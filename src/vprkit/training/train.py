@@ -8,19 +8,16 @@ from typing import Any
 from vprkit import config
 from vprkit.device import numerics
 from vprkit.errors import ConfigError
-from vprkit.evaluation.evaluate import evaluate
-from vprkit.evaluation.two_stage import Second
 from vprkit.extras import EXTRAS, require
 from vprkit.loading import load_method
 from vprkit.registry import Recipe, find_recipe, load_attribute
 from vprkit.training import fabric as fabrics
-from vprkit.training.describing import streaming_of
 from vprkit.training.engine import Engine, Run
 from vprkit.training.reporting import Reporter, Silent
 from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.sources import Sources, open_sources
-from vprkit.training.validating import monitor_of
+from vprkit.training.validating import evaluated, forecast, monitor_of
 
 
 def train(
@@ -60,15 +57,14 @@ def train(
     folder = RunFolder(Path(out) if out is not None else Path("runs") / f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}")
     fabric = fabrics.launch(resolved.running)
     task = load_attribute(declared.task)(resolved, sources.train)
-    if sources.val or sources.test:
-        # Refuses now what validation would refuse after an epoch.
-        deployed = task.method(fabric.device, "fp32", 0)
-        if resolved.validation.rerank is not None:
-            Second(resolved.validation.rerank).of(deployed)
+    measured = [*sources.val.values(), *sources.test.values()]
+    needs = forecast(task.method(fabric.device, "fp32", 0), measured, resolved.validation) if measured else []
     prints = {"training set": task.fingerprint()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes
     told = (reporter or Silent()) if fabric.is_global_zero else Silent()
+    for sentence in needs:
+        told.say(sentence)
     if fabric.is_global_zero:
         folder.begin(recipe, resolved, prints, sources.paths)
     fabric.barrier()
@@ -104,8 +100,7 @@ def _test(run: Run, sources: Sources, settings: TrainingConfig, reporter: Report
         if target.exists():
             continue
         method = load_method(None, run.weights, device=settings.running.device)
-        rerank, streaming = settings.validation.rerank, streaming_of(settings)
-        result = evaluate(method, benchmark, ks=settings.validation.recalls, rerank=rerank, streaming=streaming)
+        result = evaluated(method, benchmark, settings)
         result.save(target)
         shown = ", ".join(f"R@{k} {recall:.1f}" for k, recall in result.recalls.items())
         reporter.say(f"{name} with {run.weights.name}: {shown}")

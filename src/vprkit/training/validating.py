@@ -1,7 +1,9 @@
 """The deployed metric during training: the same evaluation that users run, shared among the ranks."""
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,8 +11,9 @@ from vprkit.config import nearest
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError
-from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors
+from vprkit.evaluation.evaluate import Progress, evaluate, evaluate_descriptors
 from vprkit.evaluation.result import Result
+from vprkit.evaluation.two_stage import Second, check_space
 from vprkit.method import Method, Role
 from vprkit.training.describing import Described, describe_shared, streaming_of
 from vprkit.training.gathering import rank, world_size
@@ -53,6 +56,50 @@ def monitor_of(validation: Validation, names: Sequence[str]) -> Monitor | None:
         raise ConfigError(f"validation.monitor '{written}' must end in R@K with a K of validation.recalls "
                           f"{list(validation.recalls)}")  # fmt: skip
     return Monitor(name, int(k))
+
+
+def second_of(validation: Validation, method: Method) -> Second | None:
+    """The second stage that settings ask for.
+
+    Raises:
+        NotAvailable: the method has none.
+        ConfigError: it has no such setting.
+    """
+    if validation.rerank is None:
+        return None
+    second = Second(validation.rerank, validation.local, validation.local_dtype, ties=validation.ties)
+    second.of(method)
+    return second.changed(method, validation.rerank_set)
+
+
+def forecast(method: Method, sets: Iterable[Benchmark], validation: Validation) -> list[str]:
+    """Refuse now what measuring these sets would refuse after an epoch; sentences that say what it will take.
+
+    Raises:
+        NotAvailable: the method has no second stage.
+        ConfigError: it has no such setting, or there is no room for local features.
+    """
+    second = second_of(validation, method)
+    if second is None:
+        return []
+    sizes = [len(benchmark.database) + len(benchmark.queries) for benchmark in sets]
+    folder = None if validation.folder is None else Path(validation.folder)
+    sentence = check_space(second, method, max(sizes, default=0), folder)
+    return [] if sentence is None else [f"while a set is measured, {sentence}"]
+
+
+def evaluated(
+    method: Method, benchmark: Benchmark, settings: TrainingConfig, progress: Progress | None = None
+) -> Result:
+    """`evaluate` as a run's settings say; what is described is kept in their folder while it lasts."""
+    options = settings.validation
+    if options.folder is not None:
+        Path(options.folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="vprkit-", dir=options.folder) as folder:
+        return evaluate(
+            method, benchmark, ks=options.recalls, rerank=second_of(options, method), features=folder,
+            streaming=streaming_of(settings), progress=progress,
+        )  # fmt: skip
 
 
 class Validator:
@@ -107,10 +154,12 @@ class Validator:
         if world_size() == 1 or options.rerank is not None:
             if rank():
                 return None
-            return evaluate(
-                method, benchmark, ks=options.recalls, rerank=options.rerank, streaming=streaming_of(self.settings),
-                progress=lambda role, done, total: self.reporter.describing(f"{name} {role}", done, total),
-            )  # fmt: skip
+            return evaluated(
+                method,
+                benchmark,
+                self.settings,
+                lambda role, done, total: self.reporter.describing(f"{name} {role}", done, total),
+            )
         queries = self._described(method, benchmark.queries, "query", broken)
         database = self._described(method, benchmark.database, "database", broken)
         if rank():
