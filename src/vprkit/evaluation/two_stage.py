@@ -92,7 +92,8 @@ class Second:
         own: Any = self.of(method)
         if not dataclasses.is_dataclass(own):
             raise ConfigError(f"the second stage of '{method.name}' has no settings")
-        return dataclasses.replace(self, reranker=override(own, settings))
+        reranker: Any = override(own, settings)
+        return dataclasses.replace(self, reranker=reranker)
 
     def told(self, method: Method) -> dict[str, Any]:
         """What a result says about it."""
