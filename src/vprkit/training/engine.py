@@ -19,7 +19,7 @@ from vprkit.evaluation.result import Result
 from vprkit.method import Method
 from vprkit.training import fabric as fabrics
 from vprkit.training.feed import Fed, Feed
-from vprkit.training.gathering import gather_names
+from vprkit.training.gathering import gather_names, shareable
 from vprkit.training.keeping import LAST, Keeper, kept_name
 from vprkit.training.logs import Logs
 from vprkit.training.randomness import seed_everything
@@ -141,7 +141,7 @@ class Engine:
         epoch = self.position.epoch
         every = self.running.group(epoch)
         self.task.start_epoch(epoch, self.fabric.device)
-        rows = self.task.batches(epoch)
+        rows = shareable(self.task.batches(epoch))
         calendar = self.running.calendar(len(rows))
         rows = rows[: self.running.batches(epoch, len(rows))]
         if not len(rows):

@@ -21,6 +21,7 @@ from vprkit.methods.selavpr.network import SelaVPRConfig
 from vprkit.methods.selavpr.task import SelaVPRTask
 from vprkit.methods.selavpr.triplets import freeze
 from vprkit.training.augmentation import Augmentation
+from vprkit.training.gathering import check_shared
 from vprkit.training.settings import Optimiser, Running, TrainingConfig, Validation
 from vprkit.training.starting import PRETRAINED, RANDOM, dinov2_name, dinov2_state, start_network
 from vprkit.weights.fitting import fit
@@ -70,8 +71,9 @@ def task(settings: SelaVPRRecipe, train: Mapping[str, Any]) -> SelaVPRTask:
     """Triplets of one training set.
 
     Raises:
-        ConfigError: several training sets.
+        ConfigError: several training sets, or more processes than queries in a batch.
     """
+    check_shared(settings.batch)
     if len(train) != 1:
         raise ConfigError(f"recipe selavpr draws from one training set, got {', '.join(train)}")
     places = _opened(next(iter(train.values())), settings)
