@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.small import break_photos, copied
-from vprkit.errors import ConfigError, DataError, ImageError
+from vprkit.errors import ConfigError, DataError, ImageError, StoreError
 from vprkit.loading import save_method
 from vprkit.registry import find_recipe
 from vprkit.training.mining import MININGS
@@ -187,6 +187,28 @@ def test_a_dinov2_file_starts_it_and_adapters_change_nothing_yet(tmp_path, bench
     images = torch.rand(2, 3, 56, 56)
     with torch.no_grad():
         assert torch.allclose(method.network.backbone(images), dino.network.backbone(images), atol=1e-6)
+
+
+def test_the_state_leaves_out_what_does_not_learn_and_knows_it_again(tmp_path, benchmark):
+    """Files stay small, and a foundation that was replaced meanwhile is found out."""
+
+    def foundation(seed):
+        dino = vprkit.load_method("dinov2", f"random:{seed}", device="cpu", size="S", depth=1, table_size=56, resize=56)
+        save_method(dino, tmp_path / "dino.safetensors", overwrite=True)
+
+    def go(epochs):
+        return run(tmp_path / "run", benchmark, foundation=str(tmp_path / "dino.safetensors"), epochs=epochs,
+                   validation__every=0)  # fmt: skip
+
+    foundation(4)
+    state = torch.load(go(1).folder / "last.ckpt", weights_only=True)["task"]
+    trained = {name for name in state if name != "_extra_state"}
+    assert trained and all(".adapter" in name or ".backbone." not in f".{name}" for name in trained)
+    foundation(5)
+    with pytest.raises(StoreError, match="what does not learn is not what the run began with"):
+        go(2)
+    foundation(4)
+    assert go(2).epochs == 2
 
 
 def test_the_whole_network_learns_where_asked(tmp_path, benchmark):

@@ -225,6 +225,28 @@ def test_weights_of_every_so_many_epochs_and_of_the_last_are_kept(tmp_path, plai
     assert not list(plain.folder.glob("epoch-*"))
 
 
+def test_last_weights_are_written_every_so_many_epochs_and_at_the_end(tmp_path, shared_set, monkeypatch):
+    from vprkit.training.places import PlaceTask
+
+    written = []
+    write = PlaceTask.write
+
+    def counting(task, path, method, notes):
+        written.append((path.name, notes["epoch"]))
+        write(task, path, method, notes)
+
+    monkeypatch.setattr(PlaceTask, "write", counting)
+    options = {"running__last_every": 2, "running__steps_per_epoch": 1}
+    done = run(tmp_path / "run", epochs=5, **options)
+    assert written == [("last.safetensors", epoch) for epoch in (2, 4, 5)]
+    written.clear()
+    patient = run(tmp_path / "patient", {"train": Drawn(), "val": shared_set}, epochs=5, optimiser__rate=1e-9,
+                  validation__patience=2, validation__keep=0, **options)  # fmt: skip
+    assert patient.epochs == 3 and written == [("last.safetensors", epoch) for epoch in (2, 3)]
+    whole = run(tmp_path / "whole", epochs=5, running__steps_per_epoch=1)
+    assert equal(tensors(done), tensors(whole), atol=0)
+
+
 def test_a_loss_of_ones_own(tmp_path):
     """The example of docs/training.md: a class, a name, and its parameters learn and come back."""
 

@@ -26,7 +26,7 @@ from vprkit.training.randomness import seed_everything
 from vprkit.training.reporting import Pace, Reporter, name_broken
 from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
-from vprkit.training.state import Position, load_state, save_state
+from vprkit.training.state import Learning, Position, load_state, save_state
 from vprkit.training.stepping import Stepper
 from vprkit.training.stopping import StopRequest, stop_requests
 from vprkit.training.task import Task
@@ -105,7 +105,7 @@ class Engine:
         finally:
             if self.logs is not None:
                 self.logs.close()
-        if self.first and not (self.folder.path / LAST).exists():
+        if self.first and (self.position.epoch % self.running.last_every or not (self.folder.path / LAST).exists()):
             self._write(LAST)
         broken = gather_names(self.task.broken)
         if self.first:
@@ -119,10 +119,11 @@ class Engine:
     def _prepare(self, going_on: bool) -> None:
         """Module and optimiser on their device, with the state of an earlier session where there is one."""
         self.stepper = Stepper(self.settings, self.task)
+        self.learning = Learning(self.task)
         parts: dict[str, Any] = {}
         if going_on:
             self.position, parts = load_state(self.folder.state)
-            self.task.load_state_dict(parts["task"])
+            self.learning.restore(parts["task"], parts["frozen"], self.folder.state)
             self.reporter.say(
                 f"going on after epoch {self.position.epoch}, batch {self.position.batch}, step {self.position.step}"
             )
@@ -193,7 +194,7 @@ class Engine:
     def _close_epoch(self) -> None:
         """Write what the epoch came to, before anything else can fail."""
         self._check_finite()
-        if self.first:
+        if self.first and self.position.epoch % self.running.last_every == 0:
             self._write(LAST)
         kept = self.running.keep_every
         if self.first and kept and (
@@ -248,7 +249,8 @@ class Engine:
         if not self.first:
             return
         parts = {
-            "task": self.task.state_dict(),
+            "task": self.learning.state_dict(),
+            "frozen": self.learning.frozen_sha256,
             "optimiser": self.stepper.optimiser.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "recipe": {"name": self.name, "settings": config.to_dict(self.settings)},

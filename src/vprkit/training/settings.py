@@ -97,6 +97,9 @@ class Running:
         "fail", "an unreadable image: fail; or skip: leave it out (some recipes take another), count and name it"
     )
     checkpoint_every: int = option(500, "[free] optimiser steps between last.ckpt inside an epoch; 0: at its end only")
+    last_every: int = option(
+        1, "[free] epochs between last.safetensors, which is written at the end of the run too; nothing goes on from it"
+    )
     keep_every: int = option(
         0, "[free] epochs between weights that are kept for good, epoch-00010.safetensors; 0: none"
     )
@@ -104,7 +107,7 @@ class Running:
     logs: tuple[Log, ...] = option(("jsonl",), "[free] jsonl, tensorboard, wandb")
 
     def __post_init__(self) -> None:
-        positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every")
+        positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every", "last_every")
         at_least_none = ("ahead", "accumulate_from")
         for name, limit in [
             *((name, 1) for name in positive),

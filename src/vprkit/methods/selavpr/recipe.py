@@ -56,7 +56,7 @@ class SelaVPRRecipe(TrainingConfig):
         help="the deployed metric during training",
     )
     running: Running = option(
-        factory=partial(Running, precision="fp32", deterministic=True), help="devices, memory, logs"
+        factory=partial(Running, precision="fp32", deterministic=True, last_every=30), help="devices, memory, logs"
     )
 
     def __post_init__(self) -> None:
