@@ -169,6 +169,17 @@ def test_validation_keeps_the_best_and_patience_stops(tmp_path, shared_set):
     assert (done.folder / "best-val.json").is_file()
 
 
+def test_patience_asks_for_a_gain_and_the_best_for_none():
+    from vprkit.training.state import Position
+
+    position = Position()
+    for epoch, (recall, stale) in enumerate([(50.0, 0), (50.5, 1), (51.0, 2), (51.1, 0), (51.1, 1), (40.0, 2)], 1):
+        position.epoch = epoch
+        position.measured(recall, 1.0)
+        assert position.stale == stale and position.validated == epoch
+    assert (position.best, position.reached) == (51.1, 51.1)
+
+
 def test_a_monitor_that_is_not_there_is_refused_before_anything(tmp_path, shared_set):
     with pytest.raises(ConfigError, match="names no validation set"):
         run(tmp_path / "run", {"train": Drawn(), "val": shared_set}, validation__monitor="night:R@1")

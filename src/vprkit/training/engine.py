@@ -213,9 +213,7 @@ class Engine:
         better = self.position.best is None or value > self.position.best
         if self.first:
             self._record(method, results, value, better)
-        self.position.best = value if better else self.position.best
-        self.position.stale = 0 if better else self.position.stale + 1
-        self.position.validated = self.position.epoch
+        self.position.measured(value, self.settings.validation.min_delta)
         self._save_state()
 
     def _record(self, method: Method, results: Mapping[str, Result], value: float, better: bool) -> None:

@@ -41,6 +41,7 @@ class Validation:
     monitor: str = option("", "NAME:R@K that decides, such as val:R@1; empty: R@1 of the first validation set")
     recalls: tuple[int, ...] = option((1, 5, 10, 20), "the K of Recall@K")
     patience: int | None = option(None, "stop after so many validations without a better one; none: never")
+    min_delta: float = option(0.0, "points of recall by which one must be better for patience to begin anew")
     rerank: int | None = option(
         None, "candidates that the method's second stage looks at again; none: first stage alone"
     )
@@ -61,6 +62,8 @@ class Validation:
     def __post_init__(self) -> None:
         if self.every < 0 or self.keep < 0 or self.batch_size < 1 or (self.patience is not None and self.patience < 1):
             raise ConfigError("validation needs every >= 0, keep >= 0, batch_size >= 1 and patience >= 1 or none")
+        if self.min_delta < 0:
+            raise ConfigError(f"validation.min_delta must be at least 0, got {self.min_delta}")
         if self.rerank_set and self.rerank is None:
             raise ConfigError("validation.rerank_set changes the second stage; ask for one with validation.rerank=N")
         if not self.recalls or min(self.recalls) < 1:

@@ -28,6 +28,7 @@ class Position:
         batch: batches of the next epoch done, at an optimiser step.
         step: optimiser steps done.
         best: best monitored recall so far, None before the first validation.
+        reached: recall that patience compares with: the best one, or a little less where `min_delta` is asked for.
         stale: validations since then.
         validated: epochs done at the last validation, -1 before the first.
         skipped: of the steps, those that were left out because a gradient was not finite.
@@ -38,10 +39,19 @@ class Position:
     batch: int = 0
     step: int = 0
     best: float | None = None
+    reached: float | None = None
     stale: int = 0
     validated: int = -1
     skipped: int = 0
     skipped_now: int = 0
+
+    def measured(self, recall: float, min_delta: float) -> None:
+        """The monitored recall of the weights of this epoch; patience begins anew where it gained more than that."""
+        self.best = recall if self.best is None else max(self.best, recall)
+        gained = self.reached is None or recall > self.reached + min_delta
+        self.reached = recall if gained else self.reached
+        self.stale = 0 if gained else self.stale + 1
+        self.validated = self.epoch
 
 
 class Learning:
