@@ -93,15 +93,11 @@ def describe_shared(
     mine = range(rank(), len(paths), world_size())
     share = [paths[number] for number in mine]
     read = None if texts is None else [texts[number] for number in mine]
-    rows: list[int] = []
-    found = [torch.empty(0, method.dimension)]
+    vectors, readable = torch.full((len(share), method.dimension), float("nan")), torch.zeros(len(share), 1)
     for part in describe_paths(method, share, streaming, texts=read, reads=method.reads(role)):
         if part.rows:
-            rows += part.rows
-            found.append(method.index_vectors(part.features, role).float())
+            vectors[part.rows], readable[part.rows] = method.index_vectors(part.features, role).float(), 1.0
         broken.update((str(share[row]), why) for row, why in part.skipped)
-    vectors, readable = torch.full((len(share), method.dimension), float("nan")), torch.zeros(len(share), 1)
-    vectors[rows], readable[rows] = torch.cat(found), 1.0
     vectors, readable = (interleaved(part.to(method.device), len(paths)).cpu() for part in (vectors, readable))
     return Described(vectors.numpy(), readable[:, 0].numpy() > 0)
 
