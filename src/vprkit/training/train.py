@@ -57,8 +57,11 @@ def train(
     folder = RunFolder(Path(out) if out is not None else Path("runs") / f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}")
     fabric = fabrics.launch(resolved.running)
     task = load_attribute(declared.task)(resolved, sources.train)
-    measured = [*sources.val.values(), *sources.test.values()]
-    needs = forecast(task.method(fabric.device, "fp32", 0), measured, resolved.validation) if measured else []
+    needs: list[str] = []
+    if measured := [*sources.val.values(), *sources.test.values()]:
+        # Refuses now what validation would refuse after an epoch.
+        deployed = task.method(fabric.device, "fp32", 0)
+        needs = forecast(deployed, measured, resolved.validation)
     prints = {"training set": task.fingerprint()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes
