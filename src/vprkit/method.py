@@ -224,10 +224,16 @@ class Method:
 
 def tensors_sha256(network: nn.Module) -> str:
     """SHA-256 over a network's named tensors."""
+    return named_sha256(network.state_dict())
+
+
+def named_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over named tensors."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        content: Any = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -172,9 +172,6 @@ def second_of(
         NotAvailable: the method has none.
         ConfigError: an option is unknown, or there are options for a second stage that is not asked for.
     """
-    import dataclasses
-
-    from vprkit.config import override
     from vprkit.errors import ConfigError
     from vprkit.evaluation.two_stage import Second
 
@@ -183,13 +180,8 @@ def second_of(
             raise ConfigError("--rerank-set changes the second stage; ask for one with --rerank N")
         return None
     second = Second(rerank, local, local_dtype, ties=ties, cache_gigabytes=cache)  # type: ignore[arg-type]
-    reranker = second.of(method)
-    if not settings:
-        return second
-    changed: Any = override(reranker, settings) if dataclasses.is_dataclass(reranker) else None
-    if changed is None:
-        raise ConfigError(f"the second stage of '{method.name}' has no settings")
-    return dataclasses.replace(second, reranker=changed)
+    second.of(method)
+    return second.changed(method, settings or [])
 
 
 def change_second_stage(method: "Method", rerank: int | None, settings: list[str] | None) -> None:
@@ -217,34 +209,10 @@ def forecast_local(method: "Method", second: "Second", images: int, features: Pa
         NotAvailable: the method has no second stage.
         ConfigError: the disk, or for `ram` the memory, has not that much.
     """
-    import shutil
-    import tempfile
+    from vprkit.evaluation.two_stage import check_space
 
-    from vprkit.device import free_memory
-    from vprkit.errors import ConfigError
-    from vprkit.evaluation.two_stage import forecast
-
-    second.of(method)
-    needed = forecast(second, method, images)
-    if not needed:
-        return
-    memory = free_memory()
-    if second.source == "ram" and memory is not None and needed > memory:
-        raise ConfigError(
-            f"local features of {images} images as {second.dtype} take {needed / 1e9:.1f} GB of memory, "
-            f"{memory / 1e9:.1f} GB are free; choose --local store, a smaller --local-dtype, or --local recompute"
-        )
-    folder = features if features is not None else Path(tempfile.gettempdir())
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    also = ", and as much memory" if second.source == "ram" else ""
-    size = f"{needed / 1e9:.2f} GB in {folder}{also}"
-    typer.echo(f"local features of {images} images as {second.dtype}: {size}", err=True)
-    if needed > free:
-        raise ConfigError(
-            f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; choose another --features, "
-            "a smaller --local-dtype, or --local recompute"
-        )
+    if (sentence := check_space(second, method, images, features)) is not None:
+        typer.echo(sentence, err=True)
 
 
 def projected(

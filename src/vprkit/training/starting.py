@@ -83,6 +83,9 @@ class ViTTrunk:
 
     weights: str = option(PRETRAINED, "pretrained: DINOv2's file in the weights folder; random; or a file")
     train_last: int | None = option(4, "blocks at the end that learn, with what follows them; none: everything")
+    train_norm: bool = option(
+        True, "the final LayerNorm is part of what follows them; false: it stays, as in RerankVPR's dinov2_finetune"
+    )
 
     def fill(self, trunk: ViT, name: str) -> None:
         if self.weights == RANDOM:
@@ -100,9 +103,10 @@ class ViTTrunk:
         last = len(trunk.blocks) - self.train_last
         if last < 0:
             raise ConfigError(f"trunk.train_last is {self.train_last}, the trunk has {len(trunk.blocks)} blocks")
-        for name, parameter in trunk.named_parameters():
-            block = int(name.split(".")[1]) if name.startswith("blocks.") else last if name.startswith("norm.") else -1
-            parameter.requires_grad_(block >= last)
+        for parameter in trunk.parameters():
+            parameter.requires_grad_(False)
+        for part in (*trunk.blocks[last:], *([trunk.norm] if self.train_norm else [])):
+            part.requires_grad_(True)
 
 
 def start_network(choice: Choice, initial: str | None, seed: int) -> nn.Module:

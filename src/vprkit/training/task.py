@@ -54,7 +54,8 @@ class Task(nn.Module, ABC):
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
         """Image rows of every batch of an epoch, (items, ...) each: a function of the epoch, the same on every rank.
 
-        Ranks share a batch by items; what belongs together (the images of a place, a pair) is one item.
+        Ranks share a batch by items; what belongs together (the images of a place, a pair) is one item. The engine
+        leaves out batches that have fewer items than there are ranks.
         """
 
     def read(self, row: int, generator: np.random.Generator) -> Any:
