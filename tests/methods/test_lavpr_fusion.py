@@ -63,13 +63,12 @@ def parts(encoder: TextEncoder, photos: list[np.ndarray]) -> tuple[torch.Tensor,
 @torch.inference_mode()
 def test_every_mode_is_its_formula(encoder: TextEncoder, photos: list[np.ndarray]) -> None:
     image, text = parts(encoder, photos)
-    told = torch.tensor([bool(words) for words in WORDS]).float()
-    both = (1 + told).sqrt()
+    told = torch.tensor([bool(words) for words in WORDS])[:, None]
     expected = {
         "image": image,
         "text": text,
-        "concat": (image + text) / (both[:, None] * both),
-        "each": 0.7 * image + 0.3 * text,
+        "concat": torch.where(told, (image + text) / 2, image),
+        "each": torch.where(told, 0.7 * image + 0.3 * text, image),
     }
     for mode, wanted in expected.items():
         found = scores(fused(mode, alpha=0.7), photos)
@@ -86,6 +85,7 @@ def test_weights_enter_as_published_and_a_missing_text_leaves_the_image(photos: 
     a, b = features.weight.T
     v, t = (torch.nn.functional.normalize(part, dim=1) for part in (features.global_, features.text))
     wanted = (a[:, None] + a) / 2 * (v @ v.T) + (b[:, None] + b) / 2 * (t @ t.T)
+    wanted[2] = v[2] @ v.T  # it asks by its photo alone
     torch.testing.assert_close(scores(method, photos), wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -117,6 +117,28 @@ def test_weighted_scores_are_searched_without_long_vectors(two: Benchmark, tmp_p
     assert isinstance(streets.index, WeightedIndex)
     hits = streets.locate(two.queries.path(0), text="a bakery")
     assert hits[0].row == 1 and [hit.score for hit in hits] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["fused", "each", "concat"])
+def test_a_photo_without_a_text_asks_by_itself_among_records_with_and_without(tmp_path: Path, mode: str) -> None:
+    """Records' own shares, and whether they have texts, leave the order of photos alone."""
+    for folder in ("database", "queries"):
+        (tmp_path / folder).mkdir()
+        for number in range(40):
+            photo = picture(number % 10, (SIDE, SIDE), noise=80.0, noise_seed=number + 100 * (folder == "queries"))
+            Image.fromarray(photo).save(tmp_path / folder / f"@{number}@0@.png")
+    lines = [f"@{number}@0@.png,{WORDS[number % 2] * (number % 7)}" for number in range(40)]
+    (tmp_path / "texts.csv").write_text("image_path,description\n" + "\n".join(lines) + "\n")
+    database = open_records(tmp_path / "database", texts=tmp_path / "texts.csv")
+    assert 0 < list(database.texts["text"]).count("") < len(database)
+    photos = [tmp_path / "queries" / f"@{number}@0@.png" for number in range(12)]
+
+    def found(**options: Any) -> list[list[tuple[int, float]]]:
+        method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head="ads", **options)
+        streets = vprkit.Map.build(database, method, out=tmp_path / f"{options['mode']}.map")
+        return [[(hit.row, round(hit.score, 5)) for hit in streets.locate(photo, top=40)] for photo in photos]
+
+    assert found(mode=mode) == found(mode="image")
 
 
 @pytest.mark.parametrize("mode", ["each", "concat"])
