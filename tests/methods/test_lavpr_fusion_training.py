@@ -12,10 +12,12 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.conftest import picture
+from tests.training.cells import write_benchmark
 from vprkit.backbones.text_encoder import ENCODERS, load_text_encoder
 from vprkit.data.images import prepare
 from vprkit.data.places import PlaceSet, open_places
-from vprkit.errors import ConfigError, WeightsError
+from vprkit.errors import ConfigError, DataError, WeightsError
+from vprkit.evaluation.result import Result
 from vprkit.loading import save_method
 from vprkit.training.train import train
 
@@ -161,6 +163,23 @@ def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
 def test_training_that_means_nothing(places: Path, tmp_path: Path, options: dict[str, Any], words: str) -> None:
     with pytest.raises(vprkit.VprError, match=words):
         learn(places, tmp_path / "run", **{"model.pooling": "none", **options})
+
+
+def test_a_set_without_texts_is_refused_before_training(places: Path, tmp_path: Path) -> None:
+    """Not after an epoch, which would be lost."""
+    bare = write_benchmark(tmp_path / "bare")
+    own = {**OPTIONS, "model.pooling": "none", "feature_cache": str(tmp_path / "features"), "epochs": 1}
+    for role in ("val.night", "test"):
+        with pytest.raises(DataError, match=rf"^{role}: 'lavpr-fusion' reads texts .* bare-test has none; .*PATH\+FILE.csv"):
+            train("lavpr-fusion", {"train": places, role: bare}, out=tmp_path / "run", options=own)
+        assert not (tmp_path / "run").exists() and not (tmp_path / "features").exists()
+    names = [f"{path.parent.name}/{path.name}" for path in sorted(bare.rglob("*.jpg"))]
+    rows = [f"{name},a church" for name in names if not name.startswith("queries") or "p2003" in name]
+    (tmp_path / "said.csv").write_text("image_path,description\n" + "\n".join(rows) + "\n")
+    sets = {"train": places, "val": f"{bare}+{tmp_path}/said.csv"}
+    run = train("lavpr-fusion", sets, out=tmp_path / "run", options=own)
+    result = Result.load(run.folder / "best-val.json")
+    assert run.best is not None and len(result.rankings) == 1
 
 
 def test_a_run_goes_on_to_the_same_numbers(places: Path, tmp_path: Path) -> None:

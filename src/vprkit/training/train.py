@@ -19,7 +19,7 @@ from vprkit.training.reporting import Reporter, Silent
 from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.sources import Sources, open_sources
-from vprkit.training.validating import monitor_of
+from vprkit.training.validating import check_texts, monitor_of
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
 
     Raises:
         ConfigError: a name, key or value is unknown, or the folder holds another run.
-        DataError: a set cannot be opened, or an image cannot be read.
+        DataError: a set cannot be opened, an image cannot be read, or a set to be measured lacks texts that are read.
         MissingExtra: the extra `train` is not installed.
     """
     for package in EXTRAS["train"]:
@@ -64,6 +64,7 @@ def train(
         deployed = task.method(fabric.device, "fp32", 0)
         if resolved.validation.rerank is not None:
             Second(resolved.validation.rerank).of(deployed)
+        check_texts(deployed, {**sources.val, **sources.test})
     prints = {"training set": task.fingerprint()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes
