@@ -170,7 +170,7 @@ def test_a_set_without_texts_is_refused_before_training(places: Path, tmp_path: 
     bare = write_benchmark(tmp_path / "bare")
     own = {**OPTIONS, "model.pooling": "none", "feature_cache": str(tmp_path / "features"), "epochs": 1}
     for role in ("val.night", "test"):
-        with pytest.raises(DataError, match=rf"^{role}: 'lavpr-fusion' reads texts .* bare-test has none; .*PATH\+FILE.csv"):
+        with pytest.raises(DataError, match=rf"^{role}: 'lavpr-fusion' reads .* bare-test has none; .*PATH\+FILE.csv"):
             train("lavpr-fusion", {"train": places, role: bare}, out=tmp_path / "run", options=own)
         assert not (tmp_path / "run").exists() and not (tmp_path / "features").exists()
     names = [f"{path.parent.name}/{path.name}" for path in sorted(bare.rglob("*.jpg"))]

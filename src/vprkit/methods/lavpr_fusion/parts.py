@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder, fill_encoder, load_text_encoder
 from vprkit.errors import WeightsError
 from vprkit.loading import load_method
-from vprkit.method import Method
-from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, to_network, unadapted
+from vprkit.method import IMAGES, TEXTS, Method
+from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, refuse_untold, to_network, unadapted
 from vprkit.methods.lavpr_fusion.network import MADE_WITH, TRAINED, LaVPR, LaVPRConfig
 from vprkit.preprocessing import Preprocessing
 from vprkit.weights.fitting import fit, map_names
@@ -42,6 +42,8 @@ def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
     """
     state = {} if checkpoint is None else _merged(checkpoint.state)
     own = checkpoint is not None and checkpoint.header is not None
+    if checkpoint is not None and not own and config.parts == IMAGES | TEXTS:
+        refuse_untold(config.head, checkpoint.shapes, checkpoint.path)
     image = _image(config, checkpoint) if "image" in config.parts else None
     text = _text(config, state, checkpoint) if "text" in config.parts else None
     network = LaVPR(config, None if image is None else image.network, text, 0 if image is None else image.dimension)
