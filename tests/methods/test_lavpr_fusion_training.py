@@ -138,6 +138,8 @@ def test_adapters_of_the_text_encoder_learn_and_are_merged(places: Path, tmp_pat
 def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
     own = {"model.pooling": "none", "model.image": "compact", "model.image_weights": "random:1", "epochs": 1}
     weights = learn(places, tmp_path / "run", **own, image_size=(96, 96)).weights
+    with pytest.raises(ConfigError, match="the image encoder is not what the run began with"):
+        learn(places, tmp_path / "run", **{**own, "model.image_weights": "random:2"}, image_size=(96, 96))
     assert vprkit.load_method(weights=weights).name == "lavpr-fusion"
     for mode in ("image", "text", "concat", "fused"):
         assert vprkit.load_method(weights=weights, mode=mode).network.config.compared == mode
@@ -188,6 +190,11 @@ def test_a_run_goes_on_to_the_same_numbers(places: Path, tmp_path: Path) -> None
     learn(places, tmp_path / "parts", **own, epochs=1)
     parts_ = load_file(learn(places, tmp_path / "parts", **own).weights)
     assert set(whole) == set(parts_) and all(torch.equal(value, parts_[name]) for name, value in whole.items())
+    other = tmp_path / "other.csv"
+    other.write_text((places / "descriptions.csv").read_text().replace("church", "submarine"))
+    own |= {**OPTIONS, "feature_cache": str(places.parent / "features")}
+    with pytest.raises(ConfigError, match="the training set is not what the run began with"):
+        train("lavpr-fusion", {"train": open_places(places, texts=other)}, out=tmp_path / "parts", options=own)
     state = tmp_path / "parts" / "last.ckpt"
     assert state.stat().st_size < 20e6  # no encoder in it
     assert ENCODERS["minilm"].width == 384

@@ -65,7 +65,7 @@ def train(
         if resolved.validation.rerank is not None:
             Second(resolved.validation.rerank).of(deployed)
         check_texts(deployed, {**sources.val, **sources.test})
-    prints = {"training set": task.fingerprint()}
+    prints = {"training set": task.fingerprint(), **task.brought()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes
     told = (reporter or Silent()) if fabric.is_global_zero else Silent()

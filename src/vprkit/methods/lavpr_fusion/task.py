@@ -23,6 +23,7 @@ from vprkit.methods.lavpr_fusion.heads import Fused
 from vprkit.methods.lavpr_fusion.network import LaVPR
 from vprkit.retrieval.build import describe_into
 from vprkit.retrieval.describe import Streaming
+from vprkit.training.described_places import texts_sha256
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.places import PlaceTask
 from vprkit.training.task import Losses
@@ -165,6 +166,14 @@ class FusionTask(PlaceTask):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         frozen = {name: value for name, value in super().state_dict().items() if _frozen(name)}
         return super().load_state_dict({**frozen, **state_dict}, strict, assign)
+
+    def fingerprint(self) -> str:
+        return f"{super().fingerprint()} {texts_sha256(self.texts)}"
+
+    def brought(self) -> Mapping[str, str]:
+        """The encoders, which the state leaves out."""
+        hashes = [bytes(row.tolist()).hex() for row in self.network.made_with()]
+        return dict(zip(("image encoder", "text encoder"), hashes, strict=True))
 
     @property
     def _adapted(self) -> bool:
