@@ -1,5 +1,6 @@
 """LaVPR's fusion: modes against their formulas, weights files, missing texts."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import vprkit
 from tests.conftest import picture
 from vprkit.backbones.bert_tokens import minilm_folder
 from vprkit.backbones.text_encoder import TextEncoder, load_text_encoder
+from vprkit.cli import main
 from vprkit.data.benchmark import Benchmark, open_records
 from vprkit.data.positives import Positives
 from vprkit.errors import ConfigError
+from vprkit.retrieval.pca import PCA, with_pca
 from vprkit.retrieval.weighted import WeightedIndex
 
 WORDS = ("a red house", "a green shop with a lamp", "", "two blue doors, one tree")
@@ -105,32 +108,76 @@ def test_weighted_scores_are_searched_without_long_vectors(two: Benchmark, tmp_p
     wanted = sorted((vectors[0] @ vectors[1].T)[0].tolist(), reverse=True)
     found = vprkit.evaluate(method, two, ks=(3,)).rankings[0]
     assert found.ranking[0] == 1 and found.scores == pytest.approx(wanted, abs=1e-5)
-    streets = vprkit.Map.build(two.database, method, out=tmp_path / "streets.map")
-    assert isinstance(streets.index, WeightedIndex)
-    hits = streets.locate(two.queries.path(0), text="a bakery")
+    built = vprkit.Map.build(two.database, method, out=tmp_path / "streets.map")
+    assert isinstance(built.index, WeightedIndex)
+    hits = built.locate(two.queries.path(0), text="a bakery")
     assert hits[0].row == 1 and [hit.score for hit in hits] == pytest.approx(wanted, abs=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["fused", "each", "concat"])
-def test_a_photo_without_a_text_asks_by_itself_among_records_with_and_without(tmp_path: Path, mode: str) -> None:
-    """Records' own shares, and whether they have texts, leave the order of photos alone."""
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty photos and as many queries; some have texts."""
+    root = tmp_path_factory.mktemp("streets")
     for folder in ("database", "queries"):
-        (tmp_path / folder).mkdir()
+        (root / folder).mkdir()
         for number in range(40):
             photo = picture(number % 10, (SIDE, SIDE), noise=80.0, noise_seed=number + 100 * (folder == "queries"))
-            Image.fromarray(photo).save(tmp_path / folder / f"@{number}@0@.png")
+            Image.fromarray(photo).save(root / folder / f"@{number}@0@.png")
     lines = [f"@{number}@0@.png,{WORDS[number % 2] * (number % 7)}" for number in range(40)]
-    (tmp_path / "texts.csv").write_text("image_path,description\n" + "\n".join(lines) + "\n")
-    database = open_records(tmp_path / "database", texts=tmp_path / "texts.csv")
+    (root / "texts.csv").write_text("image_path,description\n" + "\n".join(lines) + "\n")
+    return root
+
+
+@pytest.mark.parametrize("mode", ["fused", "each", "concat"])
+def test_a_photo_without_a_text_asks_by_itself_among_records_with_and_without(
+    streets: Path, tmp_path: Path, mode: str
+) -> None:
+    """Records' own shares, and whether they have texts, leave the order of photos alone."""
+    database = open_records(streets / "database", texts=streets / "texts.csv")
     assert 0 < list(database.texts["text"]).count("") < len(database)
-    photos = [tmp_path / "queries" / f"@{number}@0@.png" for number in range(12)]
+    photos = [streets / "queries" / f"@{number}@0@.png" for number in range(12)]
 
     def found(**options: Any) -> list[list[tuple[int, float]]]:
         method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head="ads", **options)
-        streets = vprkit.Map.build(database, method, out=tmp_path / f"{options['mode']}.map")
-        return [[(hit.row, round(hit.score, 5)) for hit in streets.locate(photo, top=40)] for photo in photos]
+        built = vprkit.Map.build(database, method, out=tmp_path / f"{options['mode']}.map")
+        return [[(hit.row, round(hit.score, 5)) for hit in built.locate(photo, top=40)] for photo in photos]
 
     assert found(mode=mode) == found(mode="image")
+
+
+@pytest.mark.parametrize("options", [{"mode": "image"}, {"mode": "each", "alpha": 0.7}, {"head": "ads"}])
+def test_a_pca_projects_photos_and_leaves_texts_beside_them(streets: Path, options: dict[str, Any]) -> None:
+    method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", **options)
+    benchmark = vprkit.open_benchmark(streets, texts=streets / "texts.csv")
+    described = [method.describe([side.path(row) for row in range(40)], texts=list(side.texts["text"]))
+                 if "text" in method.reads() else method.describe([side.path(row) for row in range(40)])
+                 for side in (benchmark.queries, benchmark.database)]  # fmt: skip
+    pca = PCA.fit(described[1].global_.numpy(), 5)
+    small = [dataclasses.replace(part, global_=torch.from_numpy(pca.apply(part.global_.numpy()))) for part in described]
+    wanted = method.index_vectors(small[0], "query") @ method.index_vectors(small[1], "database").T
+    result = vprkit.evaluate(with_pca(method, pca), benchmark, ks=(3,))
+    for row, ranking in enumerate(result.rankings):
+        assert ranking.scores == pytest.approx(wanted[row].sort(descending=True).values[:3].tolist(), abs=1e-4)
+    assert result.identity["configuration"]["pca"] == 5
+
+
+def test_a_pca_on_the_command_line(
+    streets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["vpr", "evaluate", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), "".join(capsys.readouterr())
+
+    own = ("lavpr-fusion", str(streets), "--set", "image=thumbnail", "--pca", "5", "--pca-data")
+    told = ("--texts", str(streets / "texts.csv"))
+    code, said = run(*own, str(streets / "database"), *told, "--set", "mode=each", "--json", "--recall", "1")
+    assert code == 0 and '"recalls"' in said
+    code, said = run(*own[:4], "--queries-as", "five_crops", *told)
+    assert code and "queries as five_crops are crops, which have no texts of their own" in said
+    code, said = run("lavpr-crossmodal", str(streets), "-w", "random", "--set", "layers=1", *own[4:], "none", *told)
+    assert code and "asks with text and searches image, which one PCA cannot project alike" in said
 
 
 @pytest.mark.parametrize("mode", ["each", "concat"])

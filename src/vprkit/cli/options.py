@@ -248,29 +248,32 @@ def forecast_local(method: "Method", second: "Second", images: int, features: Pa
 
 
 def projected(
-    method: "Method", dimension: int, photos: Path | None, batch_size: int, workers: int | None, quiet: bool
-) -> "Method":
-    """The method behind a PCA that is fitted on a folder of photos."""
+    method: "Method", dimension: int, photos: Path | None, texts: Path | None, batch_size: int, workers: int | None,
+    quiet: bool
+) -> "Method":  # fmt: skip
+    """The method behind a PCA that is fitted on a folder of photos, and on their texts where it reads these."""
     import numpy as np
 
     from vprkit.cli.progress import bar
     from vprkit.data.benchmark import open_records
     from vprkit.errors import ConfigError
     from vprkit.retrieval.describe import describe_paths
-    from vprkit.retrieval.pca import MOST, PCA, with_pca
+    from vprkit.retrieval.pca import MOST, PCA, check_pca, with_pca
 
+    check_pca(method)
     if photos is None:
         raise ConfigError("--pca needs photos to be fitted on: --pca-data FOLDER")
-    records = open_records(photos)
-    rows = np.random.default_rng(0).permutation(len(records))[:MOST]
+    records = open_records(photos, texts=texts)
+    records = records.take(np.random.default_rng(0).permutation(len(records))[:MOST])
     with bar("fitting PCA", quiet) as progress:
         done, parts = 0, []
         for part in describe_paths(
-            method, [records.path(int(row)) for row in rows], streaming(batch_size, workers, "fail")
-        ):
-            parts.append(method.index_vectors(part.features).numpy())
+            method, [records.path(row) for row in range(len(records))], streaming(batch_size, workers, "fail"),
+            texts=records.texts.get("text"),
+        ):  # fmt: skip
+            parts.append(part.features.global_.numpy())
             done += len(part.rows)
-            progress(done, len(rows))
+            progress(done, len(records))
     return with_pca(method, PCA.fit(np.concatenate(parts), dimension))
 
 
