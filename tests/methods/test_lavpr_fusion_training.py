@@ -19,7 +19,9 @@ from vprkit.data.places import PlaceSet, open_places
 from vprkit.errors import ConfigError, DataError, WeightsError
 from vprkit.evaluation.result import Result
 from vprkit.loading import save_method
+from vprkit.methods.lavpr_fusion.recipe import FusionRecipe
 from vprkit.training.train import train
+from vprkit.weights.resolving import choose_by_name
 
 WORDS = ("a red house", "a green shop with a lamp", "", "two blue doors, one tree")
 SIDE = 32
@@ -123,7 +125,7 @@ def test_patch_tokens_stand_for_a_photo_beside_its_text(
 
 
 def test_adapters_of_the_text_encoder_learn_and_are_merged(places: Path, tmp_path: Path) -> None:
-    own = {"model.pooling": "none", "text_encoder": "lora", "lora.rank": 2, "lora.targets": ["query", "value"]}
+    own = {"model.pooling": "none", "text_encoder": "lora", "lora.rank": 2}
     done = learn(places, tmp_path / "whole", **own, epochs=2)
     method = vprkit.load_method(weights=done.weights)
     found = method.network.text_encoder.bert.state_dict()
@@ -147,6 +149,26 @@ def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
         vprkit.load_method(weights=weights, image_weights="random:2")
     with pytest.raises(ConfigError, match="was made with head='ads', the options say head='fixed'"):
         vprkit.load_method(weights=weights, head="fixed")
+
+
+def test_the_recipe_begins_as_published() -> None:
+    """Spec of LaVPR, sections 7 and 9."""
+    recipe = FusionRecipe()
+    assert (recipe.seed, recipe.epochs, recipe.characters) == (190223, 10, 256)
+    assert recipe.validation.recalls == (1, 5, 10, 15, 20, 50, 100)
+    assert (recipe.lora.rank, recipe.lora.targets) == (64, ("query", "value", "qkv"))
+
+
+def test_photos_are_resized_in_8_bit_for_training_and_as_floats_for_evaluation(places: Path, tmp_path: Path) -> None:
+    own = {"model.pooling": "none", "model.image": "compact", "model.image_weights": "random:1", "epochs": 1}
+    features = tmp_path / "features"
+    weights = learn(places, tmp_path / "run", **own, image_size=(64, 64), feature_cache=str(features)).weights
+    described = json.loads(next(features.rglob("manifest.json")).read_text())["identity"]["preprocessing"]
+    deployed = vprkit.load_method(weights=weights).preprocessing
+    assert (described["engine"], deployed.engine) == ("pil", "tensor_antialias")
+    assert tuple(described["size"]) == deployed.size == (64, 64)
+    assert vprkit.load_method("lavpr-fusion", image="hog").preprocessing.engine == "pil"  # grey pictures of 8 bit
+    assert choose_by_name("lavpr-ads-mixvpr512", {}).preprocessing.engine == "tensor_antialias"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,13 @@ from vprkit.weights.resolving import choose_by_name
 
 
 def preprocessing_of(config: LaVPRConfig) -> Preprocessing:
-    """Images are prepared as the image method wants them."""
-    return choose_by_name(config.image, {}).preprocessing
+    """Images are prepared as the image method wants them, colour pictures resized as LaVPR's evaluation does.
+
+    It normalises first and resizes the tensor, with antialias, where authors of image methods resize the 8-bit picture.
+    """
+    own = choose_by_name(config.image, {}).preprocessing
+    eight_bit = (own.fit, own.engine, own.interpolation, own.colour) == ("stretch", "pil", "bilinear", "rgb")
+    return dataclasses.replace(own, engine="tensor_antialias") if eight_bit else own
 
 
 def build(config: LaVPRConfig) -> LaVPR:

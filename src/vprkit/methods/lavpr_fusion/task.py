@@ -187,7 +187,7 @@ class FusionTask(PlaceTask):
         """Vectors on disk, and which of them a set's images have; a run that was killed goes on describing."""
         assert self.network.vpr_encoder is not None
         image = Method(
-            self.network.vpr_encoder, self.method(device, "fp32", 0).preprocessing, device=device,
+            self.network.vpr_encoder, self.preprocessing, device=device,
             precision=self.settings.running.precision if device.type != "cpu" else "fp32",
             name=self.network.config.image, configuration={"image": self.network.config.image},
         )  # fmt: skip
