@@ -16,7 +16,7 @@ from tests.training.cells import write_benchmark
 from vprkit.backbones.text_encoder import ENCODERS, load_text_encoder
 from vprkit.data.images import prepare
 from vprkit.data.places import PlaceSet, open_places
-from vprkit.errors import ConfigError, DataError, WeightsError
+from vprkit.errors import ConfigError, DataError, ImageError, WeightsError
 from vprkit.evaluation.result import Result
 from vprkit.loading import save_method
 from vprkit.methods.lavpr_fusion.recipe import FusionRecipe
@@ -149,6 +149,18 @@ def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
         vprkit.load_method(weights=weights, image_weights="random:2")
     with pytest.raises(ConfigError, match="was made with head='ads', the options say head='fixed'"):
         vprkit.load_method(weights=weights, head="fixed")
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_unreadable_photo_is_left_out_and_named(tmp_path: Path, cached: bool) -> None:
+    write_places(tmp_path / "gsv")
+    broken = sorted((tmp_path / "gsv").rglob("*.jpg"))[5]
+    broken.write_bytes(b"no picture")
+    own = {"model.pooling": "none", "epochs": 1, "cached": cached}
+    with pytest.raises(ImageError, match=broken.name):
+        learn(tmp_path / "gsv", tmp_path / "strict", **own)
+    done = learn(tmp_path / "gsv", tmp_path / "run", **own, **{"running.on_error": "skip"})
+    assert done.steps and broken.name in (done.folder / "broken.txt").read_text()
 
 
 def test_the_recipe_begins_as_published() -> None:

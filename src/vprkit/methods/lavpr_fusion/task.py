@@ -15,7 +15,7 @@ from vprkit.backbones.text_encoder import TextEncoder, encode_texts
 from vprkit.data import cache
 from vprkit.data.columns import StringColumn
 from vprkit.data.places import PlaceSet, join_places
-from vprkit.errors import ConfigError
+from vprkit.errors import ConfigError, ImageError
 from vprkit.losses.fused_similarity import FusedMultiSimilarityLoss
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 from vprkit.method import Method
@@ -99,7 +99,11 @@ class FusionTask(PlaceTask):
             return super().read(row, generator)
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         vectors, rows = self._vectors[part]
-        return torch.from_numpy(np.array(vectors[rows[row - self._starts[part]]]))
+        described = int(rows[row - self._starts[part]])
+        if described < 0:
+            photo = str(self.places.photo(row))
+            raise ImageError(f"{photo}: could not be read, so it has no vector", photo)
+        return torch.from_numpy(np.array(vectors[described]))
 
     def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:
         found = [(int(row), image) for row, image in zip(rows.ravel(), images, strict=True) if image is not None]
@@ -184,7 +188,7 @@ class FusionTask(PlaceTask):
         return self.texts[row][: self.settings.characters]
 
     def _described(self, part: PlaceSet, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors on disk, and which of them a set's images have; a run that was killed goes on describing."""
+        """Vectors on disk, and which of them a set's images have (-1: unreadable); a killed run goes on describing."""
         assert self.network.vpr_encoder is not None
         image = Method(
             self.network.vpr_encoder, self.preprocessing, device=device,
@@ -193,7 +197,8 @@ class FusionTask(PlaceTask):
         )  # fmt: skip
         told = json.dumps([image.identity(), str(part.records.root.resolve())], sort_keys=True)
         folder = _folder(self.settings.feature_cache) / hashlib.sha256(told.encode()).hexdigest()[:32]
-        streaming = Streaming(self.settings.validation.batch_size, self.settings.running.workers)
+        running = self.settings.running
+        streaming = Streaming(self.settings.validation.batch_size, running.workers, running.on_error)
         built = describe_into(folder, image, part.records, streaming)
         return built.store.vectors, built.rows
 
