@@ -99,6 +99,18 @@ def test_images_are_described_once_or_augmented_every_time(places: Path, tmp_pat
     assert not torch.equal(fresh["head.fusion.0.weight"], one["head.fusion.0.weight"])
 
 
+def test_texts_may_change_in_training(places: Path, tmp_path: Path) -> None:
+    """Those that do not are encoded once; those that do, in every batch, with draws that a resumed run repeats."""
+    own = {"model.pooling": "none", "schedule.factor": 1.0}
+    plain = load_file(learn(places, tmp_path / "plain", **own).weights)
+    own |= {"text_augmentation.reverse_clauses": 0.5}
+    whole = load_file(learn(places, tmp_path / "whole", **own).weights)
+    learn(places, tmp_path / "parts", **own, epochs=1)
+    parts_ = load_file(learn(places, tmp_path / "parts", **own).weights)
+    name = "head.fusion.0.weight"
+    assert torch.equal(whole[name], parts_[name]) and (whole[name] - plain[name]).abs().max() > 1e-5
+
+
 @pytest.mark.parametrize("pooling", ["patches", "tokens"])
 @torch.inference_mode()
 def test_patch_tokens_stand_for_a_photo_beside_its_text(

@@ -15,7 +15,7 @@ from vprkit.errors import ConfigError
 from vprkit.method import Method
 from vprkit.methods.lavpr_crossmodal.network import CrossModal
 from vprkit.training.adapters import adapter_state
-from vprkit.training.described_places import texts_sha256
+from vprkit.training.described_places import Photo, texts_sha256
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.gradient_cache import embed_in_chunks
 from vprkit.training.places import PlaceTask
@@ -31,13 +31,6 @@ class Base(NamedTuple):
 
     path: str = ""
     sha256: str = ""
-
-
-class Photo(NamedTuple):
-    """(C, H, W) image as loaded, and its text, both changed at random."""
-
-    image: Tensor
-    text: str
 
 
 class CrossModalBatch(NamedTuple):

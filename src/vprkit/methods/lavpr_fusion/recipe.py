@@ -20,6 +20,7 @@ from vprkit.training.places import PlaceConfig
 from vprkit.training.schedules import Schedule
 from vprkit.training.settings import Optimiser, Validation
 from vprkit.training.starting import weights_of
+from vprkit.training.text_augmentation import TextAugmentation
 from vprkit.weights.reading import read
 from vprkit.weights.resolving import choose_by_name, choose_for_file
 
@@ -33,6 +34,7 @@ class FusionRecipe(PlaceConfig):
     )
     texts: str | None = option(None, f"CSV of descriptions; none: {' or '.join(TABLES)} in the training set's folder")
     characters: int = option(256, "characters that are read of a text in training")
+    text_augmentation: TextAugmentation = option(factory=TextAugmentation, help="how texts are changed in training")
     text_encoder: Literal["frozen", "lora"] = option(
         "frozen", "lora: adapters of the text encoder learn too, and the run's weights hold the merged encoder"
     )

@@ -23,10 +23,11 @@ from vprkit.methods.lavpr_fusion.heads import Fused
 from vprkit.methods.lavpr_fusion.network import LaVPR
 from vprkit.retrieval.build import describe_into
 from vprkit.retrieval.describe import Streaming
-from vprkit.training.described_places import texts_sha256
+from vprkit.training.described_places import Photo, texts_sha256
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.places import PlaceTask
 from vprkit.training.task import Losses
+from vprkit.training.text_augmentation import TextAugmentation
 from vprkit.weights.fitting import fit
 from vprkit.weights.lora import merged
 from vprkit.weights.resolving import Choice
@@ -91,12 +92,21 @@ class FusionTask(PlaceTask):
         if self.settings.cached and self._vectors is None:
             self._vectors = [self._described(part, device) for part in self.sets]
             encoder = self.network.text_encoder
-            if self.network.text_pooling is None and encoder is not None and not self._adapted:
+            changing = self._adapted or self.settings.text_augmentation != TextAugmentation()
+            if self.network.text_pooling is None and encoder is not None and not changing:
                 self._texts = encode_texts(encoder, [self._text(row) for row in range(len(self.texts))])
 
     def read(self, row: int, generator: np.random.Generator) -> Any:
-        if self._vectors is None:
-            return super().read(row, generator)
+        image = super().read(row, generator) if self._vectors is None else self._vector(row)
+        return Photo(image, self.settings.text_augmentation(self._text(row), generator))
+
+    def _vector(self, row: int) -> Tensor:
+        """(Dv,) of an image that was described before.
+
+        Raises:
+            ImageError: it could not be read then.
+        """
+        assert self._vectors is not None
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         vectors, rows = self._vectors[part]
         described = int(rows[row - self._starts[part]])
@@ -105,12 +115,12 @@ class FusionTask(PlaceTask):
             raise ImageError(f"{photo}: could not be read, so it has no vector", photo)
         return torch.from_numpy(np.array(vectors[described]))
 
-    def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:
-        found = [(int(row), image) for row, image in zip(rows.ravel(), images, strict=True) if image is not None]
+    def collate(self, rows: np.ndarray, images: Sequence[Any]) -> Any:
+        found = [(int(row), photo) for row, photo in zip(rows.ravel(), images, strict=True) if photo is not None]
         if not found:
             raise ConfigError("a batch has no readable image left; `vpr data check` lists what cannot be read")
         rows = np.array([row for row, _ in found])
-        said = [self._text(int(row)) for row in rows]
+        said = [photo.text for _, photo in found]
         nothing = torch.zeros(len(rows), 0, dtype=torch.long)
         vectors, ids, mask = nothing.float(), nothing, nothing
         if self._texts is not None:
@@ -119,7 +129,7 @@ class FusionTask(PlaceTask):
             ids, mask = self.network.text_encoder.tokens(said)
         present = torch.tensor([bool(text.strip()) for text in said])
         labels = torch.from_numpy(np.asarray(self.places.labels[rows], np.int64))
-        return FusionBatch(torch.stack([image for _, image in found]), vectors, ids, mask, present, labels)
+        return FusionBatch(torch.stack([photo.image for _, photo in found]), vectors, ids, mask, present, labels)
 
     def forward(self, batch: Any) -> Losses:
         network = self.network
