@@ -16,7 +16,8 @@ from vprkit.backbones.text_encoder import TextEncoder, load_text_encoder
 from vprkit.cli import main
 from vprkit.data.benchmark import Benchmark, open_records
 from vprkit.data.positives import Positives
-from vprkit.errors import ConfigError
+from vprkit.errors import ConfigError, NotAvailable
+from vprkit.evaluation.two_stage import Second, forecast
 from vprkit.retrieval.pca import PCA, with_pca
 from vprkit.retrieval.weighted import WeightedIndex
 
@@ -196,8 +197,10 @@ def test_the_other_modality_orders_the_shortlist_by_number(two: Benchmark) -> No
     again = vprkit.evaluate(method, two, ks=(3,), rerank=2)
     assert sorted(first.rankings[0].ranking[:2]) == [0, 1] and first.rankings[0].ranking[2] == 2
     assert again.rankings[0].ranking == [1, 0, 2]
-    with pytest.raises(vprkit.VprError, match="local features"):
-        vprkit.evaluate(fused("concat"), two, ks=(1,), rerank=2)
+    for mode in ("concat", "text", "image"):
+        with pytest.raises(NotAvailable, match="'lavpr-fusion' has no second stage"):
+            vprkit.evaluate(fused(mode), two, ks=(1,), rerank=2)
+    assert forecast(Second(2, dtype="float32"), fused("image_then_text"), 3)
 
 
 @pytest.mark.parametrize("head", ["mlp", "add"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vprkit.methods.lavpr_fusion.comparing import unit, weighted
+from vprkit.aggregators.unit import unit
+from vprkit.methods.lavpr_fusion.comparing import weighted
 from vprkit.retrieval.fast import FastIndex
 from vprkit.retrieval.index import ExactIndex
 from vprkit.retrieval.weighted import WeightedIndex, WeightedRows, exact_index

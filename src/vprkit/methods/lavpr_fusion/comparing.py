@@ -10,8 +10,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 from vprkit.features import Features
 from vprkit.method import Role
@@ -55,11 +55,6 @@ def constant(image: Tensor, text: Tensor, alpha: float, role: Role) -> Tensor:
     if role == "database":
         return torch.cat([image, text], 1)
     return torch.cat([torch.where(_silent(text), image, alpha * image), (1 - alpha) * text], 1)
-
-
-def unit(vectors: Tensor) -> Tensor:
-    """Unit vectors; zeros stay zeros."""
-    return F.normalize(vectors, dim=1)
 
 
 def _silent(text: Tensor) -> Tensor:
