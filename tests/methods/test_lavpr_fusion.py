@@ -146,7 +146,7 @@ def test_a_photo_without_a_text_asks_by_itself_among_records_with_and_without(
     assert found(mode=mode) == found(mode="image")
 
 
-@pytest.mark.parametrize("options", [{"mode": "image"}, {"mode": "each", "alpha": 0.7}, {"head": "ads"}])
+@pytest.mark.parametrize("options", [{"mode": "image"}, {"head": "ads"}])
 def test_a_pca_projects_photos_and_leaves_texts_beside_them(streets: Path, options: dict[str, Any]) -> None:
     method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", **options)
     benchmark = vprkit.open_benchmark(streets, texts=streets / "texts.csv")
