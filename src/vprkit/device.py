@@ -76,6 +76,11 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an accelerator's memory ran out."""
+    return isinstance(error, torch.OutOfMemoryError)
+
+
 def computes_beside(device: torch.device) -> bool:
     """Whether the device works while the CPU's cores do something else."""
     return device.type != "cpu"

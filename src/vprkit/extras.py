@@ -1,6 +1,7 @@
 """Optional packages: imported where needed, refused with the command that installs them."""
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 from vprkit.errors import MissingExtra, VprError
@@ -29,10 +30,18 @@ def require(extra: str, module: str | None = None) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise MissingExtra(
-            f"this needs the package '{error.name}', which is not installed. Run: pip install \"vprkit[{extra}]\""
+            f"this needs the package '{error.name}', which is not installed. Run: {installing(extra)}"
         ) from error
     except (ImportError, RuntimeError) as error:
         raise MissingExtra(
             f"the package '{name}' is installed but does not import ({error}). A torchvision that does not match torch "
-            f'is the usual cause; run: pip install --upgrade "vprkit[{extra}]"'
+            f"is the usual cause; run: {installing(extra)} --upgrade"
         ) from error
+
+
+def installing(extra: str) -> str:
+    """The command that brings an extra: into a clone, where vprkit runs from one."""
+    clone = Path(__file__).parents[2]
+    if (clone / "pyproject.toml").is_file():
+        return f'pip install -e "{clone}[{extra}]"'
+    return f'pip install "vprkit[{extra}]"'

@@ -93,6 +93,7 @@ class Declaration:
         unfinished: a callable `(configuration) -> str | None` that says why a network with these options describes no
             images yet (what only a training stage needs), and what to do; None where it does.
         suggested: options of which shapes tell what is usual and no more; what a user says counts.
+        candidates: how many candidates its authors look at again, where they say so and variants do not differ.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Declaration:
     assemble: str | None = None
     unfinished: str | None = None
     suggested: tuple[str, ...] = ()
+    candidates: int | None = None
 
     def for_variant(self, name: str) -> "Declaration":
         """The declaration as the variant `name` sees it (itself for its own name)."""
@@ -224,8 +226,9 @@ def published_candidates(name: str) -> int | None:
     Raises:
         ConfigError: no method has this name.
     """
-    variant = find_declaration(name).variants.get(name)
-    return None if variant is None else variant.candidates
+    declaration = find_declaration(name)
+    variant = declaration.variants.get(name, Variant())
+    return declaration.candidates if variant.candidates is None else variant.candidates
 
 
 def _refused(name: str) -> str | None:

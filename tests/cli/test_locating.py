@@ -4,10 +4,12 @@ import json
 import shutil
 
 import pytest
+import torch
 from PIL import Image
 
 from tests.cli.test_cli import ok, refused, vpr
 from tests.conftest import picture
+from vprkit.method import Method
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +155,22 @@ def test_a_map_of_a_network_of_ones_own_is_opened_in_python(place, tmp_path):
     said = refused("map", "info", own)
     assert "own.map was made with a network of your own ('sequential'); open it in Python" in said
     assert "hog" not in said and "vprkit.Map.open(path, method=...)" in said
+
+
+def test_what_is_added_in_another_precision_is_said(shared_set, tmp_path):
+    made, small = tmp_path / "m", ("--method", "dinov2-vits14", "--weights", "random:1", "--set", "depth=1")
+    ok("map", "build", shared_set / "database", "--out", made, "-q", *small, "--resize", "28", "--precision", "bf16")
+    added = vpr("map", "add", made, shared_set / "queries", "-q")
+    assert added.returncode == 0
+    assert "note: this map's images were described in bf16, what is added now is in fp32" in added.stderr
+    assert "note:" not in vpr("map", "add", made, shared_set / "queries", "-q", "--precision", "bf16").stderr
+
+
+def test_a_full_accelerator_is_one_sentence(place, shared_set, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(Method, "describe_batch", full)
+    assert "too little memory for this. Describing takes less with a smaller --batch-size" in refused(
+        "locate", place, shared_set / "queries"
+    )

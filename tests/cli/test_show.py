@@ -12,6 +12,7 @@ from vprkit import config
 from vprkit.cli import main
 from vprkit.evaluation.confidence import fit_confidence
 from vprkit.evaluation.sweep import Sweep
+from vprkit.extras import installing
 from vprkit.training.negatives import Negatives
 
 SMALL = ["-w", "random:3", "-s", "size=S", "-s", "depth=2", "-s", "table_size=56", "--resize", "56"]
@@ -121,7 +122,7 @@ def test_bad_input_is_one_sentence(vpr, words, message):
 
 def test_without_matplotlib_the_command_names_what_installs_it(vpr, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert 'pip install "vprkit[report]"' in vpr("heads", "rerankvpr", "1.jpg")[2]
+    assert installing("report") in vpr("heads", "rerankvpr", "1.jpg")[2]
     assert vpr("matches", "rerankvpr", "1.jpg", "1.jpg", *SMALL)[0] == 0  # lines and points need none
 
 

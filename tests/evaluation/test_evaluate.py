@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,10 +7,12 @@ from PIL import Image
 
 from tests.conftest import DATASETS, at_name, picture, real_set, write_set
 from vprkit.data.benchmark import open_benchmark
+from vprkit.data.positives import Positives
 from vprkit.errors import ConfigError, DataError, ImageError, StoreError
 from vprkit.evaluation.comparison import compare
 from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors, evaluate_rankings
 from vprkit.evaluation.result import Result
+from vprkit.loading import load_method
 from vprkit.method import Method
 from vprkit.retrieval.describe import Streaming
 
@@ -90,7 +93,7 @@ def test_queries_without_positive_count_as_misses_and_are_said(photo_set, thumbn
     found = evaluate(thumbnail, open_benchmark(photo_set))
     assert found.queries_without_positives == 1
     assert found.recalls[5] < found.recalls_answerable[5]
-    assert "1 of 17 queries have no positive" in " ".join(found.notices)
+    assert "1 of 17 queries has no positive and counts as a miss" in " ".join(found.notices)
 
 
 def test_features_are_kept_and_reused(shared_set, hog, thumbnail, tmp_path, monkeypatch):
@@ -104,6 +107,17 @@ def test_features_are_kept_and_reused(shared_set, hog, thumbnail, tmp_path, monk
     subset = benchmark.take_queries(np.array([3, 1]))
     assert [row.ranking for row in evaluate(hog, subset, features=tmp_path / "features").rankings] == [
         first.rankings[3].ranking, first.rankings[1].ranking]  # fmt: skip
+
+
+def test_a_features_folder_keeps_precisions_apart(shared_set, tmp_path):
+    benchmark, precise = open_benchmark(shared_set), load_method("dinov2-vits14", "random:1", depth=1, resize="28")
+    rough = load_method("dinov2-vits14", "random:1", depth=1, resize="28", precision="bf16")
+    folder = tmp_path / "features"
+    evaluate(rough, benchmark, features=folder)
+    alone, beside = evaluate(precise, benchmark), evaluate(precise, benchmark, features=folder)
+    assert [row.scores for row in beside.rankings] == [row.scores for row in alone.rankings]
+    assert [row.scores for row in evaluate(rough, benchmark, features=folder).rankings] != [
+        row.scores for row in alone.rankings]  # fmt: skip
 
 
 def test_ones_own_descriptors_and_rankings(shared_set, thumbnail, result):
@@ -180,6 +194,11 @@ def test_comparison_is_paired(tmp_path, hog, thumbnail):
     other = evaluate(thumbnail, open_benchmark(write_set(tmp_path / "other", places=3)))
     with pytest.raises(DataError, match="not comparable"):
         compare(one, other)
+    shifted = dataclasses.replace(benchmark, positives=Positives.of([*list(benchmark.positives)[1:], [0]]))
+    with pytest.raises(DataError, match="not comparable"):
+        compare(one, evaluate(thumbnail, shifted))  # the same images and the same words
+    before = dataclasses.replace(one, list_hashes={k: one.list_hashes[k] for k in ("database", "queries")})
+    assert compare(before, two).differences[0] == first  # as earlier versions saved it
 
 
 def test_mcnemar_of_a_known_table(shared_set):

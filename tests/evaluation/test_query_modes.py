@@ -66,6 +66,11 @@ def test_queries_in_shape_and_cropped(method, benchmark):
     seen.clear()
     vprkit.evaluate(method, benchmark, queries_as="central_crop", ks=(1,))
     assert set(seen) == {(32, 32)}
+    published = query_method(method, "central_crop_nearest").preprocessing
+    assert (published.fit, published.engine, published.interpolation) == ("central_crop", "tensor", "nearest")
+    seen.clear()
+    vprkit.evaluate(method, benchmark, queries_as="central_crop_nearest", ks=(1,))
+    assert set(seen) == {(32, 32)}
     with pytest.raises(ConfigError, match="queries as 'ten_crops' are unknown"):
         vprkit.evaluate(method, benchmark, queries_as="ten_crops")
 

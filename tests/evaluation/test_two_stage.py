@@ -142,9 +142,8 @@ def test_the_store_closes_shards_survives_moves_and_refuses_other_types(selavpr,
     from vprkit.retrieval.build import describe_into
 
     monkeypatch.setattr(local_store, "SHARD_BYTES", 5_000)
-    monkeypatch.setattr("vprkit.retrieval.build.LOCAL_BLOCK", 3)
     records = open_records(photo_set / "database")
-    built = describe_into(tmp_path / "store", selavpr, records, local=LocalCodec("int8"))
+    built = describe_into(tmp_path / "store", selavpr, records, block=3, local=LocalCodec("int8"))
     assert len(list((tmp_path / "store").glob("local.0*.bin"))) > 1
     assert built.store.verify() == []
     described = selavpr.describe([record.path for record in records]).local

@@ -190,6 +190,9 @@ def test_variants_and_the_two_published_settings():
     assert registry.published_candidates("pairvpr-speed") == registry.published_candidates("pairvpr-vitb") == 100
     assert registry.published_candidates("pairvpr-performance") == 500
     assert registry.published_candidates("pairvpr-vitl") is None
+    assert (
+        registry.published_candidates("selavpr-msls") == 100 and registry.published_candidates("rerankvpr-large") == 10
+    )
     with pytest.raises(NotAvailable, match=r"'pairvpr-speed' are not here.*pairvpr-vitB.pth.*Pair-VPR"):
         vprkit.load_method("pairvpr-speed", device="cpu")
 

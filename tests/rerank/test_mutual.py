@@ -42,6 +42,10 @@ def test_real_numbers_and_bfloat16():
 def test_the_lowest_of_equal_ones_on_any_device():
     values = torch.tensor([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
     assert lowest_argmax(values, 1).tolist() == [1, 0] and lowest_argmax(values, 0).tolist() == [1, 0, 0]
+    assert torch.equal(values.argmax(1), lowest_argmax(values, 1))  # what accelerators are asked for
+    values[0] = float("nan")
+    for dim in (0, 1):  # an index outside would end a process on a GPU
+        assert torch.equal(lowest_argmax(values, dim), values.argmax(dim)) and lowest_argmax(values, dim).max() < 3
 
 
 def test_shapes_are_checked():

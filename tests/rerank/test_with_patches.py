@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import vprkit
-from vprkit.backbones.patch_features import PatchConfig, describe_patches, softmax
+from vprkit.backbones.patch_features import PatchConfig, clipped, describe_patches, min_max
 from vprkit.backbones.vit import Facet
 from vprkit.cli import main
 from vprkit.errors import ConfigError, NotAvailable
@@ -46,14 +46,31 @@ def test_what_is_read_can_be_chosen(dinov2):
         assert other.local.tokens.shape == (1, 16, 384)
     binned = with_patches(dinov2, PatchConfig(bins=1)).describe_batch(images)
     assert binned.local.tokens.shape == (1, 16, 9 * 384)
-    soft = with_patches(dinov2, PatchConfig(saliency="softmax")).describe_batch(images)
-    hard = with_patches(dinov2).describe_batch(images)
-    assert soft.local.saliency.max() == 1 and not torch.equal(soft.local.saliency, hard.local.saliency)
-    assert torch.equal(softmax(torch.tensor([[0.0, 0.0]])), torch.ones(1, 2))
+    with torch.no_grad():
+        _, (attention,) = dinov2.network.backbone.facets(images, [(0, Facet.CLASS_ATTENTION)])
+    shares = attention.softmax(-1)[:, :, 5:].mean(1)  # of all tokens, registers and the class token too
+    soft = with_patches(dinov2, PatchConfig(saliency_layer=0, layer=-1, saliency="softmax")).describe_batch(images)
+    assert torch.allclose(soft.local.saliency, (shares - shares.min()) / (shares.max() - shares.min()), atol=1e-5)
     with pytest.raises(ConfigError, match="block 7 does not exist"):
         with_patches(dinov2, PatchConfig(layer=7)).describe_batch(images)
     with pytest.raises(ConfigError, match="levels of log-binning"):
         PatchConfig(bins=-1)
+
+
+@pytest.mark.parametrize("outlier", [6.0, -6.0, 40.0])
+def test_an_outlier_moves_what_is_salient_unless_it_is_clipped(outlier):
+    logits = torch.randn(1, 529, generator=torch.Generator().manual_seed(6))
+    moved = logits.clone()
+    moved[0, 17] = outlier
+
+    def changed(stretched):
+        before, after = (stretched(values)[0] > 0.5 for values in (logits, moved))
+        return float((before != after).float().mean())
+
+    assert changed(min_max) > 0.2 and changed(clipped) < 0.03
+    shares = clipped(moved)
+    assert shares.min() == 0 and shares.max() == 1
+    assert not (clipped(torch.zeros(1, 9)) > 0).any()  # equal values: nothing is salient
 
 
 def test_every_network_with_one_vit_can(shared_set):

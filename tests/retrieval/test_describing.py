@@ -13,6 +13,7 @@ from vprkit import device as devices
 from vprkit.data import images
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
+from vprkit.retrieval import describe
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.timing import Timings
 
@@ -92,7 +93,9 @@ def test_results_are_those_of_taking_turns(
 
 
 @pytest.mark.parametrize("batch", [3, 10, 100])
-def test_batches_are_as_large_as_asked_whatever_the_block(paths: list[Path], batch: int) -> None:
+def test_batches_are_as_large_as_asked_whatever_the_block(
+    paths: list[Path], batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
     whole = [path for number, path in enumerate(paths) if number % 5]
 
@@ -102,6 +105,7 @@ def test_batches_are_as_large_as_asked_whatever_the_block(paths: list[Path], bat
             return super().forward(images)
 
     method = Method.from_module(Counting(), Preprocessing(size=(8, 8)), device="cpu")
-    blocks = list(describe_paths(method, whole, Streaming(batch_size=batch), block=7))
+    monkeypatch.setattr(describe, "BLOCK", 7)
+    blocks = list(describe_paths(method, whole, Streaming(batch_size=batch)))
     assert seen[1:] == [min(batch, 18 - start) for start in range(0, 18, batch)]  # after one that tells the dimension
     assert [row for block in blocks for row in block.rows] == list(range(18))

@@ -18,6 +18,7 @@ from tests.serve.conftest import view
 from tests.serve.load import Asked, load
 from tests.serve.malformed import END, FORM, part
 from tests.serve.process import served
+from vprkit.extras import installing
 from vprkit.serve.questions import PhotoQuestion
 
 
@@ -107,7 +108,7 @@ def test_mistakes_are_said_at_once(city, tmp_path):
 
 def test_a_missing_package_is_named(city, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    assert 'pip install "vprkit[serve]"' in refused("serve", city.folder)
+    assert installing("serve") in refused("serve", city.folder)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /he"])

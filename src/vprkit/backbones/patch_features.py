@@ -13,6 +13,9 @@ from vprkit.config import option
 from vprkit.errors import ConfigError
 from vprkit.features import LocalFeatures
 
+OUTER = 0.01
+"""Share of the patches at either end that counts as outliers."""
+
 
 @dataclass(frozen=True)
 class PatchConfig:
@@ -21,9 +24,10 @@ class PatchConfig:
     layer: int = option(-2, "block that descriptors come from; 0-based, negative numbers count from the last")
     facet: Literal["value", "key", "query", "token"] = option("value", "what of it: of its attention, or its output")
     saliency_layer: int = option(-1, "block whose class token says what is salient")
-    saliency: Literal["min_max", "softmax"] = option(
-        "min_max", "logits stretched to 0..1 within an image, as published; or softmax over its greatest share"
-    )
+    saliency: Literal["min_max", "clipped", "softmax"] = option(
+        "min_max", "logits stretched to 0..1 within an image, as published; clipped: without the outermost hundredths, "
+        "the outliers; softmax: probabilities stretched likewise, which want far lower thresholds",
+    )  # fmt: skip
     bins: int = option(0, "levels of log-binning; 0: patches alone (D numbers instead of D * (1 + 8 * levels))")
 
     def __post_init__(self) -> None:
@@ -66,7 +70,7 @@ def describe_patches(
     tokens = (joined_heads(facet) if facet.dim() == 4 else facet)[:, first:]
     if patches.bins:
         tokens = log_bins(tokens, grid, patches.bins)
-    saliency = _SALIENCY[patches.saliency](attention[:, :, first:].float().mean(1))
+    saliency = _SALIENCY[patches.saliency](attention.float(), first)
     counts = torch.full((len(tokens),), tokens.shape[1], device=tokens.device)
     return Described(output, LocalFeatures(unit(tokens.float()), counts, grid, saliency=saliency))
 
@@ -80,10 +84,24 @@ def min_max(attention: Tensor) -> Tensor:
     return (attention - least) / (greatest - least)
 
 
-def softmax(attention: Tensor) -> Tensor:
-    """The same by softmax, divided by the greatest: one outlier moves the others less than with `min_max`."""
-    shares = attention.softmax(1)
-    return shares / shares.amax(1, keepdim=True)
+def clipped(attention: Tensor) -> Tensor:
+    """The same between the first and the last hundredth of the values: one outlier hardly moves the others."""
+    least, greatest = torch.quantile(attention, attention.new_tensor([OUTER, 1 - OUTER]), dim=1, keepdim=True)
+    shares: Tensor = (attention - least) / (greatest - least)
+    return shares.clamp(0, 1)
+
+
+def _of_logits(attention: Tensor, first: int) -> Tensor:
+    return min_max(attention[:, :, first:].mean(1))
+
+
+def _of_clipped(attention: Tensor, first: int) -> Tensor:
+    return clipped(attention[:, :, first:].mean(1))
+
+
+def _of_probabilities(attention: Tensor, first: int) -> Tensor:
+    """What the class token really takes from a patch: each head's softmax over all tokens, averaged, then stretched."""
+    return min_max(attention.softmax(-1)[:, :, first:].mean(1))
 
 
 def joined_heads(facet: Tensor) -> Tensor:
@@ -130,4 +148,9 @@ def _shifted(plane: Tensor, hierarchy: int) -> Iterator[Tensor]:
                 yield picked[:, :, :, (columns + right).clamp(0, width - 1)]
 
 
-_SALIENCY: Mapping[str, Callable[[Tensor], Tensor]] = {"min_max": min_max, "softmax": softmax}
+_SALIENCY: Mapping[str, Callable[[Tensor, int], Tensor]] = {
+    "min_max": _of_logits,
+    "clipped": _of_clipped,
+    "softmax": _of_probabilities,
+}
+"""(B, heads, T) float32 logits of the class token and the number of tokens before the patches -> (B, P) from 0 to 1."""

@@ -102,6 +102,14 @@ def main() -> None:
         # The reader of our output went away (`vpr ... | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except RuntimeError as error:
+        from vprkit.device import out_of_memory  # torch is loaded already where it raised this
+
+        if not out_of_memory(error):
+            raise
+        _say("the accelerator has too little memory for this. Describing takes less with a smaller --batch-size, "
+             "training with running.chunk=16 (the same gradient from fewer images at once) or fewer images in a batch; "
+             "--device cpu takes none of it")  # fmt: skip
     except OSError as error:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 

@@ -50,7 +50,7 @@ def evaluate(
     patches: shared.Patches = None,
     queries_as: Annotated[
         str,
-        typer.Option(help="hard_resize, single_query, central_crop, five_crops, nearest_crop or maj_voting."),
+        typer.Option(help="hard_resize, single_query, central_crop[_nearest], five_crops, nearest_crop or maj_voting."),
     ] = "hard_resize",
     sequences: Annotated[str, typer.Option(help="A sequence from its images' vectors: mean, max or concat.")] = "mean",
     pca: Annotated[int | None, typer.Option(help="Project vectors to so many numbers.")] = None,

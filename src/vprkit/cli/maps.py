@@ -80,6 +80,7 @@ def add(
     texts: shared.Texts = None,
     weights: shared.Weights = None,
     device: shared.Device = "auto",
+    precision: shared.Precision = "auto",
     batch_size: shared.BatchSize = 32,
     workers: shared.Workers = None,
     on_error: OnError = "skip",
@@ -90,9 +91,10 @@ def add(
     from vprkit.report.words import plural
     from vprkit.retrieval.map import Map
 
-    opened = Map.open(folder, weights=weights, device=device)
+    opened = Map.open(folder, weights=weights, device=device, precision=precision)
     records = open_records(photos, root, texts)
     _warn(records)
+    _warn_of_precision(opened)
     with bar("describing", quiet) as progress, shared.told_to_skip():
         count = opened.add(records, shared.streaming(batch_size, workers, on_error), progress)
     typer.echo(f"{plural(count, 'image')} added, {len(opened):,} in the map")
@@ -170,6 +172,14 @@ def _warn(records: "Records") -> None:
         have = "has" if len(unplaced) == 1 else "have"
         typer.echo(f"note: {len(unplaced):,} of {plural(len(records), 'photo')} {have} no position, such as {example}; "
                    "what has none can be found, but says nothing about where", err=True)  # fmt: skip
+
+
+def _warn_of_precision(opened: "Map") -> None:
+    """Say so where what comes is described in another precision than what is there: `auto` differs by machine."""
+    before, now = opened.store.manifest.get("precision", "fp32"), opened.method.precision
+    if before != now:
+        typer.echo(f"note: this map's images were described in {before}, what is added now is in {now}; --precision "
+                   f"{before} describes all alike", err=True)  # fmt: skip
 
 
 def _say_done(built: "Map") -> None:

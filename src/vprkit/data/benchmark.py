@@ -98,7 +98,9 @@ class Benchmark:
             return self
         kept = np.flatnonzero(self.positives.counts)
         gone = len(self.queries) - len(kept)
-        sentence = f"{gone} of {len(self.queries)} queries have no positive and were left out, as the set's readers do"
+        verbs = ("has", "was") if gone == 1 else ("have", "were")
+        sentence = (f"{gone} of {len(self.queries)} queries {verbs[0]} no positive and {verbs[1]} left out, as the "
+                    "set's readers do")  # fmt: skip
         return dataclasses.replace(
             self.take_queries(kept), notices=(*self.notices, sentence), listed=self.listed or len(self.queries)
         )

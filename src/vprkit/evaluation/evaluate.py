@@ -27,6 +27,7 @@ from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.index import Rows
 from vprkit.retrieval.index_rows import index_rows, row_bytes
 from vprkit.retrieval.local_codec import LocalCodec
+from vprkit.retrieval.partial import some_of
 from vprkit.timing import Timings, with_total
 
 KS = (1, 5, 10, 20)
@@ -269,12 +270,14 @@ def _describe(
 ) -> _Side:
     """(vectors, their numbers among the records, what describing came to).
 
-    Every root has a store of its own, so that several sets may share a features folder without mixing; with local
-    features it has another name, so that both can be kept.
+    Every root has a store of its own, so that several sets may share a features folder without mixing; so has every
+    precision, and every kind of local features.
     """
     report = None if progress is None else lambda done, total: progress(role, done, total)
     place = hashlib.sha256(str(records.root.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
     name = f"{role}-{place}" if local is None else f"{role}-{place}-{local.dtype}"
+    if method.precision != "fp32":
+        name += f"-{method.precision}"
     kind: Role = "database" if role == "database" else "query"
     if method.reads(kind) != IMAGES:
         name += "-" + "+".join(sorted(method.reads(kind)))
@@ -282,6 +285,4 @@ def _describe(
         folder / name, method, records, streaming, timings=timings, progress=report, local=local, role=kind
     )
     kept = np.flatnonzero(built.rows >= 0)
-    whole = len(kept) == len(built.store) and bool((built.rows[kept] == np.arange(len(built.store))).all())
-    vectors = index_rows(method, built.store, kind)
-    return vectors if whole else vectors[built.rows[kept]], kept, built
+    return some_of(index_rows(method, built.store, kind), built.rows[kept]), kept, built

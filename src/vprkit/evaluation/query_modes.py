@@ -19,7 +19,9 @@ from vprkit.method import Method, Multimodal
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
 
-QueryMode = Literal["hard_resize", "single_query", "central_crop", "five_crops", "nearest_crop", "maj_voting"]
+QueryMode = Literal[
+    "hard_resize", "single_query", "central_crop", "central_crop_nearest", "five_crops", "nearest_crop", "maj_voting"
+]
 CROPS = 5
 
 Join = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
@@ -118,10 +120,16 @@ def _cropped(preprocessing: Preprocessing) -> Preprocessing:
     return dataclasses.replace(preprocessing, fit="central_crop")
 
 
+def _cropped_as_published(preprocessing: Preprocessing) -> Preprocessing:
+    """Nearest pixels of the normalised image, as SelaVPR's code takes them."""
+    return dataclasses.replace(preprocessing, fit="central_crop", engine="tensor", interpolation="nearest")
+
+
 _PREPARED: dict[str, Callable[[Preprocessing], Preprocessing]] = {
     "hard_resize": lambda preprocessing: preprocessing,
     "single_query": _shorter,
     "central_crop": _cropped,
+    "central_crop_nearest": _cropped_as_published,
     "five_crops": _free_shorter,
     "nearest_crop": _free_shorter,
     "maj_voting": _free_shorter,

@@ -17,7 +17,7 @@ from vprkit.errors import ImageError, StoreError
 from vprkit.features import Features
 from vprkit.files import exclusive
 from vprkit.method import Method, Role
-from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths
+from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths, whole_batches
 from vprkit.retrieval.file_facts import FileFacts, file_facts
 from vprkit.retrieval.local_codec import Encoded, LocalCodec
 from vprkit.retrieval.store import FeatureStore
@@ -58,7 +58,7 @@ def describe_into(
     *,
     timings: Timings | None = None,
     progress: Progress | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
     local: LocalCodec | None = None,
     role: Role = "database",
 ) -> Built:
@@ -93,7 +93,7 @@ def describe_into(
         texts = records.texts["text"].take(todo) if "text" in records.texts else None
         count = _counter(progress, len(records) - len(todo), len(records))
         blocks = describe_paths(method, [records.path(int(row)) for row in todo], streaming, timings=timings,
-                                progress=count, block=block if local is None else min(block, LOCAL_BLOCK),
+                                progress=count, block=block or _block(streaming or Streaming(), local),
                                 texts=texts, reads=method.reads(role))  # fmt: skip
         closing.callback(blocks.close)  # type: ignore[attr-defined]
         for described in blocks:
@@ -104,6 +104,11 @@ def describe_into(
     read[described_rows] = True
     rows = rows_of(store, records)
     return Built(store, np.where(read | (known >= 0), rows, -1), len(described_rows), copied)
+
+
+def _block(streaming: Streaming, local: LocalCodec | None) -> int:
+    """Images between two commits."""
+    return whole_batches(BLOCK if local is None else LOCAL_BLOCK, streaming.batch_size)
 
 
 def _same_text(store: FeatureStore, records: Records, known: np.ndarray) -> np.ndarray:
@@ -140,7 +145,7 @@ def forecast(images: int, dimension: int) -> int:
 
 def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
     """(N,) last row of the store under each record's path, -1 where there is none."""
-    root = str(records.root.resolve())
+    root = str(records.root.resolve()).rstrip("/")  # nothing of the root of all folders
     return np.fromiter((store.keys.get(f"{root}/{name}", -1) for name in records.names), np.int64, len(records))
 
 
@@ -152,7 +157,7 @@ def unchanged_rows(store: FeatureStore, records: Records, files: FileFacts) -> n
     if missing.size:
         rows[missing] = _moved(store, records, missing)
     for record in np.flatnonzero(rows >= 0):
-        if not _same_content(store, int(rows[record]), records, int(record), files):
+        if not same_content(store, int(rows[record]), records, int(record), files):
             rows[record] = -1
     return rows
 
@@ -168,7 +173,8 @@ def _moved(store: FeatureStore, records: Records, missing: np.ndarray) -> np.nda
     return np.fromiter((gone.get(records.names[int(row)], -1) for row in missing), np.int64, len(missing))
 
 
-def _same_content(store: FeatureStore, row: int, records: Records, record: int, files: FileFacts) -> bool:
+def same_content(store: FeatureStore, row: int, records: Records, record: int, files: FileFacts) -> bool:
+    """Whether a record's file is what a row was described from: by size and time of change, else by its content."""
     if files.size[record] < 0:
         return True  # the photo is gone, what was described of it is not
     if store.files.size[row] != files.size[record]:

@@ -100,7 +100,7 @@ def describe_paths(
     *,
     timings: Timings | None = None,
     progress: Callable[[int], None] | None = None,
-    block: int = BLOCK,
+    block: int | None = None,
     texts: Sequence[str] | None = None,
     reads: frozenset[Modality] | None = None,
 ) -> Iterator[Described]:
@@ -112,7 +112,7 @@ def describe_paths(
         streaming: batching and threads.
         timings: receives `decode` (per image, in its thread) and `describe` (per image, the network alone).
         progress: called with the number of images done since the last call.
-        block: images per block, brought up to whole batches.
+        block: images per block; None: about `BLOCK`, whole batches.
         texts: of the photos, for a method that reads them.
         reads: what of them is described; None: what the method reads of a database record.
 
@@ -130,7 +130,7 @@ def describe_paths(
     # do so at once were seen to round the first batch differently.
     _ = method.dimension
     devices.synchronize(method.device)  # else the first batch's time holds what this left in the queue
-    block = math.ceil(block / options.batch_size) * options.batch_size
+    block = whole_batches(BLOCK, options.batch_size) if block is None else block
     current = _Block(min(block, len(paths)), read_texts)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
         try:
@@ -144,6 +144,11 @@ def describe_paths(
                     current = _Block(min(current.stop + block, len(paths)), read_texts)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def whole_batches(images: int, batch_size: int) -> int:
+    """At least so many images, in batches of this size."""
+    return math.ceil(images / batch_size) * batch_size
 
 
 def _decoded(

@@ -20,7 +20,7 @@ class SomeRows:
 
     Args:
         rows: (N, D) all of them.
-        numbers: (n,) ascending numbers of those that count.
+        numbers: (n,) of those that count, in their order.
     """
 
     ndim = 2
@@ -51,15 +51,15 @@ def some_of(rows: Rows, numbers: np.ndarray) -> Rows:
 
     Args:
         rows: (N, D) all of them.
-        numbers: (n,) ascending.
+        numbers: (n,) of those that count, in their order.
     """
-    if len(numbers) == len(rows):
+    start = int(numbers[0]) if len(numbers) else 0
+    neighbours = np.array_equal(numbers, np.arange(start, start + len(numbers)))
+    if neighbours and len(numbers) == len(rows):
         return rows
     if isinstance(rows, WeightedRows):
         return WeightedRows(some_of(rows.image, numbers), some_of(rows.text, numbers), rows.shares[numbers])
-    if len(numbers) and numbers[-1] - numbers[0] + 1 == len(numbers):
-        return rows[int(numbers[0]) : int(numbers[-1]) + 1]  # type: ignore[no-any-return]
-    return SomeRows(rows, numbers)
+    return rows[start : start + len(numbers)] if neighbours else SomeRows(rows, numbers)
 
 
 class PartialIndex:

@@ -106,7 +106,7 @@ class Engine:
                 self.logs.close()
         if self.first and not (self.folder.path / LAST).exists():
             self._write(LAST)
-        name_broken(self.feed.broken, self.folder.path, self.reporter)
+        name_broken(self.task.broken, self.folder.path, self.reporter)
         self.fabric.barrier()
         kept = self.keeper.kept()
         weights = kept[0].path if kept else self.folder.path / LAST
@@ -194,14 +194,16 @@ class Engine:
             self.position.epoch % every == 0 or self.position.epoch == self.settings.epochs
         ):  # fmt: skip
             self._validate()
-        if self.first:
+        saves = self.position.epoch == self.settings.epochs or self.task.saves(self.position.epoch)
+        if self.first and saves:
             self._write(LAST)
         kept = self.running.keep_every
         if self.first and kept and (
             self.position.epoch % kept == 0 or self.position.epoch == self.settings.epochs
         ):  # fmt: skip
             self._write(kept_name(self.position.epoch))
-        self._save_state()
+        if saves:
+            self._save_state()
 
     def _validate(self) -> None:
         """Measure every validation set; keep the weights if they are among the best."""

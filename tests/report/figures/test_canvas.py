@@ -35,5 +35,5 @@ def test_no_window_is_opened():
 
 def test_without_matplotlib(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtra, match=r'pip install "vprkit\[report\]"'):
+    with pytest.raises(MissingExtra, match=r'pip install .*\[report\]"'):
         check_figure(tmp_path / "a.png")

@@ -17,6 +17,7 @@ METHOD = Declaration(
     configuration="vprkit.methods.rerankvpr.network:RerankVPRConfig",
     network="vprkit.methods.rerankvpr.network:build",
     reranker="vprkit.methods.rerankvpr.network:make_reranker",
+    candidates=10,
     metric="l2",
     variants={
         **{f"rerankvpr-{name}": Variant({"size": size}) for name, size in SIZES.items()},

@@ -42,4 +42,5 @@ METHOD = Declaration(
         ),
     ),
     reranker="vprkit.methods.selavpr.network:make_reranker",
+    candidates=100,
 )
