@@ -196,11 +196,15 @@ class Method:
 
     @cached_property
     def dimension(self) -> int:
-        """D of the index vectors, told by describing one empty image of the method's size (224 px if it has none)."""
+        """D of the index vectors, told by describing an empty record."""
+        return int(self.index_vectors(self.describe_blank()).shape[1])
+
+    def describe_blank(self) -> Features:
+        """Features of one empty image of the method's size (224 px if it has none), and of an empty text."""
         height, width = self.preprocessing.fixed_size or (224, 224)
         read = self.reads()
         blank = torch.zeros(1, self.preprocessing.channels, height, width) if "image" in read else None
-        return int(self.index_vectors(self.describe_batch(blank, [""] if "text" in read else None)).shape[1])
+        return self.describe_batch(blank, [""] if "text" in read else None)
 
     @cached_property
     def tensors_sha256(self) -> str:

@@ -7,8 +7,8 @@ and `itm_head`) are there, because files hold them and adapters are made for the
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.two_towers import TowerSizes, check_side, with_numbers
 from vprkit.extras import require
 
@@ -68,4 +68,4 @@ class Blip(nn.Module):
     @staticmethod
     def in_space(projection: nn.Module, states: Tensor) -> Tensor:
         """Any number of hidden states as unit vectors of the shared space."""
-        return F.normalize(projection(states), dim=-1)
+        return unit(projection(states), dim=-1)

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.bert_tokens import BertTokens, find_vocabulary, minilm_folder
 from vprkit.config import option
 from vprkit.errors import NotAvailable
@@ -79,7 +79,7 @@ class TextEncoder(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Read:
         """(B, T) ids and mask to tokens and unit vectors."""
         tokens: Tensor = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
-        return Read(tokens, mask, F.normalize(self._pooled(tokens, mask), dim=1))
+        return Read(tokens, mask, unit(self._pooled(tokens, mask)))
 
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """(B, T) ids and mask of B sentences, cut to the encoder's limit of tokens."""

@@ -107,10 +107,9 @@ Take = Callable[[np.ndarray], LocalFeatures]
 
 def forecast(second: Second, method: Method, images: int) -> int | None:
     """Bytes that the local features of so many images take; None where the method leaves images at their own size."""
-    size = method.preprocessing.fixed_size
-    if second.kept is None or size is None:
+    if second.kept is None or method.preprocessing.fixed_size is None:
         return 0 if second.kept is None else None
-    local = method.describe_batch(torch.zeros(1, method.preprocessing.channels, *size)).local
+    local = method.describe_blank().local
     if local is None:
         return 0
     return images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)

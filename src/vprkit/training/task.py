@@ -102,6 +102,11 @@ class Task(nn.Module, ABC):
         """A hash of the training data, in order; a run only goes on with the same."""
         return ""
 
+    def brought(self) -> Mapping[str, str]:
+        """Hashes of what a run needs beside its training set and does not save, by name (frozen weights); a run goes on
+        with the same only."""
+        return {}
+
     def start_epoch(self, epoch: int, device: torch.device) -> None:
         """Prepare for an epoch, before `batches` is asked (mining, caches, thresholds)."""
 

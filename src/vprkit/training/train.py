@@ -17,7 +17,7 @@ from vprkit.training.reporting import Reporter, Silent
 from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.sources import Sources, open_sources
-from vprkit.training.validating import evaluated, forecast, monitor_of
+from vprkit.training.validating import check_texts, evaluated, forecast, monitor_of
 
 
 def train(
@@ -45,7 +45,7 @@ def train(
 
     Raises:
         ConfigError: a name, key or value is unknown, or the folder holds another run.
-        DataError: a set cannot be opened, or an image cannot be read.
+        DataError: a set cannot be opened, an image cannot be read, or a set to be measured lacks texts that are read.
         MissingExtra: the extra `train` is not installed.
     """
     for package in EXTRAS["train"]:
@@ -62,7 +62,8 @@ def train(
         # Refuses now what validation would refuse after an epoch.
         deployed = task.method(fabric.device, "fp32", 0)
         needs = forecast(deployed, measured, resolved.validation)
-    prints = {"training set": task.fingerprint()}
+        check_texts(deployed, {**sources.val, **sources.test})
+    prints = {"training set": task.fingerprint(), **task.brought()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes
     told = (reporter or Silent()) if fabric.is_global_zero else Silent()

@@ -10,7 +10,7 @@ import numpy as np
 from vprkit.config import nearest
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
-from vprkit.errors import ConfigError
+from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.evaluate import Progress, evaluate, evaluate_descriptors
 from vprkit.evaluation.result import Result
 from vprkit.evaluation.two_stage import Second, check_space
@@ -56,6 +56,24 @@ def monitor_of(validation: Validation, names: Sequence[str]) -> Monitor | None:
         raise ConfigError(f"validation.monitor '{written}' must end in R@K with a K of validation.recalls "
                           f"{list(validation.recalls)}")  # fmt: skip
     return Monitor(name, int(k))
+
+
+def check_texts(method: Method, sets: Mapping[str, Benchmark]) -> None:
+    """Refuse sets without texts for a method that reads them, before there is anything to lose.
+
+    Args:
+        method: what is going to be measured.
+        sets: on what, by name.
+
+    Raises:
+        DataError: a set has none; its name is given.
+    """
+    for name, benchmark in sets.items():
+        sides: Mapping[Role, Records] = {"query": benchmark.queries, "database": benchmark.database}
+        for role, records in sides.items():
+            if "text" in method.reads(role) and "text" not in records.texts:
+                raise DataError(f"{name}: '{method.name}' reads texts of {role} images, and {benchmark.name} has none; "
+                                f"put a CSV of descriptions behind its path: {name}=PATH+FILE.csv")  # fmt: skip
 
 
 def second_of(validation: Validation, method: Method) -> Second | None:

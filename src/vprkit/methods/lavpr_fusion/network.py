@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vprkit.aggregators.text_pooling import Beside, ReweightingPooler
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder
 from vprkit.backbones.vit import ViT
 from vprkit.backbones.vit_inside import vit_inside
@@ -16,7 +16,7 @@ from vprkit.config import nearest, option
 from vprkit.errors import ConfigError
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import IMAGES, TEXTS, Modality, Role, tensors_sha256
-from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors, unit
+from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors
 from vprkit.methods.lavpr_fusion.heads import HEADS, JOINED, Fused, Head, Projections
 
 ImagePooling = Literal["none", "patches", "tokens"]
@@ -164,7 +164,7 @@ class LaVPR(nn.Module):
         patches: Tensor = tokens.patch_tokens
         if self.config.image_pooling == "tokens":
             patches = torch.cat([tokens.class_token[:, None], patches], 1)
-        return F.normalize(self.image_pooling(patches), dim=1)
+        return unit(self.image_pooling(patches))
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(B, Dt) unit vectors; zeros where a text is empty."""
@@ -176,7 +176,7 @@ class LaVPR(nn.Module):
 
     def pooled(self, tokens: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
         """(B, Dt) unit vectors: the pooler's where there is one, else the encoder's own."""
-        return vectors if self.text_pooling is None else F.normalize(self.text_pooling(tokens, mask), dim=1)
+        return vectors if self.text_pooling is None else unit(self.text_pooling(tokens, mask))
 
     def fuse(self, image: Tensor, text: Tensor) -> Fused:
         """What the head makes of (B, Dv) and (B, Dt); a pair without a text counts by its image alone."""

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder, fill_encoder, load_text_encoder
 from vprkit.errors import WeightsError
 from vprkit.loading import load_method
-from vprkit.method import Method
-from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, to_network, unadapted
+from vprkit.method import IMAGES, TEXTS, Method
+from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, refuse_untold, to_network, unadapted
 from vprkit.methods.lavpr_fusion.network import MADE_WITH, TRAINED, LaVPR, LaVPRConfig
 from vprkit.preprocessing import Preprocessing
 from vprkit.weights.fitting import fit, map_names
@@ -21,8 +21,13 @@ from vprkit.weights.resolving import choose_by_name
 
 
 def preprocessing_of(config: LaVPRConfig) -> Preprocessing:
-    """Images are prepared as the image method wants them."""
-    return choose_by_name(config.image, {}).preprocessing
+    """Images are prepared as the image method wants them, colour pictures resized as LaVPR's evaluation does.
+
+    It normalises first and resizes the tensor, with antialias, where authors of image methods resize the 8-bit picture.
+    """
+    own = choose_by_name(config.image, {}).preprocessing
+    eight_bit = (own.fit, own.engine, own.interpolation, own.colour) == ("stretch", "pil", "bilinear", "rgb")
+    return dataclasses.replace(own, engine="tensor_antialias") if eight_bit else own
 
 
 def build(config: LaVPRConfig) -> LaVPR:
@@ -42,6 +47,8 @@ def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
     """
     state = {} if checkpoint is None else _merged(checkpoint.state)
     own = checkpoint is not None and checkpoint.header is not None
+    if checkpoint is not None and not own and config.parts == IMAGES | TEXTS:
+        refuse_untold(config.head, checkpoint.shapes, checkpoint.path)
     image = _image(config, checkpoint) if "image" in config.parts else None
     text = _text(config, state, checkpoint) if "text" in config.parts else None
     network = LaVPR(config, None if image is None else image.network, text, 0 if image is None else image.dimension)
