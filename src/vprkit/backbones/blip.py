@@ -65,6 +65,14 @@ class Blip(nn.Module):
         """(B, T) ids and mask to (B, dim) unit vectors; without mask padding takes part."""
         return self.in_space(self.text_proj, self.text_states(ids, mask)[:, 0])
 
+    def image_tokens(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) images to (B, 1 + N, dim) unit vectors, of the whole image first."""
+        return self.in_space(self.vision_proj, self.image_states(images))
+
+    def text_tokens(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, T) ids and mask to (B, T, dim) unit vectors, of the whole text first."""
+        return self.in_space(self.text_proj, self.text_states(ids, mask))
+
     @staticmethod
     def in_space(projection: nn.Module, states: Tensor) -> Tensor:
         """Any number of hidden states as unit vectors of the shared space."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,24 @@ class Read(NamedTuple):
     tokens: Tensor
     mask: Tensor
     vectors: Tensor
+
+
+class Wide(Protocol):
+    """Sizes of what reads texts."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a text's vector."""
+
+
+class ReadsTexts(Protocol):
+    """What makes vectors of texts."""
+
+    @property
+    def sizes(self) -> Wide: ...
+
+    def read(self, texts: Sequence[str]) -> Read:
+        """What it makes of B texts."""
 
 
 class TextEncoder(nn.Module):
@@ -145,7 +163,7 @@ def fill_encoder(encoder: TextEncoder, state: Mapping[str, Tensor], source: str)
 
 
 @torch.inference_mode()
-def encode_texts(encoder: TextEncoder, texts: Sequence[str], batch_size: int = 64) -> Tensor:
+def encode_texts(encoder: ReadsTexts, texts: Sequence[str], batch_size: int = 64) -> Tensor:
     """(N, width) unit vectors of texts on the CPU, zeros where a text is empty; each distinct text is read once."""
     distinct = sorted({text for text in texts if text}, key=len)  # of like length together: less padding
     vectors = torch.zeros(len(distinct) + 1, encoder.sizes.width)

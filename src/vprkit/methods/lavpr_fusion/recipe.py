@@ -13,6 +13,7 @@ from vprkit.errors import ConfigError
 from vprkit.methods.lavpr_fusion.heads import JOINED
 from vprkit.methods.lavpr_fusion.network import LaVPR, LaVPRConfig
 from vprkit.methods.lavpr_fusion.task import FusionTask
+from vprkit.methods.lavpr_fusion.towers import OWN
 from vprkit.training.adapters import PUBLISHED, LoraSettings, put_adapters
 from vprkit.training.augmentation import Augmentation
 from vprkit.training.described_places import TABLES, open_described
@@ -60,6 +61,9 @@ class FusionRecipe(PlaceConfig):
         if self.model.head == "none":
             raise ConfigError("model.head is none, so there is nothing to train; choose ads, fixed, mlp, add or "
                               "projections")  # fmt: skip
+        if self.text_encoder == "lora" and self.model.text == OWN:
+            raise ConfigError("text_encoder=lora changes a sentence encoder; towers of an image method learn in recipe "
+                              "lavpr-crossmodal, whose file goes into model.image_weights")  # fmt: skip
         if self.model.mode is not None:
             raise ConfigError("model.mode is a choice of evaluation; leave it out of training")
         if self.cached and self.model.image_pooling != "none":

@@ -163,7 +163,7 @@ class FusionTask(PlaceTask):
         if not self._adapted:
             return self.network
         adapted = self.network.text_encoder
-        assert adapted is not None
+        assert isinstance(adapted, TextEncoder)  # others take no adapters
         scaling = self.settings.lora.facts.scaling
         merged_encoder = TextEncoder(adapted.sizes)
         fit(merged_encoder, merged(adapted.state_dict(), lambda rank: scaling), source="the text encoder in training")
