@@ -46,8 +46,8 @@ SHARED = {
 }  # fmt: skip
 ONE = {"epochs": 80, "batch": 256}
 TWO = {
-    "image_size": (SIDE, SIDE), "test_resize": str(SIDE), "batch": 32, "iterations": 60, "optimiser.rate": 5e-4,
-    "freezing.everything_learns": True, "validation.every": 0,
+    "image_size": (SIDE, SIDE), "loaded_size": (SIDE, SIDE), "test_resize": str(SIDE), "batch": 32, "iterations": 60,
+    "optimiser.rate": 5e-4, "freezing.everything_learns": True, "validation.every": 0,
 }  # fmt: skip
 Row = dict[str, float]
 

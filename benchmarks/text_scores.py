@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from common import best_of, table
 
-from vprkit.methods.lavpr_fusion.comparing import unit, weighted
+from vprkit.aggregators.unit import unit
+from vprkit.methods.lavpr_fusion.comparing import weighted
 from vprkit.retrieval.index import ExactIndex
 from vprkit.retrieval.weighted import WeightedRows, exact_index
 

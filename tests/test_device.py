@@ -29,6 +29,31 @@ def test_fast_fp32_stays_exact():
     assert float(((a @ b).double() - exact).abs().max() / exact.abs().max()) < 2e-6
 
 
+def test_numerics_of_a_gpu_are_set_for_a_while():
+    """The switches are there without a GPU, and are as before afterwards, also after an error."""
+    cudnn = torch.backends.cudnn
+
+    def switches():
+        return torch.backends.cuda.matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.deterministic
+
+    before = switches()
+    seen = []
+    for tf32, deterministic in (("none", True), ("convolutions", False), ("all", False)):
+        with pytest.raises(KeyError), device.numerics(tf32, deterministic):
+            seen.append(switches())
+            raise KeyError
+    assert seen == [("ieee", "ieee", True), ("ieee", "tf32", False), ("tf32", "tf32", False)]
+    assert switches() == before
+
+
+def test_torch_can_be_asked_for_the_precision_of_all_products():
+    """What Lightning does when it starts on a GPU, after a CPU has described something in the same process."""
+    enabled = device.enable_fast_fp32()
+    with device.plain_products():
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert (torch.backends.mkldnn.matmul.fp32_precision == "bf16") == enabled
+
+
 def test_autocast_only_where_asked():
     linear = torch.nn.Linear(4, 4)
     with device.inference(torch.device("cpu"), "fp32"):

@@ -269,6 +269,9 @@ def test_preprocessing_may_be_given_whole() -> None:
         random_method(preprocessing=dataclasses.replace(asked, size=(30, 56)))
     with pytest.raises(ConfigError, match=r"preprocessing\.sise"):
         random_method(preprocessing={"sise": 3})
+    own = random_method().preprocessing
+    single = random_method(preprocessing={"engine": "tensor"}).preprocessing
+    assert single == dataclasses.replace(own, engine="tensor") != own
 
 
 def test_nothing_asked_for() -> None:

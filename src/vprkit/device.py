@@ -12,6 +12,7 @@ import torch
 from vprkit.errors import ConfigError, NotAvailable
 
 Precision = Literal["fp32", "bf16", "fp16"]
+TF32 = Literal["none", "convolutions", "all"]
 _DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -66,6 +67,27 @@ def inference(device: torch.device, precision: Precision) -> Iterator[None]:
         else:
             with torch.autocast(device.type, dtype=_DTYPES[precision]):
                 yield
+
+
+@contextlib.contextmanager
+def numerics(tf32: TF32, deterministic: bool) -> Iterator[None]:
+    """Inside, GPUs of this process compute float32 in this way; a CPU takes no notice.
+
+    Args:
+        tf32: what may round its factors to TF32's 10 bits: `none`, `convolutions` (torch's own default), or `all`,
+            products of matrices too.
+        deterministic: cuDNN takes algorithms that give the same sums every time, and does not try which are fastest.
+    """
+    cudnn: Any = torch.backends.cudnn
+    products, convolutions = torch.backends.cuda.matmul, cudnn.conv
+    before = products.fp32_precision, convolutions.fp32_precision, cudnn.deterministic, cudnn.benchmark
+    products.fp32_precision = "tf32" if tf32 == "all" else "ieee"
+    convolutions.fp32_precision = "ieee" if tf32 == "none" else "tf32"
+    cudnn.deterministic, cudnn.benchmark = deterministic, cudnn.benchmark and not deterministic
+    try:
+        yield
+    finally:
+        products.fp32_precision, convolutions.fp32_precision, cudnn.deterministic, cudnn.benchmark = before
 
 
 def synchronize(device: torch.device) -> None:
@@ -148,6 +170,22 @@ def enable_fast_fp32() -> bool:
         return True
     matmul.fp32_precision = before
     return False
+
+
+@contextlib.contextmanager
+def plain_products() -> Iterator[None]:
+    """Inside, what `enable_fast_fp32` did is undone.
+
+    Around foreign code that asks torch for the precision of all products at once (Lightning does on a GPU): torch
+    raises where one of its libraries has another than the others.
+    """
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "none"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
 
 
 @functools.cache

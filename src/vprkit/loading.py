@@ -53,7 +53,7 @@ def load_method(
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
         resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
-        preprocessing: the whole description, instead of the method's.
+        preprocessing: the whole description, instead of the method's; or single keys of it, the others as the method's.
         adapter: a LoRA adapter that is merged into the weights: the folder that peft wrote, or vprkit's own file.
         options: the method's own, as in its configuration.
 
@@ -225,7 +225,7 @@ def _prepared(
 ) -> Preprocessing:
     """The preprocessing asked for, its size checked before any work is done."""
     if isinstance(asked, Mapping):
-        asked = Preprocessing.from_dict(dict(asked))
+        asked = Preprocessing.from_dict({**own.to_dict(), **asked})
     chosen = own if asked is None else asked
     if resize is not None:
         chosen = chosen.resized(str(resize))

@@ -1,6 +1,7 @@
 """A method ready to use: preprocessing, network and metric together, on a device."""
 
 import hashlib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,8 +114,12 @@ class Method:
         Args:
             network: (B, C, H, W) -> (B, D) tensor or `Features`.
             preprocessing: default 224 x 224, 8-bit bilinear, ImageNet mean and std.
+
+        What its parts are and how they are set is part of its identity, as the options of a known method are; what a
+        `forward` does is not, unless its source lies outside of installed packages.
         """
         options.setdefault("name", type(network).__name__.lower())
+        options["configuration"] = {**(options.get("configuration") or {}), "module": build_sha256(network)}
         return cls(network, preprocessing or Preprocessing(), **options)
 
     def reads(self, role: Role = "database") -> frozenset[Modality]:
@@ -191,11 +196,15 @@ class Method:
 
     @cached_property
     def dimension(self) -> int:
-        """D of the index vectors, told by describing one empty image of the method's size (224 px if it has none)."""
+        """D of the index vectors, told by describing an empty record."""
+        return int(self.index_vectors(self.describe_blank()).shape[1])
+
+    def describe_blank(self) -> Features:
+        """Features of one empty image of the method's size (224 px if it has none), and of an empty text."""
         height, width = self.preprocessing.fixed_size or (224, 224)
         read = self.reads()
         blank = torch.zeros(1, self.preprocessing.channels, height, width) if "image" in read else None
-        return int(self.index_vectors(self.describe_batch(blank, [""] if "text" in read else None)).shape[1])
+        return self.describe_batch(blank, [""] if "text" in read else None)
 
     @cached_property
     def tensors_sha256(self) -> str:
@@ -219,11 +228,48 @@ class Method:
 
 def tensors_sha256(network: nn.Module) -> str:
     """SHA-256 over a network's named tensors."""
+    return named_sha256(network.state_dict())
+
+
+def named_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over named tensors."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(network.state_dict().items()):
+    for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        content: Any = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+        digest.update(content)
     return digest.hexdigest()
+
+
+def build_sha256(network: nn.Module) -> str:
+    """SHA-256 over what a network is made of, but for its numbers: classes, plain settings, source of one's own."""
+    digest = hashlib.sha256()
+    own: set[type] = set()
+    for name, part in network.named_modules():
+        settings = {key: value for key, value in sorted(vars(part).items())
+                    if key != "training" and not key.startswith("_") and _is_plain(value)}  # fmt: skip
+        digest.update(f"{name} {type(part).__qualname__} {settings!r}\n".encode())
+        own.add(type(part))
+    for kind in sorted(own, key=lambda kind: kind.__qualname__):
+        digest.update(_own_source(kind).encode())
+    return digest.hexdigest()
+
+
+def _is_plain(value: Any) -> bool:
+    """A number, a word, nothing, or several of these."""
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return isinstance(value, (int, float, str, type(None)))
+
+
+def _own_source(kind: type) -> str:
+    """Source of a class that no package installed; nothing of one that was typed in."""
+    try:
+        if "site-packages" in Path(inspect.getfile(kind)).parts:
+            return ""
+        return inspect.getsource(kind)
+    except (OSError, TypeError):
+        return ""
 
 
 def _as_vectors(output: Any, name: str) -> Tensor:

@@ -132,6 +132,10 @@ def test_methods_and_weights(tmp_path):
         (("evaluate", "hog", "nowhere"), "nowhere: there is no such folder"),
         (("evaluate", "hog", "SET", "--resize", "wide"), "resize 'wide' is not readable"),
         (("evaluate", "hog", "SET", "--set", "cels=[4]"), "did you mean 'cells'"),
+        (
+            ("evaluate", "hog", "SET", "--set", "preprocessing.engin=pil"),
+            "'preprocessing.engin' (did you mean 'engine'",
+        ),
         (("evaluate", "hog", "SET", "--device", "tpu7"), "'tpu7' is no device"),
         (("evaluate", "hog", "SET", "--recall", "1,x"), "--recall '1,x'"),
         (("evaluate", "hog", "SET", "--on-error", "ignore"), "on_error must be"),
@@ -142,6 +146,12 @@ def test_methods_and_weights(tmp_path):
 )
 def test_mistakes_get_one_sentence(shared_set, arguments, message):
     assert message in refused(*[str(shared_set) if part == "SET" else part for part in arguments])
+
+
+def test_how_photos_are_prepared_may_be_set(shared_set, tmp_path):
+    ok("evaluate", "hog", shared_set, "--set", "preprocessing.engine=tensor", "--save", tmp_path / "run.json")
+    found = json.loads((tmp_path / "run.json").read_text())["identity"]["preprocessing"]
+    assert (found["engine"], found["size"], found["colour"]) == ("tensor", [64, 64], "grey")
 
 
 def test_version_and_plain_mistakes(tmp_path, shared_set):

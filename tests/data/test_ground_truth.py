@@ -8,6 +8,7 @@ from PIL import Image
 from tests.conftest import at_name, picture, real_set
 from vprkit.data.benchmark import Benchmark, open_benchmark, open_records
 from vprkit.data.ground_truth import read_csv
+from vprkit.data.layouts.table import read_records
 from vprkit.data.positives import Positives, frame_window, planar, within_radius, zone_aware
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError
@@ -86,6 +87,23 @@ def test_a_record_without_zone_joins_every_zone_by_its_numbers():
     database = records([{"east": 400000.0, "north": 5e6}, {"east": 400000.0, "north": 5e6, "zone": 31}])
     queries = records([{"east": 400001.0, "north": 5e6, "zone": 32}])
     assert [row.tolist() for row in zone_aware(database, queries, 25)] == [[0]]
+
+
+@pytest.mark.parametrize("south", [False, True])
+def test_so_it_does_on_either_side_of_the_equator(south):
+    database = records([{"east": 400000.0, "north": 5e6}, {"east": 400000.0, "north": 5e6, "zone": 31, "south": south}])
+    asked = [{"east": 400001.0, "north": 5e6, "zone": 32, "south": side} for side in (south, not south)]
+    assert [row.tolist() for row in zone_aware(database, records(asked[:1]), 25)] == [[0]]
+    assert [row.tolist() for row in zone_aware(database, records(asked), 25)] == [[0], [0]]
+    unplaced = records([{"east": 400001.0, "north": 5e6}, *asked])
+    assert [row.tolist() for row in zone_aware(database, unplaced, 25)] == [[0, 1], [0], [0]]
+
+
+def test_a_zone_without_its_band_is_told(tmp_path):
+    (tmp_path / "a.csv").write_text("path,east,north,zone\na.jpg,1,2,56\nb.jpg,1,2,56J\n")
+    table = read_records(tmp_path / "a.csv")
+    assert table.south.tolist() == [False, True]
+    assert "1 of 2 rows have a UTM zone without its latitude band and count as northern" in table.notices[0]
 
 
 def test_frame_window_is_clipped():

@@ -1,4 +1,5 @@
 import contextlib
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image, ImageOps
 
 from tests.conftest import picture
 from vprkit.data import images
+from vprkit.data.layouts.exif import read_gps
 from vprkit.errors import ConfigError, ImageError, PictureTooLarge, UnknownPicture
 from vprkit.preprocessing import Preprocessing
 
@@ -195,3 +197,22 @@ def test_a_lower_limit_of_pixels_is_kept_and_kinds_of_refusals_are_told(tmp_path
         images.open_image(b"no picture", "the upload")
     with pytest.raises(PictureTooLarge, match="more pixels than any photo has"):
         images.open_image(b"P6 60000 60000 255\n", most=10**12)
+
+
+def test_a_pipe_is_no_photo(tmp_path):
+    """Opening one would wait for ever."""
+    os.mkfifo(tmp_path / "a.jpg")
+    for read in (images.read_file, images.open_image):
+        with pytest.raises(ImageError, match="a.jpg: is no regular file"):
+            read(tmp_path / "a.jpg")
+    assert read_gps(tmp_path / "a.jpg") == {}
+
+
+def test_mean_and_deviation_stay_usable_in_training_after_describing():
+    """They are sent to a device once, whoever asks first."""
+    preprocessing = Preprocessing(mean=(0.1, 0.2, 0.3), std=(0.7, 0.8, 0.9))
+    with torch.inference_mode():
+        images.finish(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), preprocessing)
+    learnt = torch.ones(1, 3, 2, 2, requires_grad=True)
+    images.normalise(learnt, preprocessing).sum().backward()
+    torch.testing.assert_close(learnt.grad[0, :, 0, 0], 1 / torch.tensor(preprocessing.std))

@@ -4,6 +4,8 @@ from PIL import ExifTags, Image
 
 from tests.conftest import at_name, picture, write_set
 from vprkit.data.benchmark import open_benchmark, open_records
+from vprkit.data.layouts.at import parse_name
+from vprkit.data.records import Records
 from vprkit.errors import DataError
 
 
@@ -77,6 +79,16 @@ def test_exif_positions(tmp_path):
     assert records[0].heading == pytest.approx(359.5)
     assert records[0].time == "2024:05:06 07:08:09"
     assert records[1].latitude is None and records[2].latitude is None
+    save(tmp_path / "c.jpg", exif=gps(0.0, 0.0, 1.0))
+    assert open_records(tmp_path)[-1].latitude is None  # what is written without a fix
+
+
+def test_degrees_that_lie_on_no_globe_are_told_by_the_metres():
+    name = "@0400000.00@5000000.00@32@T@91.0@200.0@@@@@@@@.jpg"
+    found = Records.from_rows("/", [parse_name(name).row(name)]).with_latlon()
+    assert found.latitude[0] == pytest.approx(45.15, abs=0.01) and found.longitude[0] == pytest.approx(7.73, abs=0.01)
+    found = Records.from_rows("/", [{"name": "a.jpg", "latitude": 10.0, "longitude": 190.0}]).with_latlon()
+    assert found.longitude[0] == pytest.approx(-170)
 
 
 def test_csv_with_degrees_or_metres(tmp_path):

@@ -147,3 +147,6 @@ def test_what_cannot_be_paired(tmp_path):
     few = group_images(cells(tmp_path).records, CosPlaceGrouping(15, 0, 1, 1, 100))
     with pytest.raises(DataError, match="no cell has 100 panoramas; lower min_images"):
         PanoramaPairs("panoramas", few, PairViews())
+    names = [name_of(550005 + number, 4180005, number).replace("@000@", "@@") for number in range(6)]
+    with pytest.raises(DataError, match="6 of 6 panoramas tell no heading"):
+        PanoramaPairs("panoramas", group_images(records_of_names(tmp_path, names), PAIR_VPR), PairViews())

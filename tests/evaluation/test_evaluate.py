@@ -7,6 +7,7 @@ from PIL import Image
 
 from tests.conftest import DATASETS, at_name, picture, real_set, write_set
 from vprkit.data.benchmark import open_benchmark
+from vprkit.data.positives import Positives
 from vprkit.errors import ConfigError, DataError, ImageError, StoreError
 from vprkit.evaluation.comparison import compare
 from vprkit.evaluation.evaluate import evaluate, evaluate_descriptors, evaluate_rankings
@@ -213,6 +214,11 @@ def test_comparison_is_paired(tmp_path, hog, thumbnail):
     other = evaluate(thumbnail, open_benchmark(write_set(tmp_path / "other", places=3)))
     with pytest.raises(DataError, match="not comparable"):
         compare(one, other)
+    shifted = dataclasses.replace(benchmark, positives=Positives.of([*list(benchmark.positives)[1:], [0]]))
+    with pytest.raises(DataError, match="not comparable"):
+        compare(one, evaluate(thumbnail, shifted))  # the same images and the same words
+    before = dataclasses.replace(one, list_hashes={k: one.list_hashes[k] for k in ("database", "queries")})
+    assert compare(before, two).differences[0] == first  # as earlier versions saved it
 
 
 def test_mcnemar_of_a_known_table(shared_set):

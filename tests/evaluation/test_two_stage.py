@@ -9,7 +9,7 @@ import torch
 import vprkit
 from vprkit import device as devices
 from vprkit.cli import options as shared
-from vprkit.cli.forecasts import forecast_local
+from vprkit.cli.forecasts import forecast_set
 from vprkit.errors import ConfigError, NotAvailable, StoreError
 from vprkit.evaluation.two_stage import Second, forecast
 from vprkit.features import LocalFeatures
@@ -206,7 +206,7 @@ def test_the_command_says_it_and_refuses_a_full_disk(shared_set, monkeypatch, ca
     with pytest.raises(SystemExit) as stop:
         main()
     told = capsys.readouterr().err
-    assert stop.value.code == 1 and "images as float16: 0.00 GB in" in told and "choose another --features" in told
+    assert stop.value.code == 1 and "GB free, local features of" in told and "choose another folder" in told
 
 
 def test_another_second_stage_may_be_given_and_is_told(selavpr, benchmark):
@@ -238,7 +238,7 @@ def test_the_command_changes_the_second_stage_and_checks_memory(selavpr, benchma
     with pytest.raises(ConfigError, match="ask for one with --rerank N"):
         shared.second_of(selavpr, None, "ram", "int8", "first_stage", ["products=half"])
     monkeypatch.setattr("vprkit.device.free_memory", lambda: 1000)
-    with pytest.raises(ConfigError, match="GB of memory.*choose --local store"):
-        forecast_local(selavpr, options, 10, tmp_path)
+    with pytest.raises(ConfigError, match="GB of memory.*keep them in the store"):
+        forecast_set(selavpr, options, 10, tmp_path)
     monkeypatch.setattr("vprkit.device.free_memory", lambda: 10**12)
-    forecast_local(selavpr, options, 10, tmp_path)
+    forecast_set(selavpr, options, 10, tmp_path)

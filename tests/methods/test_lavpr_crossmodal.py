@@ -21,16 +21,28 @@ from tests.methods.crossmodal_small import (
 )
 from vprkit.backbones.bert_tokens import BertTokens, find_vocabulary
 from vprkit.data.columns import StringColumn
+from vprkit.device import inference
 from vprkit.errors import ConfigError, VprError
 from vprkit.evaluation.result import Result
 from vprkit.loading import load_method
 from vprkit.method import IMAGES, TEXTS
-from vprkit.methods.lavpr_crossmodal.network import CrossModalConfig
+from vprkit.methods.lavpr_crossmodal.network import CrossModalConfig, build
 from vprkit.report.failures import failures
 from vprkit.report.groups import Group
 from vprkit.report.sheets import save_predictions, tiles
 
 pytestmark = pytest.mark.usefixtures("weights_folder")
+
+
+@pytest.mark.parametrize("family", ["blip", "clip", "siglip"])
+def test_vectors_have_length_1_whatever_the_precision(family: Any) -> None:
+    """Vectors are searched as they are, so a norm that is off by a rounding of bf16 would move scores."""
+    torch.manual_seed(0)
+    towers = build(CrossModalConfig(**TINY, family=family)).eval().towers
+    ids = torch.tensor([[1, 5, 9], [1, 7, 2], [3, 4, 6]])
+    with inference(torch.device("cpu"), "bf16"):
+        for vectors in (towers.image_vectors(pictures()), towers.text_vectors(ids, torch.ones_like(ids))):
+            torch.testing.assert_close(vectors.float().norm(dim=1), torch.ones(3), rtol=0, atol=2e-6)
 
 
 def test_images_and_texts_are_described_apart_and_together() -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 import vprkit
 from tests.methods.crossmodal_small import SIDE, TINY, authors, linear, same, tiny
 from tests.training.small import write_gsv
-from vprkit.errors import ConfigError, NotAvailable, WeightsError
+from vprkit.errors import ConfigError, DataError, NotAvailable, WeightsError
 from vprkit.loading import load_method, save_method
 from vprkit.method import Method
 from vprkit.training.sources import open_sources
@@ -104,14 +104,20 @@ def test_places_without_texts_are_refused(tmp_path: Path) -> None:
         trained(bare, tmp_path / "run", initial=None)
 
 
-def test_a_validation_set_may_bring_its_descriptions(tmp_path: Path) -> None:
+def test_a_validation_set_may_bring_its_descriptions_and_with_them_its_queries(tmp_path: Path) -> None:
     for role in ("database", "queries"):
         place = tmp_path / "set" / "images" / "val" / role
         place.mkdir(parents=True)
-        Image.new("RGB", (SIDE, SIDE)).save(place / "@0500000.00@4180000.00@10@S@@@0@@@@@@@@.png")
+        for number in range(3):
+            Image.new("RGB", (SIDE, SIDE)).save(place / f"@0500000.00@4180000.00@10@S@@@{number}@@@@@@@@.png")
     name = "queries/@0500000.00@4180000.00@10@S@@@0@@@@@@@@.png"
     (tmp_path / "said.csv").write_text(f'image_path,description\n{name},"a wall, a door"\n')
     for written in (f"{tmp_path}/set#val", f"{tmp_path}/set"):
         opened = open_sources({"train": tmp_path, "val": f"{written}+{tmp_path}/said.csv"}).val["val"]
-        assert list(opened.queries.texts["text"]) == ["a wall, a door"]
-    assert "text" not in open_sources({"train": tmp_path, "val": f"{tmp_path}/set"}).val["val"].queries.texts
+        assert list(opened.queries.names) == [name] and list(opened.queries.texts["text"]) == ["a wall, a door"]
+        assert len(opened.database) == 3
+    bare = open_sources({"train": tmp_path, "val": f"{tmp_path}/set"}).val["val"]
+    assert "text" not in bare.queries.texts and len(bare.queries) == 3
+    (tmp_path / "said.csv").write_text("image_path,description\ndatabase/of_another_set.png,a wall\n")
+    with pytest.raises(DataError, match="said.csv: lists none of the 3 queries"):
+        open_sources({"train": tmp_path, "val": f"{tmp_path}/set#val+{tmp_path}/said.csv"})

@@ -1,6 +1,6 @@
 """LaVPR's fusion: modes against their formulas, weights files, missing texts."""
 
-import json
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,15 @@ from PIL import Image
 
 import vprkit
 from tests.conftest import picture
-from tests.reference import runner
-from vprkit import registry
 from vprkit.backbones.bert_tokens import minilm_folder
-from vprkit.backbones.text_encoder import BGE_LARGE, TextEncoder, load_text_encoder
+from vprkit.backbones.text_encoder import TextEncoder, load_text_encoder
+from vprkit.cli import main
 from vprkit.data.benchmark import Benchmark, open_records
 from vprkit.data.positives import Positives
-from vprkit.errors import ConfigError
-from vprkit.loading import save_method
-from vprkit.methods.lavpr_fusion.checkpoint import below, to_network
-from vprkit.methods.lavpr_fusion.heads import HEADS
+from vprkit.errors import ConfigError, NotAvailable
+from vprkit.evaluation.two_stage import Second, forecast
+from vprkit.retrieval.pca import PCA, with_pca
 from vprkit.retrieval.weighted import WeightedIndex
-from vprkit.weights.fitting import differences
-from vprkit.weights.resolving import choose_by_name
 
 WORDS = ("a red house", "a green shop with a lamp", "", "two blue doors, one tree")
 SIDE = 32
@@ -63,13 +59,12 @@ def parts(encoder: TextEncoder, photos: list[np.ndarray]) -> tuple[torch.Tensor,
 @torch.inference_mode()
 def test_every_mode_is_its_formula(encoder: TextEncoder, photos: list[np.ndarray]) -> None:
     image, text = parts(encoder, photos)
-    told = torch.tensor([bool(words) for words in WORDS]).float()
-    both = (1 + told).sqrt()
+    told = torch.tensor([bool(words) for words in WORDS])[:, None]
     expected = {
         "image": image,
         "text": text,
-        "concat": (image + text) / (both[:, None] * both),
-        "each": 0.7 * image + 0.3 * text,
+        "concat": torch.where(told, (image + text) / 2, image),
+        "each": torch.where(told, 0.7 * image + 0.3 * text, image),
     }
     for mode, wanted in expected.items():
         found = scores(fused(mode, alpha=0.7), photos)
@@ -86,6 +81,7 @@ def test_weights_enter_as_published_and_a_missing_text_leaves_the_image(photos: 
     a, b = features.weight.T
     v, t = (torch.nn.functional.normalize(part, dim=1) for part in (features.global_, features.text))
     wanted = (a[:, None] + a) / 2 * (v @ v.T) + (b[:, None] + b) / 2 * (t @ t.T)
+    wanted[2] = v[2] @ v.T  # it asks by its photo alone
     torch.testing.assert_close(scores(method, photos), wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -113,10 +109,76 @@ def test_weighted_scores_are_searched_without_long_vectors(two: Benchmark, tmp_p
     wanted = sorted((vectors[0] @ vectors[1].T)[0].tolist(), reverse=True)
     found = vprkit.evaluate(method, two, ks=(3,)).rankings[0]
     assert found.ranking[0] == 1 and found.scores == pytest.approx(wanted, abs=1e-5)
-    streets = vprkit.Map.build(two.database, method, out=tmp_path / "streets.map")
-    assert isinstance(streets.index, WeightedIndex)
-    hits = streets.locate(two.queries.path(0), text="a bakery")
+    built = vprkit.Map.build(two.database, method, out=tmp_path / "streets.map")
+    assert isinstance(built.index, WeightedIndex)
+    hits = built.locate(two.queries.path(0), text="a bakery")
     assert hits[0].row == 1 and [hit.score for hit in hits] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty photos and as many queries; some have texts."""
+    root = tmp_path_factory.mktemp("streets")
+    for folder in ("database", "queries"):
+        (root / folder).mkdir()
+        for number in range(40):
+            photo = picture(number % 10, (SIDE, SIDE), noise=80.0, noise_seed=number + 100 * (folder == "queries"))
+            Image.fromarray(photo).save(root / folder / f"@{number}@0@.png")
+    lines = [f"@{number}@0@.png,{WORDS[number % 2] * (number % 7)}" for number in range(40)]
+    (root / "texts.csv").write_text("image_path,description\n" + "\n".join(lines) + "\n")
+    return root
+
+
+@pytest.mark.parametrize("mode", ["fused", "each", "concat"])
+def test_a_photo_without_a_text_asks_by_itself_among_records_with_and_without(
+    streets: Path, tmp_path: Path, mode: str
+) -> None:
+    """Records' own shares, and whether they have texts, leave the order of photos alone."""
+    database = open_records(streets / "database", texts=streets / "texts.csv")
+    assert 0 < list(database.texts["text"]).count("") < len(database)
+    photos = [streets / "queries" / f"@{number}@0@.png" for number in range(12)]
+
+    def found(**options: Any) -> list[list[tuple[int, float]]]:
+        method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", head="ads", **options)
+        built = vprkit.Map.build(database, method, out=tmp_path / f"{options['mode']}.map")
+        return [[(hit.row, round(hit.score, 5)) for hit in built.locate(photo, top=40)] for photo in photos]
+
+    assert found(mode=mode) == found(mode="image")
+
+
+@pytest.mark.parametrize("options", [{"mode": "image"}, {"head": "ads"}])
+def test_a_pca_projects_photos_and_leaves_texts_beside_them(streets: Path, options: dict[str, Any]) -> None:
+    method = vprkit.load_method("lavpr-fusion", "random:1", image="thumbnail", **options)
+    benchmark = vprkit.open_benchmark(streets, texts=streets / "texts.csv")
+    described = [method.describe([side.path(row) for row in range(40)], texts=list(side.texts["text"]))
+                 if "text" in method.reads() else method.describe([side.path(row) for row in range(40)])
+                 for side in (benchmark.queries, benchmark.database)]  # fmt: skip
+    pca = PCA.fit(described[1].global_.numpy(), 5)
+    small = [dataclasses.replace(part, global_=torch.from_numpy(pca.apply(part.global_.numpy()))) for part in described]
+    wanted = method.index_vectors(small[0], "query") @ method.index_vectors(small[1], "database").T
+    result = vprkit.evaluate(with_pca(method, pca), benchmark, ks=(3,))
+    for row, ranking in enumerate(result.rankings):
+        assert ranking.scores == pytest.approx(wanted[row].sort(descending=True).values[:3].tolist(), abs=1e-4)
+    assert result.identity["configuration"]["pca"] == 5
+
+
+def test_a_pca_on_the_command_line(
+    streets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["vpr", "evaluate", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return int(stop.value.code or 0), "".join(capsys.readouterr())
+
+    own = ("lavpr-fusion", str(streets), "--set", "image=thumbnail", "--pca", "5", "--pca-data")
+    told = ("--texts", str(streets / "texts.csv"))
+    code, said = run(*own, str(streets / "database"), *told, "--set", "mode=each", "--json", "--recall", "1")
+    assert code == 0 and '"recalls"' in said
+    code, said = run(*own[:4], "--queries-as", "five_crops", *told)
+    assert code and "queries as five_crops are crops, which have no texts of their own" in said
+    code, said = run("lavpr-crossmodal", str(streets), "-w", "random", "--set", "layers=1", *own[4:], "none", *told)
+    assert code and "asks with text and searches image, which one PCA cannot project alike" in said
 
 
 @pytest.mark.parametrize("mode", ["each", "concat"])
@@ -135,8 +197,10 @@ def test_the_other_modality_orders_the_shortlist_by_number(two: Benchmark) -> No
     again = vprkit.evaluate(method, two, ks=(3,), rerank=2)
     assert sorted(first.rankings[0].ranking[:2]) == [0, 1] and first.rankings[0].ranking[2] == 2
     assert again.rankings[0].ranking == [1, 0, 2]
-    with pytest.raises(vprkit.VprError, match="local features"):
-        vprkit.evaluate(fused("concat"), two, ks=(1,), rerank=2)
+    for mode in ("concat", "text", "image"):
+        with pytest.raises(NotAvailable, match="'lavpr-fusion' has no second stage"):
+            vprkit.evaluate(fused(mode), two, ks=(1,), rerank=2)
+    assert forecast(Second(2, dtype="float32"), fused("image_then_text"), 3)
 
 
 @pytest.mark.parametrize("head", ["mlp", "add"])
@@ -179,72 +243,3 @@ def test_sentences_as_sentence_transformers_encodes_them(encoder: TextEncoder) -
     theirs = library.SentenceTransformer(str(minilm_folder()), device="cpu").encode(texts)
     with torch.inference_mode():
         torch.testing.assert_close(encoder.read(texts).vectors, torch.from_numpy(theirs), rtol=1e-4, atol=1e-5)
-
-
-def manifest(name: str) -> dict[str, tuple[int, ...]]:
-    path = runner.root() / "lavpr" / "manifests" / f"{name}.json"
-    if not path.is_file():
-        pytest.skip(f"the manifests of the reference are not at {runner.root()}")
-    return {key: tuple(shape) for key, shape in json.loads(path.read_text()).items() if key != "_meta"}
-
-
-@pytest.mark.parametrize("dim", [512, 4096])
-def test_the_authors_checkpoints_fit_part_by_part(dim: int) -> None:
-    shapes = manifest(f"lavpr_ads_mixvpr{dim}_bge_large")
-    recognise = registry.find_declaration("lavpr-fusion").recognise
-    assert recognise is not None
-    options = recognise(shapes)
-    assert options == {"image": f"mixvpr-{dim}", "text": "bge-large", "head": "ads", "pooling": "cls"}
-    choice = choose_by_name("lavpr-fusion", {}, options)
-    assert choice.name == f"lavpr-ads-mixvpr{dim}" and choice.preprocessing.size == (320, 320)
-    image = choose_by_name(options["image"], {})
-    key_map = registry.load_attribute(image.declaration.key_map) if image.declaration.key_map else str
-    with torch.device("meta"):
-        built, text = image.build(), TextEncoder(BGE_LARGE)
-        head = HEADS["ads"](dim, 1024, 0)
-    wanted = {name: tuple(value.shape) for name, value in built.state_dict().items()}
-    held = {str(key_map(name)): shape for name, shape in below(shapes, "vpr_encoder.").items()}
-    assert not differences(held, wanted, spelled=str)
-    words = {name: tuple(value.shape) for name, value in text.bert.state_dict().items()}
-    held = {n: s for n, s in below(shapes, "text_encoder.").items() if not n.startswith("pooler.")}
-    assert not differences(held, words, spelled=str)
-    mapped = {to_network(name): shape for name, shape in shapes.items() if to_network(name)}
-    own = {f"head.{name}": tuple(value.shape) for name, value in head.state_dict().items()}
-    assert {name: shape for name, shape in mapped.items() if str(name).startswith("head.")} == own
-    assert {str(name).split(".")[0] for name in mapped} == {"head", "text_pooling"}
-
-
-@pytest.mark.parametrize("adapted", [False, True], ids=["plain", "adapted"])
-@torch.inference_mode()
-def test_a_whole_checkpoint_of_the_authors_layout_is_read(encoder: TextEncoder, tmp_path: Path, adapted: bool) -> None:
-    shapes = manifest("mixvpr_resnet50_128")
-    choice = choose_by_name("mixvpr-128", {})
-    key_map = registry.load_attribute(choice.declaration.key_map) if choice.declaration.key_map else str
-    torch.manual_seed(2)
-    image = choice.build().state_dict()
-    whole = vprkit.load_method("lavpr-fusion", "random:1", image="mixvpr-128", head="ads", pooling="cls")
-    own = whole.network.state_dict()
-    state = {f"vpr_encoder.{name}": image[str(key_map(name))] for name in shapes}
-    text = {f"text_encoder.{name}": value for name, value in encoder.bert.state_dict().items()}
-    wanted = encoder.bert.state_dict()["encoder.layer.1.attention.self.query.weight"]
-    if adapted:  # as peft wraps it, rank 4
-        text, changed = {f"text_encoder.base_model.model.{n.partition('.')[2]}": v for n, v in text.items()}, wanted
-        layer = "text_encoder.base_model.model.encoder.layer.1.attention.self.query"
-        a, b = torch.randn(4, 384) / 20, torch.randn(384, 4) / 20
-        text |= {f"{layer}.base_layer.{end}": text.pop(f"{layer}.{end}") for end in ("weight", "bias")}
-        text |= {f"{layer}.lora_A.default.weight": a, f"{layer}.lora_B.default.weight": b}
-        wanted = changed + 8 / 4**0.5 * b @ a  # alpha = 2 r, by the root of r
-    state |= text
-    state |= {"text_encoder.pooler.dense.weight": torch.zeros(384, 384)}
-    state |= {name.removeprefix("head."): value for name, value in own.items() if name.startswith(("head.", "text_p"))}
-    torch.save({"state_dict": state, "epoch": 3}, tmp_path / "authors.ckpt")
-    method = vprkit.load_method(weights=tmp_path / "authors.ckpt")
-    found = method.network.state_dict()
-    assert torch.equal(found["head.fusion.0.weight"], own["head.fusion.0.weight"])
-    assert all(torch.equal(found[f"vpr_encoder.{name}"], value) for name, value in image.items())
-    torch.testing.assert_close(found["text_encoder.bert.encoder.layer.1.attention.self.query.weight"], wanted)
-    assert method.configuration["image"] == "mixvpr-128" and method.preprocessing.size == (320, 320)
-    mean = vprkit.load_method(weights=tmp_path / "authors.ckpt", pooling="mean")
-    assert (method.network.text_pooling.beside, mean.network.text_pooling.beside) == ("cls", "mean")
-    saved = save_method(method, tmp_path / "whole.safetensors")
-    assert vprkit.load_method(weights=saved).tensors_sha256 == method.tensors_sha256  # encoders came with the file

@@ -12,12 +12,16 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.conftest import picture
+from tests.training.cells import write_benchmark
 from vprkit.backbones.text_encoder import ENCODERS, load_text_encoder
 from vprkit.data.images import prepare
 from vprkit.data.places import PlaceSet, open_places
-from vprkit.errors import ConfigError, WeightsError
+from vprkit.errors import ConfigError, DataError, ImageError, WeightsError
+from vprkit.evaluation.result import Result
 from vprkit.loading import save_method
+from vprkit.methods.lavpr_fusion.recipe import FusionRecipe
 from vprkit.training.train import train
+from vprkit.weights.resolving import choose_by_name
 
 WORDS = ("a red house", "a green shop with a lamp", "", "two blue doors, one tree")
 SIDE = 32
@@ -95,6 +99,18 @@ def test_images_are_described_once_or_augmented_every_time(places: Path, tmp_pat
     assert not torch.equal(fresh["head.fusion.0.weight"], one["head.fusion.0.weight"])
 
 
+def test_texts_may_change_in_training(places: Path, tmp_path: Path) -> None:
+    """Those that do not are encoded once; those that do, in every batch, with draws that a resumed run repeats."""
+    own = {"model.pooling": "none", "schedule.factor": 1.0}
+    plain = load_file(learn(places, tmp_path / "plain", **own).weights)
+    own |= {"text_augmentation.reverse_clauses": 0.5}
+    whole = load_file(learn(places, tmp_path / "whole", **own).weights)
+    learn(places, tmp_path / "parts", **own, epochs=1)
+    parts_ = load_file(learn(places, tmp_path / "parts", **own).weights)
+    name = "head.fusion.0.weight"
+    assert torch.equal(whole[name], parts_[name]) and (whole[name] - plain[name]).abs().max() > 1e-5
+
+
 @pytest.mark.parametrize("pooling", ["patches", "tokens"])
 @torch.inference_mode()
 def test_patch_tokens_stand_for_a_photo_beside_its_text(
@@ -121,7 +137,7 @@ def test_patch_tokens_stand_for_a_photo_beside_its_text(
 
 
 def test_adapters_of_the_text_encoder_learn_and_are_merged(places: Path, tmp_path: Path) -> None:
-    own = {"model.pooling": "none", "text_encoder": "lora", "lora.rank": 2, "lora.targets": ["query", "value"]}
+    own = {"model.pooling": "none", "text_encoder": "lora", "lora.rank": 2}
     done = learn(places, tmp_path / "whole", **own, epochs=2)
     method = vprkit.load_method(weights=done.weights)
     found = method.network.text_encoder.bert.state_dict()
@@ -136,6 +152,8 @@ def test_adapters_of_the_text_encoder_learn_and_are_merged(places: Path, tmp_pat
 def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
     own = {"model.pooling": "none", "model.image": "compact", "model.image_weights": "random:1", "epochs": 1}
     weights = learn(places, tmp_path / "run", **own, image_size=(96, 96)).weights
+    with pytest.raises(ConfigError, match="the image encoder is not what the run began with"):
+        learn(places, tmp_path / "run", **{**own, "model.image_weights": "random:2"}, image_size=(96, 96))
     assert vprkit.load_method(weights=weights).name == "lavpr-fusion"
     for mode in ("image", "text", "concat", "fused"):
         assert vprkit.load_method(weights=weights, mode=mode).network.config.compared == mode
@@ -143,6 +161,38 @@ def test_a_head_goes_with_its_encoders(places: Path, tmp_path: Path) -> None:
         vprkit.load_method(weights=weights, image_weights="random:2")
     with pytest.raises(ConfigError, match="was made with head='ads', the options say head='fixed'"):
         vprkit.load_method(weights=weights, head="fixed")
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_unreadable_photo_is_left_out_and_named(tmp_path: Path, cached: bool) -> None:
+    write_places(tmp_path / "gsv")
+    broken = sorted((tmp_path / "gsv").rglob("*.jpg"))[5]
+    broken.write_bytes(b"no picture")
+    own = {"model.pooling": "none", "epochs": 1, "cached": cached}
+    with pytest.raises(ImageError, match=broken.name):
+        learn(tmp_path / "gsv", tmp_path / "strict", **own)
+    done = learn(tmp_path / "gsv", tmp_path / "run", **own, **{"running.on_error": "skip"})
+    assert done.steps and broken.name in (done.folder / "broken.txt").read_text()
+
+
+def test_the_recipe_begins_as_published() -> None:
+    """Spec of LaVPR, sections 7 and 9."""
+    recipe = FusionRecipe()
+    assert (recipe.seed, recipe.epochs, recipe.characters) == (190223, 10, 256)
+    assert recipe.validation.recalls == (1, 5, 10, 15, 20, 50, 100)
+    assert (recipe.lora.rank, recipe.lora.targets) == (64, ("query", "value", "qkv"))
+
+
+def test_photos_are_resized_in_8_bit_for_training_and_as_floats_for_evaluation(places: Path, tmp_path: Path) -> None:
+    own = {"model.pooling": "none", "model.image": "compact", "model.image_weights": "random:1", "epochs": 1}
+    features = tmp_path / "features"
+    weights = learn(places, tmp_path / "run", **own, image_size=(64, 64), feature_cache=str(features)).weights
+    described = json.loads(next(features.rglob("manifest.json")).read_text())["identity"]["preprocessing"]
+    deployed = vprkit.load_method(weights=weights).preprocessing
+    assert (described["engine"], deployed.engine) == ("pil", "tensor_antialias")
+    assert tuple(described["size"]) == deployed.size == (64, 64)
+    assert vprkit.load_method("lavpr-fusion", image="hog").preprocessing.engine == "pil"  # grey pictures of 8 bit
+    assert choose_by_name("lavpr-ads-mixvpr512", {}).preprocessing.engine == "tensor_antialias"
 
 
 @pytest.mark.parametrize(
@@ -163,12 +213,34 @@ def test_training_that_means_nothing(places: Path, tmp_path: Path, options: dict
         learn(places, tmp_path / "run", **{"model.pooling": "none", **options})
 
 
+def test_a_set_without_texts_is_refused_before_training(places: Path, tmp_path: Path) -> None:
+    """Not after an epoch, which would be lost."""
+    bare = write_benchmark(tmp_path / "bare")
+    own = {**OPTIONS, "model.pooling": "none", "feature_cache": str(tmp_path / "features"), "epochs": 1}
+    for role in ("val.night", "test"):
+        with pytest.raises(DataError, match=rf"^{role}: 'lavpr-fusion' reads .* bare-test has none; .*PATH\+FILE.csv"):
+            train("lavpr-fusion", {"train": places, role: bare}, out=tmp_path / "run", options=own)
+        assert not (tmp_path / "run").exists() and not (tmp_path / "features").exists()
+    names = [f"{path.parent.name}/{path.name}" for path in sorted(bare.rglob("*.jpg"))]
+    rows = [f"{name},a church" for name in names if not name.startswith("queries") or "p2003" in name]
+    (tmp_path / "said.csv").write_text("image_path,description\n" + "\n".join(rows) + "\n")
+    sets = {"train": places, "val": f"{bare}+{tmp_path}/said.csv"}
+    run = train("lavpr-fusion", sets, out=tmp_path / "run", options=own)
+    result = Result.load(run.folder / "best-val.json")
+    assert run.best is not None and len(result.rankings) == 1
+
+
 def test_a_run_goes_on_to_the_same_numbers(places: Path, tmp_path: Path) -> None:
     own = {"model.pooling": "cls"}
     whole = load_file(learn(places, tmp_path / "whole", **own).weights)
     learn(places, tmp_path / "parts", **own, epochs=1)
     parts_ = load_file(learn(places, tmp_path / "parts", **own).weights)
     assert set(whole) == set(parts_) and all(torch.equal(value, parts_[name]) for name, value in whole.items())
+    other = tmp_path / "other.csv"
+    other.write_text((places / "descriptions.csv").read_text().replace("church", "submarine"))
+    own |= {**OPTIONS, "feature_cache": str(places.parent / "features")}
+    with pytest.raises(ConfigError, match="the training set is not what the run began with"):
+        train("lavpr-fusion", {"train": open_places(places, texts=other)}, out=tmp_path / "parts", options=own)
     state = tmp_path / "parts" / "last.ckpt"
     assert state.stat().st_size < 20e6  # no encoder in it
     assert ENCODERS["minilm"].width == 384

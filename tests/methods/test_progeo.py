@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 import vprkit
-from tests.training.cells import GROUPING, RUNNING, SIDE, write_benchmark, write_cells, write_clip
+from tests.methods.progeo_small import ONE, RESNET, VIT, Stopping, learn, tune
+from tests.training.cells import SIDE, write_benchmark, write_cells, write_clip
 from vprkit.data.grouped_images import group_images, training_records
 from vprkit.errors import ConfigError, NotAvailable, VprError, WeightsError
 from vprkit.methods.progeo.clip_files import read_clip, start_backbone
@@ -18,27 +19,6 @@ from vprkit.methods.progeo.official_prompts import published_order, read_officia
 from vprkit.methods.progeo.prompt_files import read_prompts
 from vprkit.methods.progeo.prompts import Prompts, sentence_vectors
 from vprkit.training.train import train
-
-VIT = {"model.encoder": "vit", "model.layers": (2,), "model.width": 64, "model.patch": 16, "model.image_size": SIDE}
-RESNET = {"model.layers": (1, 1, 1, 1), "model.width": 4}
-ONE = {**GROUPING, **RUNNING, "model.dim": 24, "batch": 6, "epochs": 4, "seed": 2}
-TWO = {**ONE, "image_size": (SIDE, SIDE), "batch": 3, "iterations": 2, "epochs": 2, "augmentation.hue": 0.0}
-
-
-class Stopping:
-    """Ends a run at some step, like a kill after a state was saved."""
-
-    def __init__(self, step: int) -> None:
-        self.left = step
-
-    def pace(self, pace: object) -> None:
-        self.left -= 1
-        if not self.left:
-            raise RuntimeError("stopped")
-
-    def describing(self, what: str, done: int, total: int) -> None: ...
-
-    def say(self, sentence: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +31,6 @@ def place(tmp_path_factory):
         write_clip(root / f"{encoder}.safetensors", encoder)
         learn(root, encoder, model, root / f"prompts-{encoder}")
     return root
-
-
-def learn(root, encoder, model, out, reporter=None, **options):
-    own = {"clip": str(root / f"{encoder}.safetensors"), "feature_cache": str(root / "features"), **options}
-    data = {"train": root / "train"}
-    return train("progeo-prompts", data, out=out, options={**ONE, **model, **own}, reporter=reporter)
-
-
-def tune(root, encoder, model, out, reporter=None, **options):
-    own = {"clip": str(root / f"{encoder}.safetensors"), "prompts": str(root / f"prompts-{encoder}"), **options}
-    own = {"freezing.blocks": 1, **own}
-    data = {"train": root / "train", "val": root / "set"}
-    return train("progeo", data, out=out, options={**TWO, **model, **own}, reporter=reporter)
 
 
 @pytest.mark.parametrize(("encoder", "model"), [("vit", VIT), ("resnet", RESNET)])
@@ -108,6 +75,15 @@ def test_batch_statistics_give_other_features(place):
     learn(place, "resnet", RESNET, place / "statistics", batch_statistics=True)
     one, other = (read_prompts(place / name / "last.safetensors") for name in ("prompts-resnet", "statistics"))
     assert not torch.equal(one.vectors[0], other.vectors[0])
+
+
+def test_a_trained_vit_is_normalised_where_that_is_asked_of_it(place, tmp_path):
+    weights = tune(place, "vit", VIT, tmp_path / "run", epochs=0).weights
+    photo = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    plain = vprkit.load_method(weights=weights, device="cpu").describe(photo).global_
+    unit = vprkit.load_method(weights=weights, device="cpu", normalise=True).describe(photo).global_
+    assert abs(plain.norm() - 1) > 0.1
+    torch.testing.assert_close(unit, plain / plain.norm())
 
 
 @pytest.mark.parametrize("step", [2, 5])

@@ -178,3 +178,12 @@ def test_sizes_that_the_weights_do_not_have_are_refused():
         resolve_settings(find_recipe("mixvpr"), None, {"image_size": (64, 64)})
     with pytest.raises(ConfigError, match="min_images is 2"):
         resolve_settings(find_recipe("salad"), None, {"min_images": 2})
+
+
+@pytest.mark.parametrize("train_norm", [True, False])
+def test_the_final_norm_learns_with_the_last_blocks_unless_it_shall_stay(train_norm):
+    trunk = vprkit.load_method("dinov2", "random:1", device="cpu", size="S", depth=3, table_size=56).network.backbone
+    starting.ViTTrunk(train_last=1, train_norm=train_norm).freeze(trunk)
+    learning = {name for name, parameter in trunk.named_parameters() if parameter.requires_grad}
+    expected = ("blocks.2.", "norm.") if train_norm else ("blocks.2.",)
+    assert learning == {name for name in trunk.state_dict() if name.startswith(expected)}

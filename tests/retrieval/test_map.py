@@ -89,6 +89,54 @@ def test_a_map_of_ones_own_network_wants_it_back(photo_set, tmp_path):
         Map.open(tmp_path / "own.map", method=load_method("hog"))
 
 
+@pytest.mark.parametrize("other", ["kind", "setting", "forward"])
+def test_networks_without_weights_are_told_apart(other, photo_set, tmp_path):
+    class Power(torch.nn.Module):
+        def __init__(self, exponent):
+            super().__init__()
+            self.exponent = exponent
+
+        def forward(self, images):
+            return (images**self.exponent).mean(3).flatten(1)
+
+    def changed():
+        class Power(torch.nn.Module):
+            def __init__(self, exponent):
+                super().__init__()
+                self.exponent = exponent
+
+            def forward(self, images):
+                return images.amax(3).flatten(1)
+
+        return Power
+
+    pooled = torch.nn.Sequential
+    first, second = {
+        "kind": (
+            pooled(torch.nn.AvgPool2d(28), torch.nn.Flatten()),
+            pooled(torch.nn.MaxPool2d(28), torch.nn.Flatten()),
+        ),
+        "setting": (Power(1), Power(2)),
+        "forward": (Power(1), changed()(1)),
+    }[other]
+    own, another = (Method.from_module(network, metric="l2", device="cpu") for network in (first, second))
+    assert Method.from_module(first, metric="l2", device="cpu").identity() == own.identity() != another.identity()
+    Map.build(photo_set / "database", own, tmp_path / "own.map")
+    with pytest.raises(StoreError, match="features of another method"):
+        Map.open(tmp_path / "own.map", method=another)
+
+
+def test_a_map_of_two_folders_is_checked(city, photo_set, tmp_path):
+    further = tmp_path / "further"
+    further.mkdir()
+    Image.fromarray(picture(70)).save(further / at_name(402_000, 5e6, name="b"))
+    city.add(further)
+    assert city.check() == []
+    changed = photo_set / "database" / city.store.names[2]
+    Image.fromarray(picture(71)).save(changed)
+    assert [problem.split(",")[0] for problem in city.check()] == [f"1 of {len(city)} photos has changed since"]
+
+
 def test_building_again_describes_only_what_is_new(city, photo_set, hog, monkeypatch):
     Image.fromarray(picture(50)).save(photo_set / "database" / at_name(401_000, 5e6, name="new"))
     described = []

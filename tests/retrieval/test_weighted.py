@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from vprkit.methods.lavpr_fusion.comparing import unit, weighted
+from vprkit.aggregators.unit import unit
+from vprkit.methods.lavpr_fusion.comparing import weighted
 from vprkit.retrieval.fast import FastIndex
 from vprkit.retrieval.index import ExactIndex
 from vprkit.retrieval.weighted import WeightedIndex, WeightedRows, exact_index
@@ -27,6 +28,7 @@ def test_the_answers_are_those_of_the_long_vectors(count: int) -> None:
     rows = WeightedRows(image.numpy(), text.numpy(), weight.numpy())
     long = weighted(unit(image), unit(text), weight, "database").numpy()
     asked = [part[:9] for part in drawn(rng, 9)]
+    assert not asked[1][0].any() and asked[1][1].any()  # the first query has no text
     queries = weighted(unit(asked[0]), unit(asked[1]), asked[2], "query").numpy()
     assert rows.shape == long.shape
     assert rows.kept_bytes * count == image.numpy().nbytes + text.numpy().nbytes + weight.numpy().nbytes
@@ -38,7 +40,8 @@ def test_the_answers_are_those_of_the_long_vectors(count: int) -> None:
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
     parts = rows.taken_apart(queries)
     assert parts is not None
-    np.testing.assert_allclose(parts[0][1], asked[2][:, 0], rtol=1e-4)
+    shares = np.stack([asked[2][:, 0], np.ones(9)], 1)
+    np.testing.assert_allclose(parts[0][1], [(1, 0) if row in (0, 7) else shares[row] for row in range(9)], rtol=1e-4)
     np.testing.assert_allclose(rows.scores(parts, slice(None)).numpy(), queries @ long.T, atol=1e-5)
 
 

@@ -1,10 +1,12 @@
 """A training run small enough for tests: drawn pictures, a ResNet-18 of one stage, a mixer."""
 
+import shutil
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+import vprkit
 from tests.conftest import picture
 from vprkit.data.places import CustomPlaces
 
@@ -36,6 +38,18 @@ def write_gsv(root, places: int = 12, images: int = 4):
         Image.fromarray(drawn.photo(row)).save(root / "Images" / "Oslo" / name)
     (root / "Dataframes" / "Oslo.csv").write_text("\n".join(lines) + "\n")
     return root
+
+
+def copied(source, folder):
+    """The benchmark of a set that tests may spoil."""
+    shutil.copytree(source, folder)
+    return vprkit.open_benchmark(folder)
+
+
+def break_photos(benchmark):
+    """Make the third database photo and the first query unreadable."""
+    for path in (benchmark.database.path(2), benchmark.queries.path(0)):
+        path.write_bytes(b"no picture")
 
 
 OPTIONS: dict[str, Any] = {

@@ -10,10 +10,19 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.cells import CELLS, GROUPING, RUNNING, SIDE, write_benchmark, write_cells
+from vprkit import config
+from vprkit.aggregators.cosplace_network import build as build_cosplace
 from vprkit.data.grouped_images import GroupedImages, class_batches, group_images, training_records
 from vprkit.data.groups import COSPLACE, EIGENPLACES, CosPlaceGrouping
+from vprkit.data.images import normalise
 from vprkit.errors import ConfigError, DataError
+from vprkit.methods.cosplace.recipe import CosPlaceRecipe
+from vprkit.methods.cosplace.recipe import task as cosplace_task
+from vprkit.methods.eigenplaces.recipe import EigenPlacesRecipe
+from vprkit.training.augmentation import Augmentation
 from vprkit.training.train import train
+from vprkit.training.warps import crop, draw_crops
+from vprkit.weights.fitting import on_meta
 
 SMALL = {
     **GROUPING,
@@ -23,6 +32,7 @@ SMALL = {
     "trunk.weights": "random",
     "trunk.frozen_layers": 5,
     "image_size": (SIDE, SIDE),
+    "loaded_size": (SIDE, SIDE),
     "batch": 2,
     "iterations": 3,
     "epochs": 2,
@@ -85,11 +95,48 @@ def test_going_on_ends_in_the_same_weights(cells, tmp_path):
     assert all(torch.equal(value, load_file(parts.weights)[name]) for name, value in load_file(whole.weights).items())
 
 
+def test_crops_are_cut_from_the_photo_before_it_is_shrunk(cells):
+    def made(**augmentation):
+        values = {"image_size": (16, 16), "augmentation": config.from_dict(Augmentation, augmentation)}
+        return cosplace_task(config.with_values(CosPlaceRecipe(), {**SMALL, **values}), {"train": cells})
+
+    task = made(crop_area=0.5)
+    photos = torch.stack([task.read(row, np.random.default_rng(0)) for row in range(3)])
+    assert photos.shape[2:] == (SIDE, SIDE)  # as on disk
+    torch.manual_seed(5)
+    found = task._prepared(photos)
+    torch.manual_seed(5)
+    boxes = draw_crops(3, (SIDE, SIDE), 0.5)
+    assert (boxes[:, 2] * boxes[:, 3] >= 0.45 * SIDE * SIDE).all()
+    expected = normalise(crop(photos.float() / 255, boxes, (16, 16)), task.preprocessing)
+    torch.testing.assert_close(found, expected)
+    assert made(crop_area=1.0, hue=0.1).read(0, np.random.default_rng(0)).shape[1:] == (16, 16)
+
+
 def test_validation_measures_the_deployed_network(cells, tmp_path):
     data = {"train": cells, "val": write_benchmark(tmp_path / "set")}
     done = train("cosplace", data, out=tmp_path / "run", options={**SMALL, "test_resize": "32"})
     assert done.weights.name == "best-1.safetensors" and done.best is not None
     assert vprkit.load_method(weights=done.weights).preprocessing.size == (32, 32)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "learns"),
+    [
+        ("resnet18", {6, 7}),  # layer3, layer4
+        ("vgg16", {24, 26, 28}),  # the convolutions of the last five layers
+        ("efficientnet_b0", {5, 6, 7, 8}),
+    ],
+)
+@pytest.mark.parametrize("recipe", [CosPlaceRecipe, EigenPlacesRecipe])
+def test_what_learns_follows_the_backbone_as_published(recipe, backbone, learns):
+    settings = config.from_dict(recipe, {"model": {"backbone": backbone, "dim": 8}})
+    trunk = on_meta(lambda: build_cosplace(settings.model)).trunk
+    settings.trunk.freeze(trunk, backbone)
+    assert {int(name.split(".")[0]) for name, value in trunk.named_parameters() if value.requires_grad} == learns
+    everything = config.from_dict(recipe, {"trunk": {"frozen_layers": 0}})
+    everything.trunk.freeze(trunk, backbone)
+    assert all(value.requires_grad for value in trunk.parameters())
 
 
 def test_refusals(cells, tmp_path):

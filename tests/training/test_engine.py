@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 import vprkit
-from tests.training.small import OPTIONS, SIDE, Drawn
+from tests.training.small import OPTIONS, SIDE, Drawn, break_photos, copied
 from vprkit.errors import ConfigError, ImageError, VprError
 from vprkit.training import losses
 from vprkit.training.train import train
@@ -169,6 +169,17 @@ def test_validation_keeps_the_best_and_patience_stops(tmp_path, shared_set):
     assert (done.folder / "best-val.json").is_file()
 
 
+def test_patience_asks_for_a_gain_and_the_best_for_none():
+    from vprkit.training.state import Position
+
+    position = Position()
+    for epoch, (recall, stale) in enumerate([(50.0, 0), (50.5, 1), (51.0, 2), (51.1, 0), (51.1, 1), (40.0, 2)], 1):
+        position.epoch = epoch
+        position.measured(recall, 1.0)
+        assert position.stale == stale and position.validated == epoch
+    assert (position.best, position.reached) == (51.1, 51.1)
+
+
 def test_a_monitor_that_is_not_there_is_refused_before_anything(tmp_path, shared_set):
     with pytest.raises(ConfigError, match="names no validation set"):
         run(tmp_path / "run", {"train": Drawn(), "val": shared_set}, validation__monitor="night:R@1")
@@ -225,6 +236,28 @@ def test_weights_of_every_so_many_epochs_and_of_the_last_are_kept(tmp_path, plai
     assert not list(plain.folder.glob("epoch-*"))
 
 
+def test_last_weights_are_written_every_so_many_epochs_and_at_the_end(tmp_path, shared_set, monkeypatch):
+    from vprkit.training.places import PlaceTask
+
+    written = []
+    write = PlaceTask.write
+
+    def counting(task, path, method, notes):
+        written.append((path.name, notes["epoch"]))
+        write(task, path, method, notes)
+
+    monkeypatch.setattr(PlaceTask, "write", counting)
+    options = {"running__last_every": 2, "running__steps_per_epoch": 1}
+    done = run(tmp_path / "run", epochs=5, **options)
+    assert written == [("last.safetensors", epoch) for epoch in (2, 4, 5)]
+    written.clear()
+    patient = run(tmp_path / "patient", {"train": Drawn(), "val": shared_set}, epochs=5, optimiser__rate=1e-9,
+                  validation__patience=2, validation__keep=0, **options)  # fmt: skip
+    assert patient.epochs == 3 and written == [("last.safetensors", epoch) for epoch in (2, 3)]
+    whole = run(tmp_path / "whole", epochs=5, running__steps_per_epoch=1)
+    assert equal(tensors(done), tensors(whole), atol=0)
+
+
 def test_a_loss_of_ones_own(tmp_path):
     """The example of docs/training.md: a class, a name, and its parameters learn and come back."""
 
@@ -275,3 +308,55 @@ def test_decoding_ahead_and_memory_order_change_nothing(tmp_path, plain):
     assert equal(tensors(ahead), tensors(plain), atol=0)
     order = run(tmp_path / "order", running__channels_last=True)
     assert [line["loss"] for line in log(order)] == pytest.approx([line["loss"] for line in log(plain)], abs=1e-4)
+
+
+def test_a_failing_validation_costs_nothing_and_is_made_up_for(tmp_path, shared_set):
+    """The epoch is saved before it is measured; with the photos mended, all ends as if they had never been broken."""
+    options = {"validation__first": True, "validation__patience": 5}
+    photo = copied(shared_set, tmp_path / "set").database.path(2)
+    content = photo.read_bytes()
+    data = {"train": Drawn(), "val": tmp_path / "set"}
+    whole = run(tmp_path / "whole", data, **options)
+
+    run(tmp_path / "run", {"train": Drawn()}, epochs=1, **options)  # without a validation set nothing is measured
+    photo.write_bytes(b"no picture")
+    with pytest.raises(ImageError, match="not a picture|cannot be"):
+        run(tmp_path / "run", data, **options)
+    state = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["position"]
+    assert (state["epoch"], state["validated"]) == (1, -1)
+    photo.write_bytes(content)
+    again = run(tmp_path / "run", data, **options)
+    assert equal(tensors(again), tensors(whole), atol=0) and again.best == whole.best
+    assert log(again) == [line for line in log(whole) if line["step"]]  # but for the validation before the first step
+
+
+def test_a_validation_killed_before_it_was_saved_is_logged_once(tmp_path, shared_set, monkeypatch):
+    data = {"train": Drawn(), "val": shared_set}
+    whole = run(tmp_path / "whole", data)
+    from vprkit.training.engine import Engine
+
+    def die(engine, *arguments):
+        record(engine, *arguments)
+        raise KeyboardInterrupt
+
+    record = Engine._record
+    monkeypatch.setattr(Engine, "_record", die)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "run", data)
+    monkeypatch.undo()
+    again = run(tmp_path / "run", data)
+    assert log(again) == log(whole) and equal(tensors(again), tensors(whole), atol=0)
+    kept = [sorted(path.name for path in each.folder.glob("best-*")) for each in (again, whole)]
+    assert kept[0] == kept[1] and again.best == whole.best
+
+
+def test_unreadable_images_of_validation_and_test_are_skipped_where_asked(tmp_path, shared_set):
+    break_photos(copied(shared_set, tmp_path / "set"))
+    recorder = Recorder()
+    data = {"train": Drawn(), "val": tmp_path / "set", "test": tmp_path / "set"}
+    done = run(tmp_path / "run", data, recorder, running__on_error="skip")
+    assert [sentence for sentence in recorder.said if "1 query images could not be read" in sentence] == [
+        "val: 1 query images could not be read and were skipped; skipped queries count as misses"]  # fmt: skip
+    tested = vprkit.Result.load(done.folder / "test.json")
+    assert any("1 database images could not be read" in notice for notice in tested.notices)

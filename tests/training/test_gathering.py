@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from vprkit.training.gathering import gather_embeddings, gather_labels
+from vprkit.errors import ConfigError
+from vprkit.registry import find_recipe, load_attribute
+from vprkit.training.gathering import gather_embeddings, gather_labels, shareable
 from vprkit.training.losses import make_loss, make_miner
+from vprkit.training.train import resolve_settings
 
 WORKER = """
 import os, sys
@@ -64,3 +68,22 @@ def test_two_processes_equal_one(tmp_path, cut):
 def test_alone_nothing_changes():
     embeddings, labels = torch.randn(3, 2), torch.arange(3)
     assert gather_embeddings(embeddings) is embeddings and gather_labels(labels) is labels
+
+
+def test_batches_that_not_every_process_has_a_share_of_are_left_out(monkeypatch):
+    epoch = [np.zeros((items, 4), np.int64) for items in (3, 2, 1)]
+    assert shareable(epoch) == epoch and shareable([]) == []
+    monkeypatch.setattr("vprkit.training.gathering.world_size", lambda: 2)
+    assert shareable(epoch) == epoch[:2]
+    monkeypatch.setattr("vprkit.training.gathering.world_size", lambda: 4)
+    with pytest.raises(ConfigError, match="a batch of 3 cannot be shared among 4 processes"):
+        shareable(epoch)
+
+
+@pytest.mark.parametrize("name", ["selavpr", "pairvpr-pretrain"])
+def test_more_processes_than_items_of_a_batch_are_refused_before_anything_is_opened(name, monkeypatch):
+    monkeypatch.setattr("vprkit.training.gathering.world_size", lambda: 2)
+    recipe = find_recipe(name)
+    settings = resolve_settings(recipe, None, {"batch": 1})
+    with pytest.raises(ConfigError, match="a batch of 1 cannot be shared among 2 processes"):
+        load_attribute(recipe.task)(settings, {"train": Path("nowhere")})

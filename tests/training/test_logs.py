@@ -46,7 +46,7 @@ def test_weights_and_biases_offline(tmp_path, monkeypatch):
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "wandb", None)
-    with pytest.raises(MissingExtra, match=r"vprkit\[wandb\]"):
+    with pytest.raises(MissingExtra, match=r"\[wandb\]"):
         Logs(("wandb",), tmp_path / "log.jsonl", 0)
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.small import OPTIONS, as_arguments, write_gsv
+from tests.training.small import OPTIONS, as_arguments, break_photos, copied, write_gsv
 
 COMMAND = [sys.executable, "-m", "vprkit", "train", "mixvpr"]
 AUGMENTED = {"augmentation.rand_augment": 2, "augmentation.brightness": 0.4, "augmentation.crop_area": 0.7}
@@ -101,8 +101,12 @@ def test_a_memory_is_brought_back_where_a_kill_left_it(tmp_path, places):
 
 
 def test_two_processes_train_and_validate_as_one(tmp_path, places, shared_set):
-    """Losses (the second epoch with a memory), weights, recalls; batch statistics are each rank's own, so frozen."""
-    options = {**MEMORY, "trunk.frozen_layers": 5, "epochs": 2, "validation.batch_size": 4, "val": shared_set}
+    """Losses (the second epoch with a memory), weights, recalls of a set with photos that nobody can read; batch
+    statistics are each rank's own, so frozen."""
+    spoilt = copied(shared_set, tmp_path / "set")
+    break_photos(spoilt)
+    options = {**MEMORY, "trunk.frozen_layers": 5, "epochs": 2, "validation.batch_size": 4, "val": tmp_path / "set",
+               "running.on_error": "skip"}  # fmt: skip
     together = start(places, tmp_path / "two", **options, **{"running.devices": 2})
     alone = start(places, tmp_path / "one", **options)
     finish(together), finish(alone)
@@ -113,5 +117,7 @@ def test_two_processes_train_and_validate_as_one(tmp_path, places, shared_set):
     )
     recalls = [[row for row in rows if "val:R@1" in row] for rows in lines]
     assert recalls[0] == recalls[1] and len(recalls[0]) == 2
+    named = (tmp_path / "two" / "broken.txt").read_text()
+    assert spoilt.database.path(2).name in named and spoilt.queries.path(0).name in named
     one, two = (load_file(tmp_path / name / "best-1.safetensors") for name in ("one", "two"))
     assert all(torch.allclose(one[name].float(), two[name].float(), atol=1e-5) for name in one)

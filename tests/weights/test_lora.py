@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vprkit.errors import NotAvailable, WeightsError
-from vprkit.training.adapters import LoraSettings, adapter_state, linear_layers, put_adapters
+from vprkit.errors import ConfigError, NotAvailable, WeightsError
+from vprkit.training.adapters import PUBLISHED, LoraSettings, adapter_state, linear_layers, put_adapters
 from vprkit.weights.lora import CONFIG, FILES, PREFIX, Adapter, merge_into, merged, read_adapter
 
 RANK = 2
@@ -85,6 +85,10 @@ def test_targets_are_last_parts_of_names() -> None:
     assert linear_layers(tower, ["inner.query"]) == ["inner.query"]
     with pytest.raises(Exception, match="'key', which is no linear layer; there are query"):
         linear_layers(tower, ["key"])
+    assert linear_layers(tower, PUBLISHED) == ["query", "inner.query"]  # a text tower has no qkv
+    for targets, wrong in ((["query", "qvk"], "qvk"), (["qkv"], "qkv"), (["value", "kye"], "value")):
+        with pytest.raises(ConfigError, match=f"'{wrong}', which is no linear layer"):
+            linear_layers(tower, targets)
 
 
 @pytest.mark.parametrize(

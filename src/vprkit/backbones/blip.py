@@ -7,8 +7,8 @@ and `itm_head`) are there, because files hold them and adapters are made for the
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.two_towers import TowerSizes, check_side, with_numbers
 from vprkit.extras import require
 
@@ -65,7 +65,15 @@ class Blip(nn.Module):
         """(B, T) ids and mask to (B, dim) unit vectors; without mask padding takes part."""
         return self.in_space(self.text_proj, self.text_states(ids, mask)[:, 0])
 
+    def image_tokens(self, images: Tensor) -> Tensor:
+        """(B, 3, S, S) images to (B, 1 + N, dim) unit vectors, of the whole image first."""
+        return self.in_space(self.vision_proj, self.image_states(images))
+
+    def text_tokens(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, T) ids and mask to (B, T, dim) unit vectors, of the whole text first."""
+        return self.in_space(self.text_proj, self.text_states(ids, mask))
+
     @staticmethod
     def in_space(projection: nn.Module, states: Tensor) -> Tensor:
         """Any number of hidden states as unit vectors of the shared space."""
-        return F.normalize(projection(states), dim=-1)
+        return unit(projection(states), dim=-1)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.two_towers import TowerSizes, check_side, with_numbers
 from vprkit.extras import require
 
@@ -40,7 +40,7 @@ class PooledTowers(nn.Module):
     def _in_space(self, projection: str, output: Any) -> Tensor:
         pooled: Tensor = output.pooler_output
         layer = self._modules.get(projection)
-        return F.normalize(pooled if layer is None else layer(pooled), dim=-1)
+        return unit(pooled if layer is None else layer(pooled), dim=-1)
 
 
 def clip_towers(sizes: TowerSizes) -> PooledTowers:

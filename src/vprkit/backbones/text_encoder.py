@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.bert_tokens import BertTokens, find_vocabulary, minilm_folder
 from vprkit.config import option
 from vprkit.errors import NotAvailable
@@ -56,6 +56,24 @@ class Read(NamedTuple):
     vectors: Tensor
 
 
+class Wide(Protocol):
+    """Sizes of what reads texts."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of a text's vector."""
+
+
+class ReadsTexts(Protocol):
+    """What makes vectors of texts."""
+
+    @property
+    def sizes(self) -> Wide: ...
+
+    def read(self, texts: Sequence[str]) -> Read:
+        """What it makes of B texts."""
+
+
 class TextEncoder(nn.Module):
     """Texts to unit vectors.
 
@@ -79,7 +97,7 @@ class TextEncoder(nn.Module):
     def forward(self, ids: Tensor, mask: Tensor) -> Read:
         """(B, T) ids and mask to tokens and unit vectors."""
         tokens: Tensor = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state
-        return Read(tokens, mask, F.normalize(self._pooled(tokens, mask), dim=1))
+        return Read(tokens, mask, unit(self._pooled(tokens, mask)))
 
     def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """(B, T) ids and mask of B sentences, cut to the encoder's limit of tokens."""
@@ -145,7 +163,7 @@ def fill_encoder(encoder: TextEncoder, state: Mapping[str, Tensor], source: str)
 
 
 @torch.inference_mode()
-def encode_texts(encoder: TextEncoder, texts: Sequence[str], batch_size: int = 64) -> Tensor:
+def encode_texts(encoder: ReadsTexts, texts: Sequence[str], batch_size: int = 64) -> Tensor:
     """(N, width) unit vectors of texts on the CPU, zeros where a text is empty; each distinct text is read once."""
     distinct = sorted({text for text in texts if text}, key=len)  # of like length together: less padding
     vectors = torch.zeros(len(distinct) + 1, encoder.sizes.width)

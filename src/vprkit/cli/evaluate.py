@@ -115,7 +115,7 @@ def evaluate(
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
     chosen = shared.guided_by(chosen, guided, patches)
     if pca is not None:
-        chosen = shared.projected(chosen, pca, pca_data, batch_size, workers, quiet or as_json)
+        chosen = shared.projected(chosen, pca, pca_data, texts, batch_size, workers, quiet or as_json)
     query_method(chosen, queries_as)  # type: ignore[arg-type]
     second = shared.second_of(
         chosen, shared.candidates_of(chosen, rerank), local, local_dtype, ties, rerank_set, local_cache

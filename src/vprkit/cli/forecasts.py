@@ -40,54 +40,14 @@ def forecast_set(method: "Method", second: "Second | None", images: int, feature
         NotAvailable: the method has no second stage.
         ConfigError: there is no room for the second stage's local features.
     """
-    from vprkit.retrieval.forecast import forecast
-
-    _say(forecast(images, method), _kept_in(features))
-    if second is not None:
-        forecast_local(method, second, images, features)
-
-
-def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
-    """Say on standard error what the second stage's local features will take, before they are made.
-
-    Raises:
-        NotAvailable: the method has no second stage.
-        ConfigError: the disk, or for `ram` the memory, has not that much.
-    """
-    import shutil
-
-    from vprkit.device import free_memory
-    from vprkit.errors import ConfigError
-    from vprkit.evaluation.two_stage import forecast
-
-    second.of(method)
-    needed = forecast(second, method, images)
-    if not needed:
-        return
-    memory = free_memory()
-    if second.source == "ram" and memory is not None and needed > memory:
-        raise ConfigError(
-            f"local features of {images} images as {second.dtype} take {needed / 1e9:.1f} GB of memory, "
-            f"{memory / 1e9:.1f} GB are free; choose --local store, a smaller --local-dtype, or --local recompute"
-        )
-    folder = _kept_in(features)
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    also = ", and as much memory" if second.source == "ram" else ""
-    size = f"{needed / 1e9:.2f} GB in {folder}{also}"
-    typer.echo(f"local features of {images} images as {second.dtype}: {size}", err=True)
-    if needed > free:
-        raise ConfigError(
-            f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; choose another --features, "
-            "a smaller --local-dtype, or --local recompute"
-        )
-
-
-def _kept_in(features: Path | None) -> Path:
-    """The folder of `--features`, or where temporary files go."""
     import tempfile
 
-    return features if features is not None else Path(tempfile.gettempdir())
+    from vprkit.evaluation.two_stage import check_space
+    from vprkit.retrieval.forecast import forecast
+
+    _say(forecast(images, method), features if features is not None else Path(tempfile.gettempdir()))
+    if second is not None and (sentence := check_space(second, method, images, features)) is not None:
+        typer.echo(sentence, err=True)
 
 
 def _say(needed: "Forecast", folder: Path) -> None:

@@ -17,7 +17,10 @@ Weights = Annotated[str | None, typer.Option("--weights", "-w", help="Weights fi
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16 of the network.")]
 Resize = Annotated[str | None, typer.Option(help="Other image size: 322, 480x640, shorter:480 or none.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", "-s", help="Option of the method, key=value; repeat.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Option of the method, key=value, or preprocessing.key=value; repeat."),
+]
 RerankSettings = Annotated[
     list[str] | None, typer.Option("--rerank-set", help="Option of the second stage, key=value; repeat.")
 ]
@@ -44,6 +47,9 @@ Length = Annotated[int | None, typer.Option(help="Frames per sequence, odd (defa
 Images = Annotated[Path | None, typer.Option(help="Folder of the images, where index files lie apart.")]
 QueryList = Annotated[Path | None, typer.Option(help="File of names or keys: only these queries are kept.")]
 Texts = Annotated[Path | None, typer.Option(help="CSV of descriptions (image_path,description).")]
+PREPROCESSING = "preprocessing."
+"""How options of `--set` begin that say how photos are prepared."""
+
 MapFolder = Annotated[Path, typer.Argument(metavar="MAP", help="Folder of the map.")]
 
 
@@ -62,7 +68,12 @@ def load(
     name: str | None = method
     if weights is None and Path(method).is_file():
         name, weights = None, method
-    loaded = load_method(name, weights, device=device, precision=precision, resize=resize, **settings_of(settings))
+    values = settings_of(settings)
+    asked = {key: values.pop(key) for key in list(values) if key.startswith(PREPROCESSING)}
+    prepared = {key.removeprefix(PREPROCESSING): value for key, value in asked.items()}
+    loaded = load_method(
+        name, weights, device=device, precision=precision, resize=resize, preprocessing=prepared or None, **values
+    )
     if exif_orientation:
         loaded.preprocessing = dataclasses.replace(loaded.preprocessing, exif_orientation=True)
     if loaded.weights is not None and loaded.weights.licence:
@@ -172,9 +183,6 @@ def second_of(
         NotAvailable: the method has none.
         ConfigError: an option is unknown, or there are options for a second stage that is not asked for.
     """
-    import dataclasses
-
-    from vprkit.config import override
     from vprkit.errors import ConfigError
     from vprkit.evaluation.two_stage import Second
 
@@ -183,13 +191,8 @@ def second_of(
             raise ConfigError("--rerank-set changes the second stage; ask for one with --rerank N")
         return None
     second = Second(rerank, local, local_dtype, ties=ties, cache_gigabytes=cache)  # type: ignore[arg-type]
-    reranker = second.of(method)
-    if not settings:
-        return second
-    changed: Any = override(reranker, settings) if dataclasses.is_dataclass(reranker) else None
-    if changed is None:
-        raise ConfigError(f"the second stage of '{method.name}' has no settings")
-    return dataclasses.replace(second, reranker=changed)
+    second.of(method)
+    return second.changed(method, settings or [])
 
 
 def change_second_stage(method: "Method", rerank: int | None, settings: list[str] | None) -> None:
@@ -200,29 +203,32 @@ def change_second_stage(method: "Method", rerank: int | None, settings: list[str
 
 
 def projected(
-    method: "Method", dimension: int, photos: Path | None, batch_size: int, workers: int | None, quiet: bool
-) -> "Method":
-    """The method behind a PCA that is fitted on a folder of photos."""
+    method: "Method", dimension: int, photos: Path | None, texts: Path | None, batch_size: int, workers: int | None,
+    quiet: bool
+) -> "Method":  # fmt: skip
+    """The method behind a PCA that is fitted on a folder of photos, and on their texts where it reads these."""
     import numpy as np
 
     from vprkit.cli.progress import bar
     from vprkit.data.benchmark import open_records
     from vprkit.errors import ConfigError
     from vprkit.retrieval.describe import describe_paths
-    from vprkit.retrieval.pca import MOST, PCA, with_pca
+    from vprkit.retrieval.pca import MOST, PCA, check_pca, with_pca
 
+    check_pca(method)
     if photos is None:
         raise ConfigError("--pca needs photos to be fitted on: --pca-data FOLDER")
-    records = open_records(photos)
-    rows = np.random.default_rng(0).permutation(len(records))[:MOST]
+    records = open_records(photos, texts=texts)
+    records = records.take(np.random.default_rng(0).permutation(len(records))[:MOST])
     with bar("fitting PCA", quiet) as progress:
         done, parts = 0, []
         for part in describe_paths(
-            method, [records.path(int(row)) for row in rows], streaming(batch_size, workers, "fail")
-        ):
-            parts.append(method.index_vectors(part.features).numpy())
+            method, [records.path(row) for row in range(len(records))], streaming(batch_size, workers, "fail"),
+            texts=records.texts.get("text"),
+        ):  # fmt: skip
+            parts.append(part.features.global_.numpy())
             done += len(part.rows)
-            progress(done, len(rows))
+            progress(done, len(records))
     return with_pca(method, PCA.fit(np.concatenate(parts), dimension))
 
 

@@ -26,6 +26,9 @@ from vprkit.errors import ConfigError, DataError
 
 FILE = "ground_truth.csv"
 
+RULES = 2
+"""Version of the rules: positives that others gave are not taken from the cache."""
+
 RADIUS = 25.0
 """Metres within which the field calls a database image right."""
 
@@ -173,7 +176,7 @@ def kept_positives(
     """A rule's positives; for a database whose list is known by its content they are kept in the user's cache."""
     if not database.key:
         return rule(database, queries, radius)
-    key = cache.key_of("positives", rule.__name__, database.key, _content(queries), float(radius).hex())
+    key = cache.key_of("positives", f"{rule.__name__}-{RULES}", database.key, _content(queries), float(radius).hex())
     kept = cache.load("positives", key)
     if kept is not None:
         return Positives(kept[1]["offsets"], kept[1]["numbers"])

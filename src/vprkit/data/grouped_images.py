@@ -60,6 +60,19 @@ class GroupedImages:
         members = Members.of(labels, len(classes))
         return Group(rows[members.rows], members.starts, self.grouped.classes[classes])
 
+    def check_headings(self) -> None:
+        """Refuse panoramas of kept classes whose direction is unknown: nothing can be cut out of them.
+
+        Raises:
+            DataError: one has no heading.
+        """
+        unknown = np.flatnonzero((self.grouped.labels >= 0) & ~np.isfinite(self.records.heading))
+        if len(unknown):
+            raise DataError(
+                f"{len(unknown)} of {int((self.grouped.labels >= 0).sum())} panoramas tell no heading, such as "
+                f"{self.records.path(int(unknown[0]))}; crops need the direction of each (field 9 of SF-XL's names)"
+            )
+
     def summary(self) -> dict[str, int | str]:
         """Counts, and the fingerprint."""
         return {

@@ -8,6 +8,7 @@ steps of `finish`, `unit` and `normalise`, and changes the images in between.
 
 import functools
 import io
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -57,14 +58,21 @@ def read_file(path: str | Path) -> bytes:
         ImageError: missing, unreadable, or larger than `MAX_FILE_BYTES`.
     """
     try:
-        size = Path(path).stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ImageError(f"{path}: {size / 1e6:.0f} MB is more than any photo needs", str(path))
+        facts = Path(path).stat()
+        _check_regular(facts.st_mode, str(path))
+        if facts.st_size > MAX_FILE_BYTES:
+            raise ImageError(f"{path}: {facts.st_size / 1e6:.0f} MB is more than any photo needs", str(path))
         return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise ImageError(f"{path}: there is no such file", str(path)) from error
     except (OSError, ValueError) as error:
         raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})", str(path)) from error
+
+
+def _check_regular(mode: int, name: str) -> None:
+    """Refuse what waits for somebody who writes: a pipe, a device."""
+    if not stat.S_ISREG(mode):
+        raise ImageError(f"{name}: is no regular file", name)
 
 
 def open_image(source: str | Path | bytes, name: str = "", most: int = MAX_PIXELS) -> Image.Image:
@@ -83,7 +91,11 @@ def open_image(source: str | Path | bytes, name: str = "", most: int = MAX_PIXEL
     name = name or ("the image given" if isinstance(source, bytes) else str(source))
     _know_formats()
     try:
+        if not isinstance(source, bytes):
+            _check_regular(Path(source).stat().st_mode, name)
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except ImageError:
+        raise
     except FileNotFoundError as error:
         raise ImageError(f"{name}: there is no such file", name) from error
     except UnidentifiedImageError as error:
@@ -250,9 +262,16 @@ def _to_tensor(image: Image.Image) -> Tensor:
 
 
 def _normalise_in_place(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
-    mean = torch.tensor(preprocessing.mean, device=batch.device).view(1, -1, 1, 1)
-    std = torch.tensor(preprocessing.std, device=batch.device).view(1, -1, 1, 1)
+    mean, std = _statistics(preprocessing.mean, preprocessing.std, batch.device)
     return batch.sub_(mean).div_(std)
+
+
+@functools.lru_cache(maxsize=64)
+def _statistics(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """(1, C, 1, 1) mean and deviation, sent to a device once: sending them waits for all that is queued there."""
+    with torch.inference_mode(False):  # these outlive the first batch, and training uses them too
+        first, second = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (mean, std))
+    return first, second
 
 
 def _resize_float(batch: Tensor, target: tuple[int, int], preprocessing: Preprocessing) -> Tensor:

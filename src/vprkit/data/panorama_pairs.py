@@ -54,7 +54,7 @@ class PanoramaPairs:
         views: which pairs are wanted.
 
     Raises:
-        DataError: no cell has enough images.
+        DataError: no cell has enough images, or a panorama of one has no heading.
     """
 
     def __init__(self, name: str, images: GroupedImages, views: PairViews) -> None:
@@ -62,6 +62,7 @@ class PanoramaPairs:
         grouped, records = images.grouped, images.records
         if not len(grouped.classes):
             raise DataError(f"{name}: no cell has {images.grouping.min_images} panoramas; lower min_images")
+        images.check_headings()
         self._members = Members.of(grouped.labels, len(grouped.classes))
         self._axes = second_axes(records.east, records.north, grouped.labels, len(grouped.classes))
 

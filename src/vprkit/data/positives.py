@@ -1,5 +1,6 @@
 """Which database images are right for each query: a ragged array, and the rules that make it."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -66,6 +67,14 @@ class Positives:
         offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
         numbers = np.arange(offsets[-1], dtype=np.int64) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return Positives(offsets, np.asarray(self.numbers)[numbers])
+
+    @property
+    def sha256(self) -> str:
+        """Of the numbers, query by query."""
+        digest = hashlib.sha256()
+        for part in (self.offsets, self.numbers):
+            digest.update(np.ascontiguousarray(part, np.int64).tobytes())
+        return digest.hexdigest()
 
     @property
     def counts(self) -> np.ndarray:
@@ -147,24 +156,26 @@ def planar(database: Records, queries: Records, radius: float) -> Positives:
 def zone_aware(database: Records, queries: Records, radius: float) -> Positives:
     """Positives by true planar distance: per zone, with neighbours across a zone border re-projected into the zone.
 
-    Records without a readable zone take part in every zone by their bare numbers.
+    Records without a readable zone take part in every zone, and on either side of the equator, by their bare numbers.
     """
-    zones = np.unique(queries.zone)
-    if len(zones) == 1:
-        return _of_zone(database, queries, int(zones[0]), radius)
+    sides = queries.south & bool((database.zone == 0).any() and (queries.zone > 0).any())
+    areas = np.unique(np.stack([queries.zone, sides], 1), axis=0)
+    if len(areas) == 1:
+        return _of_zone(database, queries, int(areas[0, 0]), bool(areas[0, 1]), radius)
     rows: list[np.ndarray] = [np.zeros(0, np.int64)] * len(queries)
-    for zone in zones:
-        asking = np.flatnonzero(queries.zone == zone)
-        found = _of_zone(database, queries.take(asking), int(zone), radius)
+    for zone, south in areas:
+        asking = np.flatnonzero((queries.zone == zone) & (sides == bool(south)))
+        found = _of_zone(database, queries.take(asking), int(zone), bool(south), radius)
         for query, numbers in zip(asking, found, strict=True):
             rows[query] = numbers
     return Positives._join(rows)
 
 
-def _of_zone(database: Records, queries: Records, zone: int, radius: float) -> Positives:
+def _of_zone(database: Records, queries: Records, zone: int, south: bool, radius: float) -> Positives:
+    """`south`: the side of the equator that records without a zone are taken to lie on."""
     if zone == 0:
         return _search(_bare(database), len(database), _numbers(queries), radius)
-    return _in_plane(database, queries, zone, radius)
+    return _in_plane(database, queries, zone, south, radius)
 
 
 def _bare(records: Records) -> Points:
@@ -210,23 +221,28 @@ def _plane(records: Records) -> np.ndarray:
     return np.stack([records.east, geo.plane_north(records.north, records.south)], 1)
 
 
-def _in_plane(database: Records, queries: Records, zone: int, radius: float) -> Positives:
+def _in_plane(database: Records, queries: Records, zone: int, south: bool, radius: float) -> Positives:
     """All queries lie in `zone`; database records of other zones join where they come close to its border."""
     foreign = np.flatnonzero((database.zone > 0) & (database.zone != zone))
+    whole = _on_plane(database, south)
     if not foreign.size:
-        return _search(_on_plane(database), len(database), _plane(queries), radius)
-    points = _plane(database)
+        return _search(whole, len(database), _plane(queries), radius)
+    points = whole(slice(None))
     others = database.take(foreign).with_latlon()
     near = np.flatnonzero(_near_zone(others, zone, radius))
     points[foreign] = np.nan
     forced = np.full(near.size, zone, np.int16)
-    east, north, _, south = geo.to_utm(others.latitude[near], others.longitude[near], forced)
-    points[foreign[near]] = np.stack([east, geo.plane_north(north, south)], 1)
+    east, north, _, below = geo.to_utm(others.latitude[near], others.longitude[near], forced)
+    points[foreign[near]] = np.stack([east, geo.plane_north(north, below)], 1)
     return within_radius(points, _plane(queries), radius)
 
 
-def _on_plane(records: Records) -> Points:
-    return lambda rows: np.stack([records.east[rows], geo.plane_north(records.north[rows], records.south[rows])], 1)
+def _on_plane(records: Records, south: bool) -> Points:
+    def points(rows: slice | np.ndarray) -> np.ndarray:
+        below = np.where(records.zone[rows] == 0, south, records.south[rows])
+        return np.stack([records.east[rows], geo.plane_north(records.north[rows], below)], 1)
+
+    return points
 
 
 def _near_zone(records: Records, zone: int, radius: float) -> np.ndarray:

@@ -170,13 +170,12 @@ class Records(Sequence[Record]):
         return dataclasses.replace(self, names=self.names.take(rows), texts=texts, key="", **picked)
 
     def with_latlon(self) -> "Records":
-        """The same with latitude and longitude computed where only UTM was known."""
+        """The same with latitude and longitude computed where only UTM was known, or those given are none."""
         latitude, longitude = geo.to_latlon(self.east, self.north, self.zone, self.south)
-        missing = np.isnan(self.latitude)
+        given = (np.abs(self.latitude) <= 90) & (np.abs(self.longitude) <= 360)
+        around = np.where(np.abs(self.longitude) > 180, (self.longitude + 180) % 360 - 180, self.longitude)
         return dataclasses.replace(
-            self,
-            latitude=np.where(missing, latitude, self.latitude),
-            longitude=np.where(missing, longitude, self.longitude),
+            self, latitude=np.where(given, self.latitude, latitude), longitude=np.where(given, around, longitude)
         )
 
     def with_utm_of_degrees(self) -> "Records":

@@ -48,6 +48,12 @@ class Comparison:
         return "\n".join(lines)
 
 
+def _same_lists(first: Result, second: Result) -> bool:
+    """Images, their order and what is right for each; results of earlier versions do not say the last."""
+    told = {*first.list_hashes} & {*second.list_hashes} | {"database", "queries"}
+    return all(first.list_hashes.get(role) == second.list_hashes.get(role) for role in told)
+
+
 def compare(first: Result, second: Result) -> Comparison:
     """Compare two labelled results query by query.
 
@@ -56,7 +62,7 @@ def compare(first: Result, second: Result) -> Comparison:
     """
     if not (first.labelled and second.labelled):
         raise DataError("a comparison needs ground truth in both results")
-    if first.list_hashes != second.list_hashes or first.rule != second.rule:
+    if not _same_lists(first, second) or first.rule != second.rule:
         raise DataError(
             f"the results are not comparable: {first.benchmark} ({first.rule}) against {second.benchmark} "
             f"({second.rule}) have other images or another ground truth"

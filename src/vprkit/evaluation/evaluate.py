@@ -111,11 +111,7 @@ def evaluate(
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
-    notices += [
-        f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
-        for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
-        if len(found) < len(records)
-    ]
+    notices += _left_out(benchmark, kept, asked)
     joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
     joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
@@ -168,24 +164,29 @@ def evaluate_descriptors(
     ks: Sequence[int] = KS,
     metric: Metric = "ip",
     name: str = "descriptors",
+    rows: np.ndarray | None = None,
+    asked: np.ndarray | None = None,
 ) -> Result:
     """Score somebody's own vectors: (Q, D) and (N, D) float arrays in the order of the benchmark's images.
 
     Where these are sequences: one vector per sequence, such as `vprkit.sequence_vectors` makes of `benchmark.frames`.
+    Where some have none: `rows` and `asked` are the ascending numbers of the database images and of the queries that
+    have one. Queries without a vector count as misses.
     """
     queries, database = np.asarray(queries), np.asarray(database)
-    for role, vectors, records in (("query", queries, benchmark.queries), ("database", database, benchmark.database)):
-        if vectors.ndim != 2 or len(vectors) != len(records):
+    kept = np.arange(len(benchmark.database)) if rows is None else rows
+    asking = np.arange(len(benchmark.queries)) if asked is None else asked
+    for role, vectors, wanted in (("query", queries, asking), ("database", database, kept)):
+        if vectors.ndim != 2 or len(vectors) != len(wanted):
             raise DataError(
-                f"{role} descriptors have shape {vectors.shape}, the benchmark has {len(records)} "
+                f"{role} descriptors have shape {vectors.shape}, the benchmark has {len(wanted)} "
                 "images; give one row per image, in the order of benchmark.queries / benchmark.database"
             )
     ks, timings = _checked_ks(ks), Timings()
     if not len(queries) or not len(database):
         raise DataError("there are no descriptors to compare")
-    numbers, scores = ranked(
-        benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32), metric, max(ks), timings
-    )
+    numbers, scores = ranked(benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32),
+                             metric, max(ks), timings, rows=kept, asked=asking)  # fmt: skip
     return score(
         benchmark,
         numbers,
@@ -195,7 +196,17 @@ def evaluate_descriptors(
         identity={"metric": metric},
         timings=timings,
         environment=environment(None),
+        notices=_left_out(benchmark, kept, asking),
     )
+
+
+def _left_out(benchmark: Benchmark, kept: np.ndarray, asked: np.ndarray) -> list[str]:
+    """What a result says where some images could not be described."""
+    return [
+        f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
+        for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
+        if len(found) < len(records)
+    ]
 
 
 def evaluate_rankings(

@@ -15,7 +15,7 @@ from vprkit.data import images as pictures
 from vprkit.errors import ConfigError
 from vprkit.evaluation.crop_votes import majority, nearest_crop
 from vprkit.features import Features
-from vprkit.method import Method
+from vprkit.method import Method, Multimodal
 from vprkit.preprocessing import Preprocessing
 from vprkit.registry import Metric
 
@@ -50,7 +50,7 @@ def query_method(method: Method, mode: QueryMode) -> Method:
     """The method as it describes queries in this mode; it shares the network.
 
     Raises:
-        ConfigError: an unknown mode, or the method leaves images at their own size.
+        ConfigError: an unknown mode, the method leaves images at their own size, or it reads texts, which no crop has.
     """
     if mode not in _PREPARED:
         raise ConfigError(f"queries as '{mode}' are unknown; use {', '.join(_PREPARED)}")
@@ -58,6 +58,9 @@ def query_method(method: Method, mode: QueryMode) -> Method:
         return method
     if method.preprocessing.size is None or method.preprocessing.fit == "none":
         raise ConfigError(f"queries as {mode} need a method that brings images to a size; pass resize")
+    if mode in JOINED and isinstance(method.network, Multimodal):
+        raise ConfigError(f"queries as {mode} are crops, which have no texts of their own, and '{method.name}' reads "
+                          "texts; use hard_resize, single_query or central_crop")  # fmt: skip
     prepared = _PREPARED[mode](method.preprocessing)
     side = min(method.preprocessing.size)
     network = FiveCrops(method.network, side) if mode in JOINED else method.network

@@ -102,7 +102,7 @@ class Result:
         timings: stage -> items, seconds, median_ms, p95_ms; `total` is one query through all of them.
         storage: kB (1000 bytes) per database image: `descriptor`, and `local` where a second stage keeps such features.
         notices: what a reader should know, one sentence each.
-        list_hashes: SHA-256 of the names of database and queries.
+        list_hashes: SHA-256 of the names of database and queries, and of what is right for each query.
         rankings: what was ranked, per query; `images` are the database images these refer to, by number.
         database_root, queries_root: folders that the names are relative to.
         environment: versions, device, precision.

@@ -52,9 +52,10 @@ def score(
 
 
 def _list_hashes(benchmark: Benchmark) -> dict[str, str]:
-    """SHA-256 of both lists; of sequences, which frames they hold is part of it."""
+    """SHA-256 of both lists (of sequences, which frames they hold is part of it) and of what is right."""
     sides: Benchmark | Sequenced = benchmark if benchmark.frames is None else benchmark.frames
-    return {"database": sides.database.list_hash(), "queries": sides.queries.list_hash()}
+    hashes = {"database": sides.database.list_hash(), "queries": sides.queries.list_hash()}
+    return hashes if benchmark.positives is None else {**hashes, "positives": benchmark.positives.sha256}
 
 
 def _askable(ks: tuple[int, ...], depth: int, size: int, notices: list[str]) -> tuple[tuple[int, ...], list[str]]:

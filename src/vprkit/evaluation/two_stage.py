@@ -1,14 +1,18 @@
 """The second stage of an evaluation: the shortlist of every query, looked at again."""
 
 import dataclasses
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from vprkit import device as devices
+from vprkit.config import override
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.features import Features, LocalFeatures
@@ -77,6 +81,21 @@ class Second:
             raise NotAvailable(f"method '{method.name}' has no second stage; leave rerank out")
         return found
 
+    def changed(self, method: Method, settings: Sequence[str]) -> "Second":
+        """The same with `key=value` settings of what compares.
+
+        Raises:
+            NotAvailable: the method has no second stage.
+            ConfigError: it has no such setting.
+        """
+        if not settings:
+            return self
+        own: Any = self.of(method)
+        if not dataclasses.is_dataclass(own):
+            raise ConfigError(f"the second stage of '{method.name}' has no settings")
+        reranker: Any = override(own, settings)
+        return dataclasses.replace(self, reranker=reranker)
+
     def told(self, method: Method) -> dict[str, Any]:
         """What a result says about it."""
         kept = {"count": self.count, "source": self.source, "dtype": self.dtype, "ties": self.ties}
@@ -93,6 +112,44 @@ def forecast(second: Second, method: Method, images: int) -> int | None:
         return 0
     each = local_bytes(method, second.kept)
     return None if each is None else images * each
+
+
+def check_space(second: Second, method: Method, images: int, features: Path | None) -> str | None:
+    """A sentence that says what the local features of so many images will take; None where they take nothing, or where
+    images of their own size leave it open.
+
+    Args:
+        second: as what they are kept, and where.
+        method: whose.
+        images: how many.
+        features: the folder that they lie in; None: the system's temporary one.
+
+    Raises:
+        NotAvailable: the method has no second stage.
+        ConfigError: the disk, or for `ram` the memory, has not that much.
+    """
+    second.of(method)
+    needed = forecast(second, method, images)
+    if not needed:
+        return None
+    memory = devices.free_memory()
+    if second.source == "ram" and memory is not None and needed > memory:
+        raise ConfigError(
+            f"local features of {images} images as {second.dtype} take {needed / 1e9:.1f} GB of memory, "
+            f"{memory / 1e9:.1f} GB are free; keep them in the store (local: store), as a smaller dtype (int8), or "
+            "describe them again (recompute)"
+        )
+    folder = features if features is not None else Path(tempfile.gettempdir())
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise ConfigError(
+            f"{folder} has {free / 1e9:.1f} GB free, local features of {images} images as {second.dtype} take "
+            f"{needed / 1e9:.1f} GB; choose another folder for features, a smaller local dtype (int8), or describe "
+            "them again (local: recompute)"
+        )
+    also = ", and as much memory" if second.source == "ram" else ""
+    return f"local features of {images} images as {second.dtype}: {needed / 1e9:.2f} GB in {folder}{also}"
 
 
 def kept_bytes(second: Second, built: Built) -> float:

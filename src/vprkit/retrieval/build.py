@@ -141,7 +141,7 @@ def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
 
 def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
     """(N,) last row of the store under each record's path, -1 where there is none."""
-    root = str(records.root.resolve())
+    root = str(records.root.resolve()).rstrip("/")  # nothing of the root of all folders
     return np.fromiter((store.keys.get(f"{root}/{name}", -1) for name in records.names), np.int64, len(records))
 
 
@@ -153,7 +153,7 @@ def unchanged_rows(store: FeatureStore, records: Records, files: FileFacts) -> n
     if missing.size:
         rows[missing] = _moved(store, records, missing)
     for record in np.flatnonzero(rows >= 0):
-        if not _same_content(store, int(rows[record]), records, int(record), files):
+        if not same_content(store, int(rows[record]), records, int(record), files):
             rows[record] = -1
     return rows
 
@@ -169,7 +169,8 @@ def _moved(store: FeatureStore, records: Records, missing: np.ndarray) -> np.nda
     return np.fromiter((gone.get(records.names[int(row)], -1) for row in missing), np.int64, len(missing))
 
 
-def _same_content(store: FeatureStore, row: int, records: Records, record: int, files: FileFacts) -> bool:
+def same_content(store: FeatureStore, row: int, records: Records, record: int, files: FileFacts) -> bool:
+    """Whether a record's file is what a row was described from: by size and time of change, else by its content."""
     if files.size[record] < 0:
         return True  # the photo is gone, what was described of it is not
     if store.files.size[row] != files.size[record]:

@@ -19,6 +19,7 @@ from vprkit.retrieval.index import ExactIndex, Neighbours, Rows, best_of, checke
 from vprkit.retrieval.partial import some_of
 from vprkit.retrieval.weighted import exact_index
 
+FACTS = "fast.json"
 TRAINING_ROWS = 65_536
 SAMPLE = 200
 MIN_ROWS = 1000
@@ -96,7 +97,7 @@ class FastIndex:
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / "fast.faiss") as temporary:
             faiss.write_index(self.index, str(temporary))
-        write_json(folder / "fast.json", dataclasses.asdict(self.report))
+        write_json(folder / FACTS, dataclasses.asdict(self.report))
 
     @classmethod
     def update(cls, folder: Path, vectors: Rows, metric: Metric, fingerprint: Callable[[int], str | None]) -> None:
@@ -123,10 +124,10 @@ class FastIndex:
         Args:
             fingerprint: of the first so many rows of the store that `vectors` come from.
         """
-        if not (folder / "fast.faiss").exists() or not (folder / "fast.json").exists():
+        if not (folder / "fast.faiss").exists() or not (folder / FACTS).exists():
             return None
         try:
-            report = FastReport(**json.loads((folder / "fast.json").read_text(encoding="utf-8")))
+            report = FastReport(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
             if report.rows > len(vectors) or report.source != fingerprint(report.rows):
                 return None
             index = faiss.read_index(str(folder / "fast.faiss"))

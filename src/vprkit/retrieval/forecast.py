@@ -4,8 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from vprkit.errors import StoreError
 from vprkit.method import Method
 from vprkit.retrieval.local_codec import LocalCodec
@@ -68,13 +66,12 @@ def forecast(
 
 def local_bytes(method: Method, codec: LocalCodec) -> int | None:
     """Bytes that the local features of an image take, told by an empty one; None where images keep their own size."""
-    size = method.preprocessing.fixed_size
-    if size is None:
+    if method.preprocessing.fixed_size is None:
         return None
-    local = method.describe_batch(torch.zeros(1, method.preprocessing.channels, *size)).local
-    return (
-        0 if local is None else codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)
-    )
+    local = method.describe_blank().local
+    if local is None:
+        return 0
+    return codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)
 
 
 def kept_local_bytes(store: FeatureStore) -> float:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vprkit.errors import StoreError
-from vprkit.retrieval.build import unchanged_rows
+from vprkit.retrieval.build import same_content
 from vprkit.retrieval.fast import FastIndex
 from vprkit.retrieval.file_facts import file_facts
 
@@ -51,7 +51,8 @@ def problems(of: "Map") -> list[str]:
     records = of.store.records(rows)
     files = file_facts(records)
     missing = rows[files.size < 0]
-    changed = rows[(files.size >= 0) & (unchanged_rows(of.store, records, files) < 0)]
+    same = [same_content(of.store, int(row), records, place, files) for place, row in enumerate(rows)]
+    changed = rows[~np.array(same, bool)]
     for one, several, which in (("is no longer where it was", "are no longer where they were", missing),
                                 ("has changed since", "have changed since", changed)):  # fmt: skip
         if len(which):

@@ -1,7 +1,10 @@
 """PCA of global vectors: fewer numbers, fitted once on any photos and applied to every vector of a method."""
 
+import dataclasses
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +12,9 @@ from torch import Tensor, nn
 
 from vprkit.errors import ConfigError
 from vprkit.features import Features
-from vprkit.method import Method
+from vprkit.method import Method, Modality, Multimodal, Role, Weighing
+
+ROLES: tuple[Role, ...] = ("query", "database")
 
 MOST = 2**14
 """Vectors that a fit takes at most, drawn at random, as the field's benchmark does."""
@@ -65,30 +70,88 @@ class PCA:
         return hashlib.sha256(self.mean.tobytes() + self.components.tobytes()).hexdigest()[:16]
 
 
-class Projected(nn.Module):
-    """A network whose global vectors go through a PCA; local features stay as they are."""
+class Projection(nn.Module):
+    """Features with their global vectors through a PCA; all else stays as it is."""
 
-    def __init__(self, network: nn.Module, pca: PCA) -> None:
+    def __init__(self, pca: PCA) -> None:
         super().__init__()
-        self.network = network
         self.register_buffer("mean", torch.from_numpy(pca.mean))
         self.register_buffer("components", torch.from_numpy(pca.components))
 
-    def forward(self, images: Tensor) -> Features:
-        output = self.network(images)
+    def forward(self, output: Features | Tensor) -> Features:
         features = output if isinstance(output, Features) else Features(output)
         mean, components = self.get_buffer("mean"), self.get_buffer("components")
-        projected = (features.global_.float() - mean) @ components.T
-        return Features(projected, features.local, features.text, features.weight)
+        return dataclasses.replace(features, global_=(features.global_.float() - mean) @ components.T)
+
+
+class Projected(nn.Module):
+    """A network whose global vectors go through a PCA."""
+
+    def __init__(self, network: nn.Module, pca: PCA) -> None:
+        super().__init__()
+        self.network, self.projection = network, Projection(pca)
+
+    def forward(self, images: Tensor) -> Features:
+        projected: Features = self.projection(self.network(images))
+        return projected
+
+
+class ProjectedBesideTexts(nn.Module):
+    """A `Multimodal` network whose global vectors go through a PCA; text vectors and shares stay beside them."""
+
+    def __init__(self, network: Any, pca: PCA) -> None:
+        super().__init__()
+        self.network, self.projection = network, Projection(pca)
+
+    def forward(self, images: Tensor | None, texts: Sequence[str] | None) -> Features:
+        projected: Features = self.projection(self.network(images, texts))
+        return projected
+
+    def reads(self, role: Role) -> frozenset[Modality]:
+        read: frozenset[Modality] = self.network.reads(role)
+        return read
+
+    def index_vectors(self, features: Features, role: Role) -> Tensor:
+        vectors: Tensor = self.network.index_vectors(features, role)
+        return vectors
+
+    def decides(self, configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+        decided: Mapping[str, Any] = self.network.decides(configuration)
+        return decided
+
+    @property
+    def weighs(self) -> bool:
+        return isinstance(self.network, Weighing) and self.network.weighs
+
+
+def check_pca(method: Method) -> None:
+    """Refuse a method of which one projection cannot fit both sides.
+
+    Raises:
+        ConfigError: queries are texts and the database is images, or the other way round.
+    """
+    if method.reads("query") != method.reads("database"):
+        asked, held = (" and ".join(sorted(method.reads(role))) for role in ROLES)
+        raise ConfigError(f"'{method.name}' asks with {asked} and searches {held}, which one PCA cannot project alike; "
+                          "leave it out")  # fmt: skip
 
 
 def with_pca(method: Method, pca: PCA) -> Method:
-    """The method with its vectors projected; they are compared by L2, because they are no longer of one length."""
+    """The method with its vectors projected.
+
+    They are compared by L2, because they are no longer of one length; a method that reads texts compares them as it
+    does all others (LaVPR's fusion brings them to length 1 first).
+
+    Raises:
+        ConfigError: as of `check_pca`.
+    """
+    check_pca(method)
+    beside_texts = isinstance(method.network, Multimodal)
     return Method(
-        Projected(method.network, pca),
+        (ProjectedBesideTexts if beside_texts else Projected)(method.network, pca),
         method.preprocessing,
         name=method.name,
-        metric="l2",
+        metric=method.metric if beside_texts else "l2",
         configuration={**method.configuration, "pca": len(pca.components), "pca_fit": pca.fingerprint()},
         weights=method.weights,
         device=method.device,

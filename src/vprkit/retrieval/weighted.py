@@ -2,7 +2,8 @@
 
 S = (a_q + a_d) / 2 <v_q, v_d> + (b_q + b_d) / 2 <t_q, t_d> is one inner product of [a v, v, b t, t] / 2 with
 [v, a v, t, b t] (LaVPR, arXiv 2602.03253, section 3.1). Proposing by the two short products reads half the numbers and
-multiplies half as often; what is proposed is scored by the long product, as any other index does.
+multiplies half as often; what is proposed is scored by the long product, as any other index does. A half of a query may
+be any x u, y u (a query without a text is [v, 0, 0, 0]): with a row's share a its product is (x + a y) <u, v>.
 """
 
 import numpy as np
@@ -14,10 +15,10 @@ from vprkit.retrieval.engines import as_tensor, top
 from vprkit.retrieval.index import ROWS, ExactIndex, Rows, merge
 
 Asked = list[tuple[np.ndarray, np.ndarray]]
-"""(Q, D) halved vectors and (Q,) shares of queries: first of the image, then of the text."""
+"""(Q, D) vectors u of queries and (Q, 2) their factors x, y: first of the image, then of the text."""
 
 PARALLEL = 2.0**-21
-"""Vectors of a query that differ in direction by more, relative to its length, are no a v and v: what is allowed stays
+"""Vectors of a query that differ in direction by more, relative to its length, are no x u, y u: what is allowed stays
 within the error that `ExactIndex` allows of a proposed score.
 """
 
@@ -63,24 +64,26 @@ class WeightedRows:
     def scores(self, queries: "Asked", rows: slice) -> torch.Tensor:
         """(Q, n) float32 scores of queries with some rows."""
         total: torch.Tensor | None = None
-        for part, (vector, shares) in enumerate(queries):
+        for part, (vector, factors) in enumerate(queries):
             stored = self.image if part == 0 else self.text
             products = torch.from_numpy(vector) @ as_tensor(stored[rows]).T
-            factors = (shares[:, None] + self.shares[rows, part]) * self._scales[rows, part]
-            products *= torch.from_numpy(factors)
+            counts = factors[:, :1] + factors[:, 1:] * self.shares[rows, part]
+            counts *= self._scales[rows, part]
+            products *= torch.from_numpy(counts)
             total = products if total is None else total.add_(products)
         assert total is not None
         return total
 
     def taken_apart(self, queries: np.ndarray) -> "Asked | None":
-        """(Q, 2 Dv + 2 Dt) query vectors as their parts; None where they are not [a v, v, b t, t]."""
+        """(Q, 2 Dv + 2 Dt) query vectors as their parts; None where they are not [x u, y u, z w, s w]."""
         width = 2 * self.image.shape[1]
         asked: Asked = []
         for half in (queries[:, :width], queries[:, width:]):
-            weighted, vector = np.split(half, 2, axis=1)
-            factors = _factors(weighted, vector)
-            beside = np.linalg.norm(weighted - factors[:, None] * vector.astype(np.float64), axis=1)
-            if (beside > PARALLEL * np.linalg.norm(half, axis=1)).any():
+            first, second = np.split(half, 2, axis=1)
+            vector = np.where((_squares(first) > _squares(second))[:, None], first, second)
+            factors = np.stack([_factors(part, vector) for part in (first, second)], 1)
+            straight = (factors[:, :, None] * vector[:, None]).reshape(half.shape)
+            if (np.linalg.norm(half - straight, axis=1) > PARALLEL * np.linalg.norm(half, axis=1)).any():
                 return None
             asked.append((np.ascontiguousarray(vector), factors.astype(np.float32)))
         return asked
@@ -119,9 +122,14 @@ def _inverse_norms(vectors: Rows) -> np.ndarray:
     return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0).astype(np.float32)
 
 
-def _factors(weighted: np.ndarray, vector: np.ndarray) -> np.ndarray:
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    """(Q,) float64."""
+    return np.asarray(np.einsum("qd,qd->q", vectors, vectors, dtype=np.float64))
+
+
+def _factors(parallel: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """(Q,) float64 factors that make a stack of vectors from the parallel ones in another; 0 where these are zero."""
-    squares = np.einsum("qd,qd->q", vector, vector, dtype=np.float64)
-    found = np.einsum("qd,qd->q", weighted, vector, dtype=np.float64)
+    squares = _squares(vector)
+    found = np.einsum("qd,qd->q", parallel, vector, dtype=np.float64)
     factors: np.ndarray = np.divide(found, squares, out=np.zeros_like(found), where=squares > 0)
     return factors

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from vprkit.errors import VprError
-from vprkit.retrieval import calibrated, journal, map_settings, removed
+from vprkit.retrieval import calibrated, fast, journal, map_settings, removed
 from vprkit.retrieval.map import Map
 
 LOOK_EVERY = 0.5
@@ -63,5 +63,5 @@ def ready(place_map: Map) -> Map:
 def _state(folder: Path) -> State:
     """Size and time of the files that change with the map's content."""
     own = (folder / name for name in (removed.FILE, map_settings.FILE, calibrated.FILE))
-    files = (folder / "store" / journal.FILE, *own)
+    files = (folder / "store" / journal.FILE, folder / "index" / fast.FACTS, *own)
     return tuple((facts.st_size, facts.st_mtime_ns) for path in files if path.exists() for facts in (path.stat(),))

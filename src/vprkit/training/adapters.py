@@ -11,6 +11,9 @@ from vprkit.errors import ConfigError
 from vprkit.extras import require
 from vprkit.weights.lora import PREFIX, LoraFacts, split
 
+PUBLISHED = ("query", "value", "qkv")
+"""LaVPR's layers where not all linear ones learn: two of BERT's names and one of ViTs; a network has some of them."""
+
 
 @dataclass(frozen=True)
 class LoraSettings:
@@ -38,7 +41,7 @@ def linear_layers(network: nn.Module, targets: Sequence[str] = ()) -> list[str]:
     """Names of the linear layers that adapters are for.
 
     Raises:
-        ConfigError: a target names none.
+        ConfigError: a target names none (but one of `PUBLISHED` where others do), or all together name none.
     """
     inside = tuple(
         f"{name}." for name, layer in network.named_modules() if isinstance(layer, nn.MultiheadAttention)
@@ -48,11 +51,15 @@ def linear_layers(network: nn.Module, targets: Sequence[str] = ()) -> list[str]:
         for name, layer in network.named_modules()
         if isinstance(layer, nn.Linear) and not (inside and name.startswith(inside))
     ]
-    for target in targets:
-        if not any(f".{name}".endswith(f".{target}") for name in found):
-            known = sorted({name.rpartition(".")[2] for name in found})
-            raise ConfigError(f"lora.targets names '{target}', which is no linear layer; there are {', '.join(known)}")
-    return [name for name in found if not targets or any(f".{name}".endswith(f".{target}") for target in targets)]
+    if not targets:
+        return found
+    chosen = {target: [name for name in found if f".{name}".endswith(f".{target}")] for target in targets}
+    missing = [target for target, names in chosen.items() if not names]
+    wrong = [target for target in missing if target not in PUBLISHED or len(missing) == len(chosen)]
+    if wrong:
+        known = sorted({name.rpartition(".")[2] for name in found})
+        raise ConfigError(f"lora.targets names '{wrong[0]}', which is no linear layer; there are {', '.join(known)}")
+    return [name for name in found if any(name in names for names in chosen.values())]
 
 
 def put_adapters(network: nn.Module, settings: LoraSettings, seed: int, unused: Sequence[str] = ()) -> None:

@@ -38,7 +38,7 @@ class Augmentation:
     """Random changes of training images; everything is off unless asked for."""
 
     rand_augment: int = option(0, "RandAugment: operations per photo; 0 = none (RerankVPR, Pair-VPR and LaVPR: 3)")
-    rand_augment_magnitude: int = option(9, "RandAugment: strength, 0 to 30 (LaVPR: 15)")
+    rand_augment_magnitude: int = option(9, "RandAugment: strength, 0 to 30 (LaVPR: 9, BoQ: 15)")
     brightness: float = option(0.0, "factor drawn from [max(0, 1 - b), 1 + b]; multiplies, so below 1 is darker")
     contrast: float = option(0.0, "factor drawn likewise; blends with the image's mean grey")
     saturation: float = option(0.0, "factor drawn likewise; blends with the image in grey")

@@ -38,6 +38,8 @@ class ClassConfig(TrainingConfig):
     """What recipes of classification have; each adds `model`, the options of its network."""
 
     image_size: tuple[int, int] = option((512, 512), "(height, width) of training images")
+    loaded_size: tuple[int, int] = option((512, 512), "(height, width) that photos are brought to, SF-XL's own; random "
+                                          "crops of image_size are cut from that")  # fmt: skip
     test_resize: str = option("", "images in validation, and of the weights written: 512, 480x640, shorter:512 or "
                               "none; empty: the method's own")  # fmt: skip
     grouping: CosPlaceGrouping = option(factory=CosPlaceGrouping, help="how images become classes")
@@ -147,13 +149,15 @@ class ClassTask(Task):
         super().__init__(network)
         self.choice, self.images, self.settings = choice, images, settings
         self.groups = [images.group(number) for number in range(settings.groups)]
-        self.preprocessing = dataclasses.replace(sized(choice.preprocessing, settings.image_size), engine="pil")
+        # A crop is part of the photo as it was taken; one of a photo that is shrunk already would be enlarged.
+        loaded = settings.loaded_size if settings.augmentation.crop_area < 1 else settings.image_size
+        self.preprocessing = dataclasses.replace(sized(choice.preprocessing, loaded), engine="pil")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             counts = [len(group.classes) for group in self.groups]
             self.losses = ClassLosses(dim, counts, settings.scale, settings.margin, terms)
         self.change_photo = photo_transform(settings.augmentation)
-        self.change_batch = batch_transform(settings.augmentation)
+        self.change_batch = batch_transform(settings.augmentation, settings.image_size)
         self.number = 0
         for group in self.groups:  # refuses now what an epoch would refuse later
             class_batches(group, 0, settings.batch // settings.images_per_class, 1, generator_for(0))

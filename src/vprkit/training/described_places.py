@@ -1,14 +1,30 @@
 """Training sets of places whose images have descriptions."""
 
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from torch import Tensor
+
+from vprkit.data.columns import StringColumn
 from vprkit.data.places import PlaceSet, open_places
 from vprkit.errors import ConfigError
 from vprkit.training.places import PlaceConfig
 
 TABLES = ("descriptions.csv", "gsv_cities_descriptions.csv")
 """Names that descriptions are looked for under, in the folder of a training set."""
+
+
+class Photo(NamedTuple):
+    """An image as loaded, or the vector that it was described by before, and its text, both changed at random."""
+
+    image: Tensor
+    text: str
+
+
+def texts_sha256(texts: StringColumn) -> str:
+    """SHA-256 of texts in order."""
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def open_described(source: Any, settings: PlaceConfig, texts: str | None) -> PlaceSet:

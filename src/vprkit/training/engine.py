@@ -17,20 +17,20 @@ from vprkit.data.benchmark import Benchmark
 from vprkit.errors import VprError
 from vprkit.evaluation.result import Result
 from vprkit.method import Method
-from vprkit.retrieval.describe import Streaming
 from vprkit.training import fabric as fabrics
 from vprkit.training.feed import Fed, Feed
+from vprkit.training.gathering import gather_names, shareable
 from vprkit.training.keeping import LAST, Keeper, kept_name
 from vprkit.training.logs import Logs
 from vprkit.training.randomness import seed_everything
 from vprkit.training.reporting import Pace, Reporter, name_broken
 from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
-from vprkit.training.state import Position, load_state, save_state
+from vprkit.training.state import Learning, Position, load_state, save_state
 from vprkit.training.stepping import Stepper
 from vprkit.training.stopping import StopRequest, stop_requests
 from vprkit.training.task import Task
-from vprkit.training.validating import Monitor, measure
+from vprkit.training.validating import Monitor, Validator
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Engine:
         reporter: Reporter,
     ) -> None:
         self.name, self.settings, self.task, self.fabric = name, settings, task, fabric
-        self.folder, self.validation, self.monitor, self.reporter = folder, validation, monitor, reporter
+        self.folder, self.monitor, self.reporter = folder, monitor, reporter
+        self.validator = Validator(validation, settings, reporter)
         self.running = settings.running
         self.first = bool(fabric.is_global_zero)
         self.position = Position()
@@ -88,6 +89,7 @@ class Engine:
         self.feed = Feed(task, self.running, fabric.device, settings.seed, fabric.global_rank, fabric.world_size)
         self.logs: Logs | None = None
         self._finite: Tensor | None = None
+        self._unwritten = False
         self._shown = (float("nan"), float("nan"))
 
     def run(self, going_on: bool) -> Run:
@@ -96,17 +98,19 @@ class Engine:
         self.logs = Logs(self.running.logs, self.folder.log, self.position.step) if self.first else None
         try:
             with stop_requests(self.reporter.say) as request:
-                if self.settings.validation.first and self.position.validated < 0:
-                    self._validate()
+                self._validate_where_due()
                 while self.position.epoch < self.settings.epochs and not self._patience_is_over():
                     self._train_epoch(request)
                     self._close_epoch()
+                    self._validate_where_due()
         finally:
             if self.logs is not None:
                 self.logs.close()
-        if self.first and not (self.folder.path / LAST).exists():
+        if self.first and self._last_is_old():
             self._write(LAST)
-        name_broken(self.feed.broken, self.folder.path, self.reporter)
+        broken = gather_names(self.task.broken)
+        if self.first:
+            name_broken(broken, self.folder.path, self.reporter)
         self.fabric.barrier()
         kept = self.keeper.kept()
         weights = kept[0].path if kept else self.folder.path / LAST
@@ -116,10 +120,11 @@ class Engine:
     def _prepare(self, going_on: bool) -> None:
         """Module and optimiser on their device, with the state of an earlier session where there is one."""
         self.stepper = Stepper(self.settings, self.task)
+        self.learning = Learning(self.task)
         parts: dict[str, Any] = {}
         if going_on:
             self.position, parts = load_state(self.folder.state)
-            self.task.load_state_dict(parts["task"])
+            self.learning.restore(parts["task"], parts["frozen"], self.folder.state)
             self.reporter.say(
                 f"going on after epoch {self.position.epoch}, batch {self.position.batch}, step {self.position.step}"
             )
@@ -138,7 +143,7 @@ class Engine:
         epoch = self.position.epoch
         every = self.running.group(epoch)
         self.task.start_epoch(epoch, self.fabric.device)
-        rows = self.task.batches(epoch)
+        rows = shareable(self.task.batches(epoch))
         calendar = self.running.calendar(len(rows))
         rows = rows[: self.running.batches(epoch, len(rows))]
         if not len(rows):
@@ -188,40 +193,39 @@ class Engine:
             raise KeyboardInterrupt
 
     def _close_epoch(self) -> None:
+        """Write what the epoch came to, before anything else can fail."""
         self._check_finite()
-        every = self.settings.validation.every
-        if self.validation and every and (
-            self.position.epoch % every == 0 or self.position.epoch == self.settings.epochs
-        ):  # fmt: skip
-            self._validate()
-        if self.first:
+        saves = self.position.epoch == self.settings.epochs or self.task.saves(self.position.epoch)
+        if self.first and saves and self.position.epoch % self.running.last_every == 0:
             self._write(LAST)
+        self._unwritten = not saves
         kept = self.running.keep_every
         if self.first and kept and (
             self.position.epoch % kept == 0 or self.position.epoch == self.settings.epochs
         ):  # fmt: skip
             self._write(kept_name(self.position.epoch))
-        self._save_state()
+        if saves:
+            self._save_state()
 
-    def _validate(self) -> None:
+    def _last_is_old(self) -> bool:
+        """Whether the last weights were left out so far; a run that ended, but was killed before this, tells by its
+        epoch alone.
+        """
+        left_out = self._unwritten or self.position.epoch % self.running.last_every != 0
+        return left_out or not (self.folder.path / LAST).exists()
+
+    def _validate_where_due(self) -> None:
         """Measure every validation set; keep the weights if they are among the best."""
-        if not self.validation or self.monitor is None:
+        if self.monitor is None or not self.validator.due(self.position):
             return
-        results: dict[str, Result] = {}
-        method, streaming = self._method(), Streaming(self.settings.validation.batch_size, self.running.workers)
-        for name, benchmark in self.validation.items():
-            options = self.settings.validation
-            progress = self._describing(name)
-            measured = measure(method, benchmark, options.recalls, streaming, options.rerank, progress)
-            if measured is not None:
-                results[name] = measured
+        method = self._method()
+        results = self.validator.measure(method, self.task.broken)
         value = float(self.fabric.broadcast(self.monitor.value(results) if self.first else 0.0))
         better = self.position.best is None or value > self.position.best
         if self.first:
             self._record(method, results, value, better)
-        self.position.best = value if better else self.position.best
-        self.position.stale = 0 if better else self.position.stale + 1
-        self.position.validated = self.position.epoch
+        self.position.measured(value, self.settings.validation.min_delta)
+        self._save_state()
 
     def _record(self, method: Method, results: Mapping[str, Result], value: float, better: bool) -> None:
         recalls = {name: {f"R@{k}": recall for k, recall in result.recalls.items()} for name, result in results.items()}
@@ -254,7 +258,8 @@ class Engine:
         if not self.first:
             return
         parts = {
-            "task": self.task.state_dict(),
+            "task": self.learning.state_dict(),
+            "frozen": self.learning.frozen_sha256,
             "optimiser": self.stepper.optimiser.state_dict(),
             "scaler": self.fabric.strategy.precision.state_dict(),
             "recipe": {"name": self.name, "settings": config.to_dict(self.settings)},
@@ -291,6 +296,3 @@ class Engine:
             images, epochs = fed.images * self.fabric.world_size, self.settings.epochs
             epoch = min(self.position.epoch + 1, epochs)
             self.reporter.pace(Pace(epoch, epochs, fed.number + 1, batches, images, *self._shown))
-
-    def _describing(self, name: str) -> Any:
-        return lambda role, done, total: self.reporter.describing(f"{name} {role}", done, total)

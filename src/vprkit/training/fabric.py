@@ -48,7 +48,7 @@ def launch(running: Running) -> Any:
         strategy="ddp_find_unused_parameters_true" if many else "auto",
         precision=_PRECISIONS[precision],
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), devices.plain_products():
         warnings.filterwarnings("ignore", message=".*SLURM.*srun.*")
         fabric.launch()
     return fabric

@@ -28,7 +28,7 @@ class Fed(NamedTuple):
     Attributes:
         number: its place in the epoch.
         batch: what the task collated, on the CPU.
-        images: images that this rank read for it.
+        images: images that this rank read for it, or rows where a task reads none.
     """
 
     number: int
@@ -48,9 +48,6 @@ class Feed:
         device: where the network is.
         seed: of the recipe.
         rank, ranks: this process among those that train together.
-
-    Attributes:
-        broken: unreadable images that were skipped or replaced: name -> why.
     """
 
     def __init__(
@@ -62,7 +59,6 @@ class Feed:
         self.pinned = device.type not in ("cpu", "mps")
         self.ahead = (0 if device.type == "cpu" else AHEAD) if running.ahead is None else running.ahead
         self.seed, self.rank, self.ranks = seed, rank, ranks
-        self.broken: dict[str, str] = {}
 
     def batches(self, epoch: int, rows: Sequence[np.ndarray], start: int = 0) -> Iterator[Fed]:
         """The batches of an epoch from the `start`-th on; every image draws as if none had been left out.
@@ -86,6 +82,8 @@ class Feed:
                 collator.shutdown(cancel_futures=True)
 
     def _start(self, readers: ThreadPoolExecutor, epoch: int, number: int, rows: np.ndarray) -> list[Future[Any]]:
+        if not self.task.reads_images:
+            return []
         share = self._share(len(rows))
         mine, offset = rows[share].ravel(), share.start * int(np.prod(rows.shape[1:]))
         return [readers.submit(self._read, int(row), epoch, number, offset + place) for place, row in enumerate(mine)]
@@ -101,14 +99,15 @@ class Feed:
             except ImageError as error:
                 if not self.skip:
                     raise
-                self.broken[error.path or f"image {wanted}"] = str(error)
+                self.task.broken[error.path or f"image {wanted}"] = str(error)
             wanted = self.task.replacement(wanted, generator)
         return None
 
     def _collated(self, number: int, rows: np.ndarray, images: list[Future[Any]]) -> Fed:
-        read = [image.result() for image in images]
-        batch = self.task.collate(rows[self._share(len(rows))], read)
-        return Fed(number, _pinned(batch) if self.pinned else batch, sum(image is not None for image in read))
+        read, mine = [image.result() for image in images], rows[self._share(len(rows))]
+        batch = self.task.collate(mine, read)
+        count = sum(image is not None for image in read) if self.task.reads_images else mine.size
+        return Fed(number, _pinned(batch) if self.pinned else batch, count)
 
     def _share(self, items: int) -> slice:
         """This rank's items of a batch: contiguous, sizes differing by one at most."""

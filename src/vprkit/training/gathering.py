@@ -1,10 +1,14 @@
 """Embeddings of all ranks as one batch, with gradients: what metric-learning losses need under data parallelism."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+from vprkit.errors import ConfigError
 
 
 def world_size() -> int:
@@ -15,6 +19,31 @@ def world_size() -> int:
 def rank() -> int:
     """The number of this process among them; 0 outside a process group."""
     return dist.get_rank() if world_size() > 1 else 0
+
+
+def check_shared(items: int) -> None:
+    """Refuse a batch that has not an item for each of the processes, before anything slow.
+
+    Raises:
+        ConfigError: it has fewer.
+    """
+    if items < world_size():
+        raise ConfigError(
+            f"a batch of {items} cannot be shared among {world_size()} processes; make batches larger (batch, "
+            "sampling.places), or give fewer running.devices"
+        )
+
+
+def shareable(batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The batches of an epoch that have an item for every process: one without could not take part in gathering.
+
+    Raises:
+        ConfigError: there are batches, and none is large enough.
+    """
+    large = [rows for rows in batches if len(rows) >= world_size()]
+    if len(batches) and not large:
+        check_shared(max(len(rows) for rows in batches))
+    return large
 
 
 def gather_embeddings(embeddings: Tensor) -> Tensor:
@@ -48,6 +77,15 @@ def gather_labels(labels: Tensor) -> Tensor:
     parts = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(parts, padded)
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+def gather_names(mine: Mapping[str, str]) -> dict[str, str]:
+    """What all ranks wrote down, name -> why, on every rank."""
+    if world_size() == 1:
+        return dict(mine)
+    everyone: list[Any] = [None] * world_size()
+    dist.all_gather_object(everyone, dict(mine))
+    return {name: why for part in everyone for name, why in part.items()}
 
 
 class _Gather(torch.autograd.Function):

@@ -22,7 +22,8 @@ class Logger(Protocol):
 class JsonLines:
     """One JSON object a line; a number that is not finite is null, which every reader of JSON takes.
 
-    A run that goes on from step N drops the lines after N first: they are made again.
+    A run that goes on from step N drops the lines after N first: they are made again. What is made again of step N
+    itself (a validation that was logged before a kill, and saved by nobody) is not written twice.
 
     Args:
         path: the file.
@@ -30,15 +31,19 @@ class JsonLines:
     """
 
     def __init__(self, path: Path, resumed: int) -> None:
+        self._there: set[str] = set()
         if path.is_file():
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             write_atomically(path, "".join(line for line in lines if _step(line) <= resumed))
+            self._there = {line for line in lines if _step(line) == resumed}
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
         known = {name: None if _not_finite(value) else value for name, value in values.items()}
-        self._file.write(json.dumps({"step": step, **known}) + "\n")
-        self._file.flush()
+        line = json.dumps({"step": step, **known}) + "\n"
+        if line not in self._there:
+            self._file.write(line)
+            self._file.flush()
 
     def close(self) -> None:
         self._file.close()

@@ -131,12 +131,13 @@ MININGS: Mapping[str, type[Mining]] = {"partial": Partial, "full": Full, "random
 def msls_weights(places: TripletSet) -> np.ndarray:
     """(Q,) probabilities: 1, more for queries by night and for sideways ones, summing to 1.
 
-    The note of an MSLS name is `day|night _ view direction _ city`.
+    An MSLS note is `day|night _ view direction _ city`; the set's own tables bring it, or its `@` names.
 
     Raises:
         DataError: no query is by night, or none sideways.
     """
-    notes = [_note(name).split("_") for name in places.queries.names]
+    queries = places.queries
+    notes = [(queries.text("note", row) or _note(name)).split("_") for row, name in enumerate(queries.names)]
     weights = np.ones(len(notes))
     for part, word in ((0, "night"), (1, "sideways")):
         marked = np.array([len(note) > part and note[part] == word for note in notes])

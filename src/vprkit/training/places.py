@@ -25,7 +25,7 @@ from vprkit.preprocessing import Preprocessing
 from vprkit.registry import find_declaration
 from vprkit.training.augmentation import Augmentation, batch_transform, photo_transform
 from vprkit.training.describing import vectors_alone
-from vprkit.training.gathering import gather_embeddings, gather_labels, world_size
+from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.gradient_cache import embed_in_chunks
 from vprkit.training.kept_images import KeptImages
 from vprkit.training.losses import Criterion, make_loss, make_miner
@@ -118,8 +118,7 @@ class PlaceTask(Task):
         return [] if self.memory is None else self.memory.take_records()
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
-        # A rank without images could not take part in gathering; such a remainder of an epoch is left out.
-        return [rows for rows in self.sampler.epoch(epoch) if len(rows) >= world_size()]
+        return list(self.sampler.epoch(epoch))
 
     def read(self, row: int, generator: np.random.Generator) -> Any:
         change = self.change_photo

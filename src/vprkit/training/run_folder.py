@@ -44,7 +44,7 @@ class RunFolder:
         Args:
             recipe: its name.
             settings: the configuration.
-            sets: training set -> fingerprint.
+            sets: what it is trained on and with -> hash.
 
         Raises:
             ConfigError: another run, or something else, is in the folder; the first difference is named.

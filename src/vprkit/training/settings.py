@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vprkit.config import option
+from vprkit.device import TF32
 from vprkit.errors import ConfigError
+from vprkit.evaluation.two_stage import Source
+from vprkit.rerank.reranker import Ties
+from vprkit.retrieval.local_codec import LocalDtype
 from vprkit.training.schedules import Calendar, Schedule
 
 Log = Literal["jsonl", "tensorboard", "wandb"]
@@ -37,8 +41,20 @@ class Validation:
     monitor: str = option("", "NAME:R@K that decides, such as val:R@1; empty: R@1 of the first validation set")
     recalls: tuple[int, ...] = option((1, 5, 10, 20), "the K of Recall@K")
     patience: int | None = option(None, "stop after so many validations without a better one; none: never")
+    min_delta: float = option(0.0, "points of recall by which one must be better for patience to begin anew")
     rerank: int | None = option(
         None, "candidates that the method's second stage looks at again; none: first stage alone"
+    )
+    rerank_set: tuple[str, ...] = option(
+        (), "KEY=VALUE of the second stage, as --rerank-set of vpr evaluate: [saliency=0.3, similarity=0.6]"
+    )
+    ties: Ties = option("first_stage", "who is first of equal scores of the second stage: first_stage or reversed")
+    local: Source = option(
+        "store", "[free] where candidates' local features are kept: store (a disk), ram, or recompute (nowhere)"
+    )
+    local_dtype: LocalDtype = option("float16", "as what: float32, float16 or int8")
+    folder: str | None = option(
+        None, "[free] where a disk keeps what is described while it is compared; none: the system's temporary folder"
     )
     keep: int = option(3, "best weights that are kept, best-1.safetensors first")
     batch_size: int = option(32, "images per forward pass while describing")
@@ -46,6 +62,10 @@ class Validation:
     def __post_init__(self) -> None:
         if self.every < 0 or self.keep < 0 or self.batch_size < 1 or (self.patience is not None and self.patience < 1):
             raise ConfigError("validation needs every >= 0, keep >= 0, batch_size >= 1 and patience >= 1 or none")
+        if self.min_delta < 0:
+            raise ConfigError(f"validation.min_delta must be at least 0, got {self.min_delta}")
+        if self.rerank_set and self.rerank is None:
+            raise ConfigError("validation.rerank_set changes the second stage; ask for one with validation.rerank=N")
         if not self.recalls or min(self.recalls) < 1:
             raise ConfigError(f"the K of Recall@K must be positive whole numbers, got {list(self.recalls)}")
 
@@ -58,6 +78,10 @@ class Running:
     devices: int = option(1, "processes per node, one per GPU; -1: all GPUs")
     nodes: int = option(1, "machines that train together (torchrun and SLURM are recognised)")
     precision: str = option("auto", "fp32, bf16 or fp16; auto: bf16 on a GPU that has it, fp32 on a CPU")
+    tf32: TF32 = option(
+        "convolutions", "what a GPU may round to TF32 in fp32: none, convolutions, or all, products of matrices too"
+    )
+    deterministic: bool = option(False, "cuDNN's deterministic algorithms alone; nothing on a CPU")
     accumulate: int = option(1, "batches per optimiser step, their losses averaged")
     accumulate_from: int = option(0, "epochs in which every batch is a step of its own, before they are accumulated")
     chunk: int | None = option(None, "gradient caching: images per pass, gradient of the whole batch; none: off")
@@ -76,6 +100,9 @@ class Running:
         "fail", "an unreadable image: fail; or skip: leave it out (some recipes take another), count and name it"
     )
     checkpoint_every: int = option(500, "[free] optimiser steps between last.ckpt inside an epoch; 0: at its end only")
+    last_every: int = option(
+        1, "[free] epochs between last.safetensors, which is written at the end of the run too; nothing goes on from it"
+    )
     keep_every: int = option(
         0, "[free] epochs between weights that are kept for good, epoch-00010.safetensors; 0: none"
     )
@@ -83,7 +110,7 @@ class Running:
     logs: tuple[Log, ...] = option(("jsonl",), "[free] jsonl, tensorboard, wandb")
 
     def __post_init__(self) -> None:
-        positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every")
+        positive = ("nodes", "accumulate", "chunk", "steps_per_epoch", "workers", "log_every", "last_every")
         at_least_none = ("ahead", "accumulate_from")
         for name, limit in [
             *((name, 1) for name in positive),

@@ -37,7 +37,8 @@ def open_sources(data: Mapping[str, Any]) -> Sources:
         data: name -> path or object. A name is a role (`train`, `val`, `test`), or a role and a word of one's own
             (`val.night`). An evaluation set's path may end in `#train`, `#val` or `#test`, the split to take; without,
             `val` takes the split val where the set has one, else test. Behind that may follow `+` and a CSV of
-            descriptions, for methods that read texts: `val=pitts30k#val+pitts30k_val_800_queries.csv`.
+            descriptions, for methods that read texts: `val=pitts30k#val+pitts30k_val_800_queries.csv`. Queries that it
+            does not name are left out, as in LaVPR, whose tables are the lists of its images.
 
     Raises:
         ConfigError: a name begins with no role, or there is no training set.
@@ -82,7 +83,7 @@ def _benchmark(role: str, path: Path) -> Benchmark:
     whole, plus, texts = str(path).rpartition("+")
     if not plus or not texts.endswith(".csv"):
         whole, texts = str(path), ""
-    opened = partial(open_benchmark, texts=texts or None)
+    opened = partial(open_benchmark, texts=texts or None, query_list=texts or None)
     place, separator, split = whole.rpartition("#")
     if separator:
         return opened(place, split)

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from vprkit import config
 from vprkit.backbones.trunk import Trunk
+from vprkit.backbones.trunk_names import EFFICIENTNETS, RESNETS
 from vprkit.backbones.vit import ViT
 from vprkit.config import option
 from vprkit.errors import ConfigError, NotAvailable, WeightsError
@@ -36,29 +36,28 @@ _TORCHVISION = {
 """ImageNet files that the field's programs start from; the name ends in the first digits of the file's SHA-256."""
 
 
-class TrunkStart(Protocol):
-    """How a recipe starts its trunk, and how much of it learns."""
-
-    def fill(self, trunk: Any, name: str) -> None:
-        """Give the trunk its initial weights; `name` is the architecture's."""
-
-    def freeze(self, trunk: Any) -> None:
-        """Stop the parts that do not learn."""
+_STILL: dict[str, int] = {**dict.fromkeys(RESNETS, 6), "vgg16": 24, **dict.fromkeys(EFFICIENTNETS, 5)}
+"""Architecture -> first layers that CosPlace's and EigenPlaces' programs leave as they are."""
 
 
 @dataclass(frozen=True)
 class ConvTrunk:
-    """Start of a ResNet or VGG-16."""
+    """Start of a ResNet, VGG-16 or EfficientNet, and how much of it learns."""
 
     weights: str = option(
         PRETRAINED, "pretrained: torchvision's ImageNet file in the weights folder; random; or a file"
     )
-    frozen_layers: int = option(6, "layers from the input that do not learn; 6: up to layer2 of a ResNet")
+    frozen_layers: int | None = option(
+        6,
+        "layers from the input that do not learn; none: as CosPlace has it, 6 of a ResNet (up to layer2), 24 of "
+        "VGG-16, 5 of an EfficientNet",
+    )
     frozen_statistics: bool = option(
         True, "BatchNorms of frozen layers keep their statistics; the published programs let them drift (false)"
     )
 
     def fill(self, trunk: Trunk, name: str) -> None:
+        """Give the trunk of architecture `name` its initial weights."""
         if self.weights == RANDOM:
             return
         path = _pretrained(name) if self.weights == PRETRAINED else find(self.weights)
@@ -70,10 +69,12 @@ class ConvTrunk:
         kept = {key: tensor for key, tensor in bare.items() if key in names or key.partition(".")[0] in layers}
         fit(trunk, kept, source=f"{path} does not fit the trunk {name}")
 
-    def freeze(self, trunk: Trunk) -> None:
-        if self.frozen_layers > len(trunk):
-            raise ConfigError(f"trunk.frozen_layers is {self.frozen_layers}, the trunk has {len(trunk)} layers")
-        trunk.freeze(self.frozen_layers, statistics=self.frozen_statistics)
+    def freeze(self, trunk: Trunk, name: str) -> None:
+        """Stop the first layers of the trunk of architecture `name` from learning."""
+        layers = _STILL[name] if self.frozen_layers is None else self.frozen_layers
+        if layers > len(trunk):
+            raise ConfigError(f"trunk.frozen_layers is {layers}, the trunk has {len(trunk)} layers")
+        trunk.freeze(layers, statistics=self.frozen_statistics)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class ViTTrunk:
 
     weights: str = option(PRETRAINED, "pretrained: DINOv2's file in the weights folder; random; or a file")
     train_last: int | None = option(4, "blocks at the end that learn, with what follows them; none: everything")
+    train_norm: bool = option(
+        True, "the final LayerNorm is part of what follows them; false: it stays, as in RerankVPR's dinov2_finetune"
+    )
 
     def fill(self, trunk: ViT, name: str) -> None:
         if self.weights == RANDOM:
@@ -99,9 +103,10 @@ class ViTTrunk:
         last = len(trunk.blocks) - self.train_last
         if last < 0:
             raise ConfigError(f"trunk.train_last is {self.train_last}, the trunk has {len(trunk.blocks)} blocks")
-        for name, parameter in trunk.named_parameters():
-            block = int(name.split(".")[1]) if name.startswith("blocks.") else last if name.startswith("norm.") else -1
-            parameter.requires_grad_(block >= last)
+        for parameter in trunk.parameters():
+            parameter.requires_grad_(False)
+        for part in (*trunk.blocks[last:], *([trunk.norm] if self.train_norm else [])):
+            part.requires_grad_(True)
 
 
 def start_network(choice: Choice, initial: str | None, seed: int) -> nn.Module:

@@ -1,4 +1,8 @@
-"""What a run needs to go on exactly where it stopped, in one file that is replaced at once."""
+"""What a run needs to go on exactly where it stopped, in one file that is replaced at once.
+
+Parameters that do not learn are not in it: they are what the recipe starts from, which a run that goes on reads again.
+A checksum of them is, so that other weights under the same name are found out.
+"""
 
 import dataclasses
 from dataclasses import dataclass
@@ -6,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from vprkit.errors import StoreError
 from vprkit.files import replacing
+from vprkit.method import named_sha256
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -22,6 +28,7 @@ class Position:
         batch: batches of the next epoch done, at an optimiser step.
         step: optimiser steps done.
         best: best monitored recall so far, None before the first validation.
+        reached: recall that patience compares with: the best one, or a little less where `min_delta` is asked for.
         stale: validations since then.
         validated: epochs done at the last validation, -1 before the first.
         skipped: of the steps, those that were left out because a gradient was not finite.
@@ -32,10 +39,58 @@ class Position:
     batch: int = 0
     step: int = 0
     best: float | None = None
+    reached: float | None = None
     stale: int = 0
     validated: int = -1
     skipped: int = 0
     skipped_now: int = 0
+
+    def measured(self, recall: float, min_delta: float) -> None:
+        """The monitored recall of the weights of this epoch; patience begins anew where it gained more than that."""
+        self.best = recall if self.best is None else max(self.best, recall)
+        gained = self.reached is None or recall > self.reached + min_delta
+        self.reached = recall if gained else self.reached
+        self.stale = 0 if gained else self.stale + 1
+        self.validated = self.epoch
+
+
+class Learning:
+    """What of a task's state training changes.
+
+    Args:
+        task: as its recipe makes it, before anything is restored.
+    """
+
+    def __init__(self, task: nn.Module) -> None:
+        self.task = task
+        named = task.named_parameters(remove_duplicate=False)
+        self.names = {name for name, parameter in named if not parameter.requires_grad}
+        self.frozen_sha256 = named_sha256(self._frozen())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters that learn, buffers and extra state."""
+        return {name: value for name, value in self.task.state_dict().items() if name not in self.names}
+
+    def restore(self, state: dict[str, Any], frozen_sha256: str, path: Path) -> None:
+        """Give the task a saved state.
+
+        Args:
+            state: of `state_dict`.
+            frozen_sha256: of the run that saved it.
+            path: the file it came from.
+
+        Raises:
+            StoreError: what does not learn is not what the run began with.
+        """
+        if frozen_sha256 != self.frozen_sha256:
+            raise StoreError(
+                f"{path} goes on from other weights than these: what does not learn is not what the run began with. "
+                "Bring back the file that initial, foundation or trunk.weights stood for, or choose another --out"
+            )
+        self.task.load_state_dict({**self._frozen(), **state})
+
+    def _frozen(self) -> dict[str, Tensor]:
+        return {name: value for name, value in self.task.state_dict().items() if name in self.names}
 
 
 def save_state(path: Path, position: Position, parts: dict[str, Any]) -> None:

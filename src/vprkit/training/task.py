@@ -37,27 +37,35 @@ class Task(nn.Module, ABC):
 
     Args:
         network: what is deployed: its tensors are what weights files hold.
+
+    Attributes:
+        reads_images: whether batches need images read one by one; a task that has its data in memory says no.
+        broken: unreadable images that were left out or replaced: name -> why.
     """
+
+    reads_images = True
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.broken: dict[str, str] = {}
 
     @abstractmethod
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
         """Image rows of every batch of an epoch, (items, ...) each: a function of the epoch, the same on every rank.
 
-        Ranks share a batch by items; what belongs together (the images of a place, a pair) is one item.
+        Ranks share a batch by items; what belongs together (the images of a place, a pair) is one item. The engine
+        leaves out batches that have fewer items than there are ranks.
         """
 
-    @abstractmethod
     def read(self, row: int, generator: np.random.Generator) -> Any:
         """One image (a tensor, or what else `collate` takes), decoded in a thread; `generator` is keyed by seed, epoch,
-        batch and position.
+        batch and position. A task that `reads_images` has it.
 
         Raises:
             ImageError: it cannot be read.
         """
+        raise NotImplementedError(f"{type(self).__name__} reads no images one by one")
 
     def replacement(self, row: int, generator: np.random.Generator) -> int | None:
         """Another row that may stand for one that cannot be read; None where it is left out instead."""
@@ -67,7 +75,7 @@ class Task(nn.Module, ABC):
     def collate(self, rows: np.ndarray, images: Sequence[Any]) -> Any:
         """A batch on the CPU (a NamedTuple of tensors) from this rank's rows and their images, in flat order.
 
-        None stands for an image that could not be read and was skipped.
+        None stands for an image that could not be read and was skipped. Where nothing is read there are no images.
         """
 
     @abstractmethod
@@ -94,11 +102,20 @@ class Task(nn.Module, ABC):
         """A hash of the training data, in order; a run only goes on with the same."""
         return ""
 
+    def brought(self) -> Mapping[str, str]:
+        """Hashes of what a run needs beside its training set and does not save, by name (frozen weights); a run goes on
+        with the same only."""
+        return {}
+
     def start_epoch(self, epoch: int, device: torch.device) -> None:
         """Prepare for an epoch, before `batches` is asked (mining, caches, thresholds)."""
 
     def end_epoch(self) -> None:
         """Let go of what an epoch alone needs, after its last batch and before the state is saved."""
+
+    def saves(self, epoch: int) -> bool:
+        """Whether last weights and state are written after so many epochs; after the last one they always are."""
+        return True
 
     def take_records(self) -> list[Mapping[str, Any]]:
         """Further lines for the log (what JSON can hold) since the last call; asked after every optimiser step."""

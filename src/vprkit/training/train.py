@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from vprkit import config
+from vprkit.device import numerics
 from vprkit.errors import ConfigError
-from vprkit.evaluation.evaluate import evaluate
-from vprkit.evaluation.two_stage import Second
 from vprkit.extras import EXTRAS, require
 from vprkit.loading import load_method
 from vprkit.registry import Recipe, find_recipe, load_attribute
-from vprkit.retrieval.describe import Streaming
 from vprkit.training import fabric as fabrics
 from vprkit.training.engine import Engine, Run
 from vprkit.training.reporting import Reporter, Silent
 from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.sources import Sources, open_sources
-from vprkit.training.validating import monitor_of
+from vprkit.training.validating import check_texts, evaluated, forecast, monitor_of
 
 
 def train(
@@ -47,7 +45,7 @@ def train(
 
     Raises:
         ConfigError: a name, key or value is unknown, or the folder holds another run.
-        DataError: a set cannot be opened, or an image cannot be read.
+        DataError: a set cannot be opened, an image cannot be read, or a set to be measured lacks texts that are read.
         MissingExtra: the extra `train` is not installed.
     """
     for package in EXTRAS["train"]:
@@ -59,22 +57,25 @@ def train(
     folder = RunFolder(Path(out) if out is not None else Path("runs") / f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}")
     fabric = fabrics.launch(resolved.running)
     task = load_attribute(declared.task)(resolved, sources.train)
-    if sources.val or sources.test:
+    needs: list[str] = []
+    if measured := [*sources.val.values(), *sources.test.values()]:
         # Refuses now what validation would refuse after an epoch.
         deployed = task.method(fabric.device, "fp32", 0)
-        if resolved.validation.rerank is not None:
-            Second(resolved.validation.rerank).of(deployed)
-    prints = {"training set": task.fingerprint()}
+        needs = forecast(deployed, measured, resolved.validation)
+        check_texts(deployed, {**sources.val, **sources.test})
+    prints = {"training set": task.fingerprint(), **task.brought()}
     going_on = folder.check(recipe, resolved, prints)
     fabric.barrier()  # every rank has looked before the first one writes
     told = (reporter or Silent()) if fabric.is_global_zero else Silent()
+    for sentence in needs:
+        told.say(sentence)
     if fabric.is_global_zero:
         folder.begin(recipe, resolved, prints, sources.paths)
     fabric.barrier()
-    with fabrics.expected_warnings():
+    with fabrics.expected_warnings(), numerics(resolved.running.tf32, resolved.running.deterministic):
         run = Engine(recipe, resolved, task, fabric, folder, sources.val, monitor, told).run(going_on)
-    if fabric.is_global_zero:
-        _test(run, sources, resolved, told)
+        if fabric.is_global_zero:
+            _test(run, sources, resolved, told)
     return run
 
 
@@ -103,9 +104,7 @@ def _test(run: Run, sources: Sources, settings: TrainingConfig, reporter: Report
         if target.exists():
             continue
         method = load_method(None, run.weights, device=settings.running.device)
-        streaming = Streaming(settings.validation.batch_size, settings.running.workers)
-        rerank = settings.validation.rerank
-        result = evaluate(method, benchmark, ks=settings.validation.recalls, rerank=rerank, streaming=streaming)
+        result = evaluated(method, benchmark, settings)
         result.save(target)
         shown = ", ".join(f"R@{k} {recall:.1f}" for k, recall in result.recalls.items())
         reporter.say(f"{name} with {run.weights.name}: {shown}")

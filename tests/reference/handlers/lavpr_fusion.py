@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tests.reference.handlers.vit import Compared
 from tests.reference.runner import Case, handles
 from vprkit.aggregators.text_pooling import ReweightingPooler
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.text_encoder import BertSizes, TextEncoder, fill_encoder
 from vprkit.data.descriptions import read_descriptions
 from vprkit.data.folders import records_of_names
@@ -19,7 +20,7 @@ from vprkit.data.positives import planar
 from vprkit.losses.fused_similarity import FusedMultiSimilarityLoss
 from vprkit.losses.miners import MultiSimilarityMiner
 from vprkit.losses.pairs import marked
-from vprkit.methods.lavpr_fusion.comparing import concatenated, constant, unit, weighted
+from vprkit.methods.lavpr_fusion.comparing import constant, weighted
 from vprkit.methods.lavpr_fusion.heads import FixedWeighting, Head
 from vprkit.methods.lavpr_fusion.network import LaVPR, LaVPRConfig
 from vprkit.retrieval.index import ExactIndex
@@ -96,7 +97,7 @@ def late_fusion(case: Case) -> None:
     ways = {
         "scores": (weighted(v_q, t_q, of_queries, "query"), weighted(v_d, t_d, of_database, "database")),
         "scores_alpha09": (constant(v_q, t_q, 0.9, "query"), constant(v_d, t_d, 0.9, "database")),
-        "cat_scores": (concatenated(v_q, t_q), concatenated(v_d, t_d)),
+        "cat_scores": (constant(v_q, t_q, 0.5, "query"), constant(v_d, t_d, 0.5, "database")),
     }
     for name, (queries, database) in ways.items():
         found = ExactIndex(database.numpy()).search(queries.numpy(), case.json["k"])

@@ -24,7 +24,7 @@ def read_gps(path: Path) -> Mapping[str, Any]:
     row: dict[str, Any] = {}
     latitude = _degrees(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef), "S", 90)
     longitude = _degrees(gps.get(ExifTags.GPS.GPSLongitude), gps.get(ExifTags.GPS.GPSLongitudeRef), "W", 180)
-    if latitude is not None and longitude is not None:
+    if latitude is not None and longitude is not None and (latitude or longitude):  # 0, 0: written without a fix
         row |= {"latitude": latitude, "longitude": longitude}
     heading = _ratio(gps.get(ExifTags.GPS.GPSImgDirection))
     if heading is not None:

@@ -67,6 +67,10 @@ def read_records(path: Path, root: Path | None = None) -> Records:
     unplaced = sum(1 for row in rows if row.get("latitude") is None and row.get("east") is None)
     have = "has" if unplaced == 1 else "have"
     notices = [f"{path.name}: {unplaced} of {len(rows)} rows {have} no position"] if unplaced else []
+    bare = sum(1 for row in rows if not row.pop("banded", True))
+    if bare:
+        notices.append(f"{path.name}: {bare} of {len(rows)} rows have a UTM zone without its latitude band and count "
+                       "as northern; write it behind the number (56J)")  # fmt: skip
     return Records.from_rows(root, rows, notices)
 
 
@@ -98,7 +102,7 @@ def _fields(raw: Mapping[str, str], path: Path, line: int, root: Path) -> dict[s
             raise DataError(f"{path}, line {line}: {one} and {other} must be given together")
     zone = row.pop("zone", None)
     if zone is not None:
-        row["zone"], row["south"] = zone
+        row["zone"], row["south"], row["banded"] = zone
     return row
 
 
@@ -117,8 +121,9 @@ def _read(field: str, text: str, where: str) -> Any:
     return text
 
 
-def _zone(text: str, where: str) -> tuple[int, bool]:
+def _zone(text: str, where: str) -> tuple[int, bool, bool]:
+    """Number, southern side, and whether a latitude band tells that."""
     digits, letter = text.rstrip("CDEFGHJKLMNPQRSTUVWXcdefghjklmnpqrstuvwx "), text[-1:]
     if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits) <= 60:
         raise DataError(f"{where}: '{text}' is no UTM zone; write 1 to 60 with the latitude band, such as 32T")
-    return int(digits), letter.isalpha() and geo.band_is_south(letter)
+    return int(digits), letter.isalpha() and geo.band_is_south(letter), letter.isalpha()

@@ -75,7 +75,7 @@ class BoQResNetRecipe(BoQRecipe):
         self.trunk.fill(network.trunk, self.model.backbone)
 
     def freeze(self, network: BoQNetwork) -> None:
-        self.trunk.freeze(network.trunk)
+        self.trunk.freeze(network.trunk, self.model.backbone)
 
 
 def task(settings: BoQRecipe, train: Mapping[str, Any]) -> Any:

@@ -34,7 +34,7 @@ class ConvAPRecipe(PlaceConfig):
         self.trunk.fill(network.trunk, self.model.backbone)
 
     def freeze(self, network: ConvAPNetwork) -> None:
-        self.trunk.freeze(network.trunk)
+        self.trunk.freeze(network.trunk, self.model.backbone)
 
 
 def task(settings: PlaceConfig, train: Mapping[str, Any]) -> Any:

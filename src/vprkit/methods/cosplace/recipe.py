@@ -20,9 +20,8 @@ class CosPlaceRecipe(ClassConfig):
 
     model: CosPlaceConfig = option(factory=partial(CosPlaceConfig, "resnet18", 512), help="the network")
     trunk: ConvTrunk = option(
-        factory=partial(ConvTrunk, frozen_statistics=False),
-        help="where the trunk starts and what of it learns; frozen_layers: 6 of a ResNet, 24 of VGG-16, 5 of an "
-        "EfficientNet, 0 for all",
+        factory=partial(ConvTrunk, frozen_layers=None, frozen_statistics=False),
+        help="where the trunk starts and what of it learns; frozen_layers=0 for all",
     )
     validation: Validation = option(factory=partial(Validation, batch_size=16), help="the metric during training")
 
@@ -34,5 +33,5 @@ def task(settings: CosPlaceRecipe, train: Mapping[str, Any]) -> ClassTask:
     network: Any = start_network(choice, settings.initial, settings.seed)
     if settings.initial is None:
         settings.trunk.fill(network.trunk, settings.model.backbone)
-    settings.trunk.freeze(network.trunk)
+    settings.trunk.freeze(network.trunk, settings.model.backbone)
     return ClassTask(choice, network, images, settings, settings.model.dim)

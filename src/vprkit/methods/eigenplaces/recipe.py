@@ -14,9 +14,7 @@ import torch
 from torch import Tensor
 
 from vprkit import config
-from vprkit.aggregators.cosplace_files import recognise
 from vprkit.aggregators.cosplace_network import CosPlaceConfig
-from vprkit.backbones.trunk import Trunk
 from vprkit.config import option
 from vprkit.data import images as pictures
 from vprkit.data.focal_points import FRONTAL, LATERAL, focal_points, second_axes
@@ -24,46 +22,17 @@ from vprkit.data.grouped_images import GroupedImages, class_batches
 from vprkit.data.groups import EIGENPLACES, CosPlaceGrouping, crop_towards
 from vprkit.data.panoramas import cut
 from vprkit.errors import ConfigError
-from vprkit.loading import load_method
 from vprkit.losses.cosface import CosFace
+from vprkit.methods.eigenplaces.starting import CosPlaceStart
 from vprkit.training.classes import ClassConfig, ClassTask, open_images
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.randomness import generator_for
 from vprkit.training.settings import Validation
-from vprkit.training.starting import PRETRAINED, RANDOM, ConvTrunk, start_network
+from vprkit.training.starting import start_network
 from vprkit.training.task import Losses, ParameterGroup
-from vprkit.weights.fetching import find
-from vprkit.weights.fitting import fit
-from vprkit.weights.reading import read
 from vprkit.weights.resolving import Choice, choose_by_name
 
 VIEWS = (LATERAL, FRONTAL)
-
-
-COSPLACE = "cosplace"
-
-
-@dataclass(frozen=True)
-class CosPlaceTrunk(ConvTrunk):
-    """Start of a trunk, as published that of CosPlace's released network."""
-
-    weights: str = option(
-        COSPLACE,
-        "cosplace: CosPlace's released file of the backbone with 512 numbers, as published; pretrained: torchvision's "
-        "ImageNet file; random; or a file of CosPlace's or torchvision's layout",
-    )
-
-    def fill(self, trunk: Trunk, name: str) -> None:
-        if self.weights in (PRETRAINED, RANDOM):
-            return super().fill(trunk, name)
-        if self.weights == COSPLACE:
-            started = load_method(f"cosplace-{name}-512", device="cpu")
-        elif recognise(read(find(self.weights)).shapes) is not None:
-            started = load_method("cosplace", self.weights, device="cpu")
-        else:
-            return super().fill(trunk, name)
-        network: Any = started.network
-        fit(trunk, network.trunk.state_dict(), source=f"{self.weights} does not fit the trunk {name}")
 
 
 @dataclass(frozen=True)
@@ -71,9 +40,9 @@ class EigenPlacesRecipe(ClassConfig):
     """Settings of recipe `eigenplaces`."""
 
     model: CosPlaceConfig = option(factory=partial(CosPlaceConfig, "resnet18", 512), help="the network")
-    trunk: CosPlaceTrunk = option(
-        factory=partial(CosPlaceTrunk, frozen_statistics=False),
-        help="where the trunk starts and what of it learns; frozen_layers: 6 of a ResNet, 24 of VGG-16, 0 for all",
+    trunk: CosPlaceStart = option(
+        factory=partial(CosPlaceStart, frozen_layers=None, frozen_statistics=False),
+        help="where the network starts and what of its trunk learns; frozen_layers=0 for all",
     )
     grouping: CosPlaceGrouping = option(default=EIGENPLACES, help="how panoramas become classes")
     groups: int = option(9, "groups used, the first ones; epoch e trains on group e mod groups")
@@ -167,7 +136,12 @@ class EigenPlacesTask(ClassTask):
 
 
 def view_columns(images: GroupedImages, distance: float) -> np.ndarray:
-    """(2, N) left columns of every panorama's lateral and frontal crop; 0 where its class is not kept."""
+    """(2, N) left columns of every panorama's lateral and frontal crop; 0 where its class is not kept.
+
+    Raises:
+        DataError: a panorama of a kept class has no heading.
+    """
+    images.check_headings()
     records, labels = images.records, images.grouped.labels
     axes = second_axes(records.east, records.north, labels, len(images.grouped.classes))
     kept = labels >= 0
@@ -186,6 +160,6 @@ def task(settings: EigenPlacesRecipe, train: Mapping[str, Any]) -> EigenPlacesTa
     choice = choose_by_name("eigenplaces", config.to_dict(settings.model))
     network: Any = start_network(choice, settings.initial, settings.seed)
     if settings.initial is None:
-        settings.trunk.fill(network.trunk, settings.model.backbone)
-    settings.trunk.freeze(network.trunk)
+        settings.trunk.start(network, settings.model.backbone)
+    settings.trunk.freeze(network.trunk, settings.model.backbone)
     return EigenPlacesTask(choice, network, images, settings, settings.model.dim)

@@ -1,7 +1,6 @@
 """Cross-modal learning on places: images and descriptions of one place together, others apart."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from vprkit.errors import ConfigError
 from vprkit.method import Method
 from vprkit.methods.lavpr_crossmodal.network import CrossModal
 from vprkit.training.adapters import adapter_state
+from vprkit.training.described_places import Photo, texts_sha256
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.gradient_cache import embed_in_chunks
 from vprkit.training.places import PlaceTask
@@ -31,13 +31,6 @@ class Base(NamedTuple):
 
     path: str = ""
     sha256: str = ""
-
-
-class Photo(NamedTuple):
-    """(C, H, W) image as loaded, and its text, both changed at random."""
-
-    image: Tensor
-    text: str
 
 
 class CrossModalBatch(NamedTuple):
@@ -145,8 +138,7 @@ class CrossModalTask(PlaceTask):
         return super().load_state_dict({**rest, **state_dict}, strict, assign)
 
     def fingerprint(self) -> str:
-        said = hashlib.sha256("\n".join(self.texts).encode("utf-8", "surrogateescape")).hexdigest()
-        return f"{super().fingerprint()} {said} {self.base.sha256}"
+        return f"{super().fingerprint()} {texts_sha256(self.texts)} {self.base.sha256}"
 
     def _frozen(self) -> set[str]:
         """What a run need not save: it comes from a file whose SHA-256 is part of the fingerprint."""

@@ -13,7 +13,7 @@ METHOD = Declaration(
     summary="LaVPR: any image method beside a sentence encoder; image, text, concatenated or with weights (ADS)",
     paper="LaVPR: Benchmarking Language and Vision for Place Recognition, arXiv 2602.03253",
     licence="not stated in our sources; see the project",
-    preprocessing=Preprocessing(size=(320, 320), fit="stretch", engine="pil", interpolation="bilinear"),
+    preprocessing=Preprocessing(size=(320, 320), fit="stretch", engine="tensor_antialias", interpolation="bilinear"),
     configuration="vprkit.methods.lavpr_fusion.network:LaVPRConfig",
     network="vprkit.methods.lavpr_fusion.parts:build",
     metric="ip",

@@ -1,15 +1,18 @@
 """Files of LaVPR's fusion: the authors' whole checkpoints by their shapes, and names. Needs no torch."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from vprkit import registry
+from vprkit.errors import WeightsError
 from vprkit.registry import Shapes
 
 Held = TypeVar("Held")
 
 IMAGE, TEXT = "vpr_encoder.", "text_encoder."
 _HEADS = ("fusion.", "w_alpha", "vpr_proj.", "text_proj.")
+PROJECTION = "vpr_proj.weight"
 _WIDTHS = {384: "minilm", 1024: "bge-large"}
 
 
@@ -32,7 +35,9 @@ def recognise(shapes: Shapes) -> dict[str, Any] | None:
     head, width = _head(shapes)
     # Both poolers have the same parameters; the published recipe takes the first.
     pooling = "cls" if any(name.startswith("text_pooling.") for name in shapes) else "none"
-    found = {"image": image_method(image), "text": _WIDTHS[words[1]], "head": head, "pooling": pooling}
+    found = {"image": image_method(image), "text": _WIDTHS[words[1]], "pooling": pooling}
+    if head is not None:
+        found["head"] = head
     if any(name.startswith("image_pooling.") for name in shapes):
         found["image_pooling"] = "patches"
     return found if width is None else {**found, "width": width}
@@ -69,11 +74,24 @@ def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _head(shapes: Shapes) -> tuple[str, int | None]:
+def refuse_untold(head: str, shapes: Shapes, path: Path) -> None:
+    """Refuse two projections that nobody has said the use of.
+
+    Raises:
+        WeightsError: the file has them, and no head was chosen.
+    """
+    if head == "none" and PROJECTION in shapes:
+        raise WeightsError(f"{path} holds projections of image and text, and does not tell whether they are "
+                           "compared across (cross_modal=3) or added (fusion_type=add); say head=projections or "
+                           "head=add")  # fmt: skip
+
+
+def _head(shapes: Shapes) -> tuple[str | None, int | None]:
+    """The head, None where the shapes leave it open, and its width where it has one."""
     if "w_alpha" in shapes:
         return "fixed", None
-    if "vpr_proj.weight" in shapes:
-        return "add", shapes["vpr_proj.weight"][0]
+    if PROJECTION in shapes:
+        return None, shapes[PROJECTION][0]
     last = shapes.get("fusion.2.weight")
     if last is None:
         return "none", None

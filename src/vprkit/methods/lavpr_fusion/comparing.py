@@ -1,12 +1,17 @@
-"""How described pairs are compared: every mode is one inner product (LaVPR, arXiv 2602.03253, section 3.1)."""
+"""How described pairs are compared: every mode is one inner product (LaVPR, arXiv 2602.03253, section 3.1).
+
+A query without a text (its vector is zeros) asks by its photo alone: wherever photos count, its score is the cosine of
+the photos, whatever a database record says besides. A database record without a text agrees with no sentence: that
+cosine is 0, and its photo counts as much as the weights say.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from vprkit.aggregators.unit import unit
 from vprkit.errors import ConfigError
 from vprkit.features import Features
 from vprkit.method import Role
@@ -17,8 +22,11 @@ Mode = Literal["fused", "image", "text", "concat", "each", "across", "image_then
 def weighted(image: Tensor, text: Tensor, weight: Tensor, role: Role) -> Tensor:
     """Vectors whose inner products are (a_q + a_d) / 2 <v_q, v_d> + (b_q + b_d) / 2 <t_q, t_d>.
 
+    Those of a query without a text are <v_q, v_d>: the formula would let every record's own share decide how much of it
+    counts, and so the order of photos.
+
     Args:
-        image, text: (B, Dv) and (B, Dt) unit vectors.
+        image, text: (B, Dv) and (B, Dt) unit vectors; zeros where there is no text.
         weight: (B, 2) shares a of the image and b of the text.
         role: queries and database records get different vectors.
 
@@ -26,25 +34,32 @@ def weighted(image: Tensor, text: Tensor, weight: Tensor, role: Role) -> Tensor:
         (B, 2 Dv + 2 Dt).
     """
     a, b = weight[:, :1], weight[:, 1:]
-    if role == "query":
-        return torch.cat([a * image, image, b * text, text], 1) / 2
-    return torch.cat([image, a * image, text, b * text], 1)
-
-
-def concatenated(image: Tensor, text: Tensor) -> Tensor:
-    """(B, Dv + Dt) unit vectors; for unit parts the inner product is the mean of both cosines."""
-    return unit(torch.cat([image, text], 1))
+    if role == "database":
+        return torch.cat([image, a * image, text, b * text], 1)
+    both = torch.cat([a * image, image, b * text, text], 1) / 2
+    alone = torch.cat([image, torch.zeros_like(image), text, text], 1)
+    return torch.where(_silent(text), alone, both)
 
 
 def constant(image: Tensor, text: Tensor, alpha: float, role: Role) -> Tensor:
-    """(B, Dv + Dt) vectors whose inner products are alpha <v_q, v_d> + (1 - alpha) <t_q, t_d>."""
-    shares = (alpha, 1 - alpha) if role == "query" else (1.0, 1.0)
-    return torch.cat([shares[0] * image, shares[1] * text], 1)
+    """Vectors whose inner products are alpha <v_q, v_d> + (1 - alpha) <t_q, t_d>; <v_q, v_d> of a query without a text.
+
+    Args:
+        image, text: (B, Dv) and (B, Dt) unit vectors; zeros where there is no text.
+        alpha: share of the image.
+        role: of the records.
+
+    Returns:
+        (B, Dv + Dt).
+    """
+    if role == "database":
+        return torch.cat([image, text], 1)
+    return torch.cat([torch.where(_silent(text), image, alpha * image), (1 - alpha) * text], 1)
 
 
-def unit(vectors: Tensor) -> Tensor:
-    """Unit vectors; zeros stay zeros."""
-    return F.normalize(vectors, dim=1)
+def _silent(text: Tensor) -> Tensor:
+    """(B, 1) whether there is no text."""
+    return (text == 0).all(1, keepdim=True)
 
 
 def index_vectors(features: Features, mode: Mode, alpha: float, role: Role) -> Tensor:
@@ -76,7 +91,7 @@ _MODES: Mapping[Mode, _Compare] = {
     "fused": _fused,
     "image": lambda image, text, weight, alpha, role: image,
     "text": lambda image, text, weight, alpha, role: text,
-    "concat": lambda image, text, weight, alpha, role: concatenated(image, text),
+    "concat": lambda image, text, weight, alpha, role: constant(image, text, 0.5, role),
     "each": lambda image, text, weight, alpha, role: constant(image, text, alpha, role),
     "across": lambda image, text, weight, alpha, role: text if role == "query" else image,
     "image_then_text": lambda image, text, weight, alpha, role: image,

@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from vprkit.aggregators.unit import unit
 
 Head = Literal["none", "ads", "fixed", "mlp", "add", "projections"]
 
@@ -74,7 +75,7 @@ class MlpFusion(nn.Module):
         _kaiming(self)
 
     def forward(self, image: Tensor, text: Tensor) -> Fused:
-        return Fused(F.normalize(self.fusion(torch.cat([image, text], 1)), dim=1), None)
+        return Fused(unit(self.fusion(torch.cat([image, text], 1))), None)
 
 
 class AddFusion(nn.Module):
@@ -86,7 +87,7 @@ class AddFusion(nn.Module):
         _kaiming(self)
 
     def forward(self, image: Tensor, text: Tensor) -> Fused:
-        return Fused(F.normalize(self.vpr_proj(image) + self.text_proj(text), dim=1), None)
+        return Fused(unit(self.vpr_proj(image) + self.text_proj(text)), None)
 
 
 class Projections(nn.Module):
@@ -102,12 +103,12 @@ class Projections(nn.Module):
 
     def of_image(self, image: Tensor) -> Tensor:
         """(B, De) unit vectors of images alone."""
-        return F.normalize(self.vpr_proj(image), dim=1)
+        return unit(self.vpr_proj(image))
 
     def of_text(self, text: Tensor) -> Tensor:
         """(B, De) unit vectors of texts alone; zeros where there is none."""
         present = (text != 0).any(1, keepdim=True)
-        return F.normalize(self.text_proj(text), dim=1) * present
+        return unit(self.text_proj(text)) * present
 
 
 def _kaiming(head: nn.Module) -> None:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vprkit.aggregators.text_pooling import Beside, ReweightingPooler
+from vprkit.aggregators.unit import unit
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder
 from vprkit.backbones.vit import ViT
 from vprkit.backbones.vit_inside import vit_inside
@@ -16,8 +16,9 @@ from vprkit.config import nearest, option
 from vprkit.errors import ConfigError
 from vprkit.features import Features, LocalFeatures
 from vprkit.method import IMAGES, TEXTS, Modality, Role, tensors_sha256
-from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors, unit
+from vprkit.methods.lavpr_fusion.comparing import Mode, index_vectors
 from vprkit.methods.lavpr_fusion.heads import HEADS, JOINED, Fused, Head, Projections
+from vprkit.methods.lavpr_fusion.towers import OWN, ImageTower, TextTower, Tokens, token_towers
 
 ImagePooling = Literal["none", "patches", "tokens"]
 
@@ -37,7 +38,10 @@ class LaVPRConfig:
 
     image: str = option("mixvpr-512", "the image method or variant")
     image_weights: str | None = option(None, "[free] its weights file; none: the authors' in the weights folder")
-    text: str = option("minilm", "the sentence encoder: minilm or bge-large")
+    text: str = option(
+        "minilm", "the sentence encoder: minilm, bge-large, or own: the text tower of the image method "
+        "(lavpr-crossmodal: BLIP, CLIP, SigLIP)",
+    )  # fmt: skip
     pooling: Literal["none", "cls", "mean"] = option(
         "none", "what stands for a text: none: the encoder's own vector; cls, mean: LaVPR's re-weighting poolers"
     )
@@ -58,9 +62,9 @@ class LaVPRConfig:
     characters: int = option(1024, "[free] characters that are read of a text")
 
     def __post_init__(self) -> None:
-        if self.text not in ENCODERS:
-            raise ConfigError(f"there is no text encoder '{self.text}'{nearest(self.text, ENCODERS)}; known are "
-                              f"{', '.join(ENCODERS)}")  # fmt: skip
+        if self.text not in (known := (*ENCODERS, OWN)):
+            raise ConfigError(f"there is no text encoder '{self.text}'{nearest(self.text, known)}; known are "
+                              f"{', '.join(known)}")  # fmt: skip
         if not 0 <= self.alpha <= 1:
             raise ConfigError(f"alpha must be between 0 and 1, got {self.alpha}")
         if self.width < 1 or self.characters < 1:
@@ -110,7 +114,7 @@ class LaVPR(nn.Module):
     """
 
     def __init__(
-        self, config: LaVPRConfig, image: nn.Module | None, text: TextEncoder | None, image_width: int
+        self, config: LaVPRConfig, image: nn.Module | None, text: TextEncoder | TextTower | None, image_width: int
     ) -> None:
         super().__init__()
         self.config = config
@@ -118,6 +122,8 @@ class LaVPR(nn.Module):
         width = 0 if text is None else text.sizes.width
         beside: dict[str, Beside] = {"cls": "cls", "mean": "mean"}
         pooled = text is not None and config.pooling in beside
+        if pooled and isinstance(text, TextTower):
+            text.check_tokens()
         self.text_pooling = ReweightingPooler(width, beside[config.pooling]) if pooled else None
         self.kept = set(TRAINED)
         self.image_pooling = None
@@ -160,15 +166,14 @@ class LaVPR(nn.Module):
         """(B, Dv) of images that go with a text: the pooler's unit vectors where there is one."""
         if self.image_pooling is None:
             return self.image_vectors(images)
-        tokens = self._vit().features(images).normed
-        patches: Tensor = tokens.patch_tokens
+        whole, patches = self._tokens(images)
         if self.config.image_pooling == "tokens":
-            patches = torch.cat([tokens.class_token[:, None], patches], 1)
-        return F.normalize(self.image_pooling(patches), dim=1)
+            patches = torch.cat([whole[:, None], patches], 1)
+        return unit(self.image_pooling(patches))
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         """(B, Dt) unit vectors; zeros where a text is empty."""
-        encoder: TextEncoder = _given(self.text_encoder)
+        encoder: TextEncoder | TextTower = _given(self.text_encoder)
         read = encoder.read([text[: self.config.characters] for text in texts])
         vectors = self.pooled(read.tokens, read.mask, read.vectors)
         present = torch.tensor([bool(text.strip()) for text in texts], device=vectors.device)
@@ -176,7 +181,7 @@ class LaVPR(nn.Module):
 
     def pooled(self, tokens: Tensor, mask: Tensor, vectors: Tensor) -> Tensor:
         """(B, Dt) unit vectors: the pooler's where there is one, else the encoder's own."""
-        return vectors if self.text_pooling is None else F.normalize(self.text_pooling(tokens, mask), dim=1)
+        return vectors if self.text_pooling is None else unit(self.text_pooling(tokens, mask))
 
     def fuse(self, image: Tensor, text: Tensor) -> Fused:
         """What the head makes of (B, Dv) and (B, Dt); a pair without a text counts by its image alone."""
@@ -202,10 +207,20 @@ class LaVPR(nn.Module):
     def reads(self, role: Role) -> frozenset[Modality]:
         return self.config.described(role)
 
+    def _tokens(self, images: Tensor) -> Tokens:
+        """What the image pooler looks at."""
+        if isinstance(self.vpr_encoder, ImageTower):
+            return self.vpr_encoder.tokens(images)
+        tokens = self._vit().features(images).normed
+        return Tokens(tokens.class_token, tokens.patch_tokens)
+
     def _vit(self) -> ViT:
         return vit_inside(_given(self.vpr_encoder), self.config.image, "image_pooling")
 
     def _check_tokens(self, width: int) -> None:
+        if isinstance(self.vpr_encoder, ImageTower):
+            token_towers(self.vpr_encoder.network, "image_pooling")
+            return
         tokens = self._vit().config.embed_dim
         if tokens != width:
             raise ConfigError(f"image_pooling makes {tokens} numbers of patch tokens, the descriptor of "

@@ -10,27 +10,44 @@ from torch import Tensor, nn
 from vprkit.backbones.text_encoder import ENCODERS, TextEncoder, fill_encoder, load_text_encoder
 from vprkit.errors import WeightsError
 from vprkit.loading import load_method
-from vprkit.method import Method
-from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, to_network, unadapted
+from vprkit.method import IMAGES, TEXTS, Method
+from vprkit.methods.lavpr_fusion.checkpoint import IMAGE, TEXT, below, refuse_untold, to_network, unadapted
 from vprkit.methods.lavpr_fusion.network import MADE_WITH, TRAINED, LaVPR, LaVPRConfig
+from vprkit.methods.lavpr_fusion.towers import OWN, ImageTower, TextTower, TwoTowers, text_tower
 from vprkit.preprocessing import Preprocessing
+from vprkit.weights.fetching import find
 from vprkit.weights.fitting import fit, map_names
 from vprkit.weights.lora import lavpr_scaling, merged
-from vprkit.weights.reading import Checkpoint
-from vprkit.weights.resolving import choose_by_name
+from vprkit.weights.reading import Checkpoint, read
+from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file
 
 
 def preprocessing_of(config: LaVPRConfig) -> Preprocessing:
-    """Images are prepared as the image method wants them."""
-    return choose_by_name(config.image, {}).preprocessing
+    """Images are prepared as the image method wants them, colour pictures resized as LaVPR's evaluation does.
+
+    It normalises first and resizes the tensor, with antialias, where authors of image methods resize the 8-bit picture.
+    """
+    own = _image_choice(config).preprocessing
+    eight_bit = (own.fit, own.engine, own.interpolation, own.colour) == ("stretch", "pil", "bilinear", "rgb")
+    return dataclasses.replace(own, engine="tensor_antialias") if eight_bit else own
+
+
+def _image_choice(config: LaVPRConfig) -> Choice:
+    """The image method with its options, which its own weights file may tell."""
+    told = config.image_weights
+    if told is None or told.partition(":")[0] == "random":
+        return choose_by_name(config.image, {})
+    return choose_for_file(read(find(told)), config.image, {})
 
 
 def build(config: LaVPRConfig) -> LaVPR:
     """The network with initial values, in all its parts."""
     choice = choose_by_name(config.image, {})
     image = Method(choice.build(), choice.preprocessing, device="cpu", precision="fp32")
-    text = TextEncoder(ENCODERS[config.text]) if "text" in config.parts else None
-    return LaVPR(config, image.network if "image" in config.parts else None, text, image.dimension)
+    text: TextEncoder | TextTower | None = None
+    if "text" in config.parts:
+        text = _own_text(config, image) if config.text == OWN else TextEncoder(ENCODERS[config.text])
+    return LaVPR(config, _seeing(image) if "image" in config.parts else None, text, image.dimension)
 
 
 def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
@@ -42,9 +59,15 @@ def assemble(config: LaVPRConfig, checkpoint: Checkpoint | None) -> LaVPR:
     """
     state = {} if checkpoint is None else _merged(checkpoint.state)
     own = checkpoint is not None and checkpoint.header is not None
-    image = _image(config, checkpoint) if "image" in config.parts else None
-    text = _text(config, state, checkpoint) if "text" in config.parts else None
-    network = LaVPR(config, None if image is None else image.network, text, 0 if image is None else image.dimension)
+    if checkpoint is not None and not own and config.parts == IMAGES | TEXTS:
+        refuse_untold(config.head, checkpoint.shapes, checkpoint.path)
+    needed = "image" in config.parts or config.text == OWN
+    image = _image(config, checkpoint) if needed else None
+    text: TextEncoder | TextTower | None = None
+    if "text" in config.parts:
+        text = _own_text(config, image) if config.text == OWN and image else _text(config, state, checkpoint)
+    seeing = _seeing(image) if image is not None and "image" in config.parts else None
+    network = LaVPR(config, seeing, text, 0 if image is None else image.dimension)
     network.kept |= {part.rstrip(".") for part in (IMAGE, TEXT) if below(state, part)}
     if checkpoint is not None:
         source = f"{checkpoint.path} does not fit lavpr-fusion"
@@ -58,6 +81,15 @@ def _merged(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     if not any(".lora_" in name for name in state):
         return state
     return merged({unadapted(name): value for name, value in state.items()}, lavpr_scaling)
+
+
+def _seeing(image: Method) -> nn.Module:
+    """What describes images alone."""
+    return ImageTower(image.network) if isinstance(image.network, TwoTowers) else image.network
+
+
+def _own_text(config: LaVPRConfig, image: Method) -> TextTower:
+    return text_tower(image.network, config.image, image.dimension)
 
 
 def _image(config: LaVPRConfig, checkpoint: Checkpoint | None) -> Method:

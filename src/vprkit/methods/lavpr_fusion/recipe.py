@@ -13,13 +13,15 @@ from vprkit.errors import ConfigError
 from vprkit.methods.lavpr_fusion.heads import JOINED
 from vprkit.methods.lavpr_fusion.network import LaVPR, LaVPRConfig
 from vprkit.methods.lavpr_fusion.task import FusionTask
-from vprkit.training.adapters import LoraSettings, put_adapters
+from vprkit.methods.lavpr_fusion.towers import OWN
+from vprkit.training.adapters import PUBLISHED, LoraSettings, put_adapters
 from vprkit.training.augmentation import Augmentation
 from vprkit.training.described_places import TABLES, open_described
 from vprkit.training.places import PlaceConfig
 from vprkit.training.schedules import Schedule
-from vprkit.training.settings import Optimiser
+from vprkit.training.settings import Optimiser, Validation
 from vprkit.training.starting import weights_of
+from vprkit.training.text_augmentation import TextAugmentation
 from vprkit.weights.reading import read
 from vprkit.weights.resolving import choose_by_name, choose_for_file
 
@@ -33,18 +35,25 @@ class FusionRecipe(PlaceConfig):
     )
     texts: str | None = option(None, f"CSV of descriptions; none: {' or '.join(TABLES)} in the training set's folder")
     characters: int = option(256, "characters that are read of a text in training")
+    text_augmentation: TextAugmentation = option(factory=TextAugmentation, help="how texts are changed in training")
     text_encoder: Literal["frozen", "lora"] = option(
         "frozen", "lora: adapters of the text encoder learn too, and the run's weights hold the merged encoder"
     )
-    lora: LoraSettings = option(factory=LoraSettings, help="the adapters of text_encoder=lora")
+    lora: LoraSettings = option(
+        factory=partial(LoraSettings, targets=PUBLISHED), help="the adapters of text_encoder=lora"
+    )
     cached: bool = option(True, "describe every image once and train on its vector; false: decode and augment it every "
                           "time, as published (augmentation.rand_augment=3)")  # fmt: skip
     feature_cache: str = option("", "[free] folder that keeps image vectors; empty: vprkit's cache")
     epochs: int = option(10, "[free] passes over the training set")
+    seed: int = option(190223, "decides initial weights and every draw")
     optimiser: Optimiser = option(factory=partial(Optimiser, "sgd", 0.05, 1e-3), help="how weights follow gradients")
     schedule: Schedule = option(
         factory=partial(Schedule, "multi_step", warmup_steps=650, milestones=(2, 4, 6, 8), factor=0.3),
         help="how the learning rate changes",
+    )
+    validation: Validation = option(
+        factory=partial(Validation, recalls=(1, 5, 10, 15, 20, 50, 100)), help="the deployed metric during training"
     )
 
     def __post_init__(self) -> None:
@@ -52,6 +61,9 @@ class FusionRecipe(PlaceConfig):
         if self.model.head == "none":
             raise ConfigError("model.head is none, so there is nothing to train; choose ads, fixed, mlp, add or "
                               "projections")  # fmt: skip
+        if self.text_encoder == "lora" and self.model.text == OWN:
+            raise ConfigError("text_encoder=lora changes a sentence encoder; towers of an image method learn in recipe "
+                              "lavpr-crossmodal, whose file goes into model.image_weights")  # fmt: skip
         if self.model.mode is not None:
             raise ConfigError("model.mode is a choice of evaluation; leave it out of training")
         if self.cached and self.model.image_pooling != "none":

@@ -1,13 +1,13 @@
 """Late re-ranking by the other modality: the shortlist of one is ordered by the cosines of the other."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from vprkit.errors import ConfigError
 from vprkit.features import Features
+from vprkit.methods.lavpr_fusion.network import LATER, LaVPRConfig
 from vprkit.rerank.reranker import Shortlist
 
 
@@ -39,6 +39,6 @@ def _other(features: Features) -> Tensor:
     return features.local.tokens[:, 0].float()
 
 
-def make_reranker(configuration: Any) -> OtherModality:
-    """The second stage."""
-    return OtherModality()
+def make_reranker(configuration: LaVPRConfig) -> OtherModality | None:
+    """The second stage of modes that leave a modality for it; None where everything is compared at once."""
+    return OtherModality() if configuration.compared in LATER else None

@@ -15,7 +15,7 @@ from vprkit.backbones.text_encoder import TextEncoder, encode_texts
 from vprkit.data import cache
 from vprkit.data.columns import StringColumn
 from vprkit.data.places import PlaceSet, join_places
-from vprkit.errors import ConfigError
+from vprkit.errors import ConfigError, ImageError
 from vprkit.losses.fused_similarity import FusedMultiSimilarityLoss
 from vprkit.losses.multi_similarity import MultiSimilarityLoss
 from vprkit.method import Method
@@ -23,9 +23,11 @@ from vprkit.methods.lavpr_fusion.heads import Fused
 from vprkit.methods.lavpr_fusion.network import LaVPR
 from vprkit.retrieval.build import describe_into
 from vprkit.retrieval.describe import Streaming
+from vprkit.training.described_places import Photo, texts_sha256
 from vprkit.training.gathering import gather_embeddings, gather_labels
 from vprkit.training.places import PlaceTask
 from vprkit.training.task import Losses
+from vprkit.training.text_augmentation import TextAugmentation
 from vprkit.weights.fitting import fit
 from vprkit.weights.lora import merged
 from vprkit.weights.resolving import Choice
@@ -90,22 +92,35 @@ class FusionTask(PlaceTask):
         if self.settings.cached and self._vectors is None:
             self._vectors = [self._described(part, device) for part in self.sets]
             encoder = self.network.text_encoder
-            if self.network.text_pooling is None and encoder is not None and not self._adapted:
+            changing = self._adapted or self.settings.text_augmentation != TextAugmentation()
+            if self.network.text_pooling is None and encoder is not None and not changing:
                 self._texts = encode_texts(encoder, [self._text(row) for row in range(len(self.texts))])
 
     def read(self, row: int, generator: np.random.Generator) -> Any:
-        if self._vectors is None:
-            return super().read(row, generator)
+        image = super().read(row, generator) if self._vectors is None else self._vector(row)
+        return Photo(image, self.settings.text_augmentation(self._text(row), generator))
+
+    def _vector(self, row: int) -> Tensor:
+        """(Dv,) of an image that was described before.
+
+        Raises:
+            ImageError: it could not be read then.
+        """
+        assert self._vectors is not None
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         vectors, rows = self._vectors[part]
-        return torch.from_numpy(np.array(vectors[rows[row - self._starts[part]]]))
+        described = int(rows[row - self._starts[part]])
+        if described < 0:
+            photo = str(self.places.photo(row))
+            raise ImageError(f"{photo}: could not be read, so it has no vector", photo)
+        return torch.from_numpy(np.array(vectors[described]))
 
-    def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> Any:
-        found = [(int(row), image) for row, image in zip(rows.ravel(), images, strict=True) if image is not None]
+    def collate(self, rows: np.ndarray, images: Sequence[Any]) -> Any:
+        found = [(int(row), photo) for row, photo in zip(rows.ravel(), images, strict=True) if photo is not None]
         if not found:
             raise ConfigError("a batch has no readable image left; `vpr data check` lists what cannot be read")
         rows = np.array([row for row, _ in found])
-        said = [self._text(int(row)) for row in rows]
+        said = [photo.text for _, photo in found]
         nothing = torch.zeros(len(rows), 0, dtype=torch.long)
         vectors, ids, mask = nothing.float(), nothing, nothing
         if self._texts is not None:
@@ -114,7 +129,7 @@ class FusionTask(PlaceTask):
             ids, mask = self.network.text_encoder.tokens(said)
         present = torch.tensor([bool(text.strip()) for text in said])
         labels = torch.from_numpy(np.asarray(self.places.labels[rows], np.int64))
-        return FusionBatch(torch.stack([image for _, image in found]), vectors, ids, mask, present, labels)
+        return FusionBatch(torch.stack([photo.image for _, photo in found]), vectors, ids, mask, present, labels)
 
     def forward(self, batch: Any) -> Losses:
         network = self.network
@@ -148,7 +163,7 @@ class FusionTask(PlaceTask):
         if not self._adapted:
             return self.network
         adapted = self.network.text_encoder
-        assert adapted is not None
+        assert isinstance(adapted, TextEncoder)  # others take no adapters
         scaling = self.settings.lora.facts.scaling
         merged_encoder = TextEncoder(adapted.sizes)
         fit(merged_encoder, merged(adapted.state_dict(), lambda rank: scaling), source="the text encoder in training")
@@ -166,6 +181,14 @@ class FusionTask(PlaceTask):
         frozen = {name: value for name, value in super().state_dict().items() if _frozen(name)}
         return super().load_state_dict({**frozen, **state_dict}, strict, assign)
 
+    def fingerprint(self) -> str:
+        return f"{super().fingerprint()} {texts_sha256(self.texts)}"
+
+    def brought(self) -> Mapping[str, str]:
+        """The encoders, which the state leaves out."""
+        hashes = [bytes(row.tolist()).hex() for row in self.network.made_with()]
+        return dict(zip(("image encoder", "text encoder"), hashes, strict=True))
+
     @property
     def _adapted(self) -> bool:
         return bool(self.settings.text_encoder == "lora")
@@ -175,16 +198,17 @@ class FusionTask(PlaceTask):
         return self.texts[row][: self.settings.characters]
 
     def _described(self, part: PlaceSet, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-        """Vectors on disk, and which of them a set's images have; a run that was killed goes on describing."""
+        """Vectors on disk, and which of them a set's images have (-1: unreadable); a killed run goes on describing."""
         assert self.network.vpr_encoder is not None
         image = Method(
-            self.network.vpr_encoder, self.method(device, "fp32", 0).preprocessing, device=device,
+            self.network.vpr_encoder, self.preprocessing, device=device,
             precision=self.settings.running.precision if device.type != "cpu" else "fp32",
             name=self.network.config.image, configuration={"image": self.network.config.image},
         )  # fmt: skip
         told = json.dumps([image.identity(), str(part.records.root.resolve())], sort_keys=True)
         folder = _folder(self.settings.feature_cache) / hashlib.sha256(told.encode()).hexdigest()[:32]
-        streaming = Streaming(self.settings.validation.batch_size, self.settings.running.workers)
+        running = self.settings.running
+        streaming = Streaming(self.settings.validation.batch_size, running.workers, running.on_error)
         built = describe_into(folder, image, part.records, streaming)
         return built.store.vectors, built.rows
 

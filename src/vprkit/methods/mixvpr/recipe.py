@@ -34,7 +34,7 @@ class MixVPRRecipe(PlaceConfig):
         self.trunk.fill(network.trunk, self.model.backbone)
 
     def freeze(self, network: MixVPRNetwork) -> None:
-        self.trunk.freeze(network.trunk)
+        self.trunk.freeze(network.trunk, self.model.backbone)
 
 
 def task(settings: MixVPRRecipe, train: Mapping[str, Any]) -> Any:

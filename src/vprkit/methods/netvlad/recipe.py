@@ -34,7 +34,7 @@ class NetVLADRecipe(PlaceConfig):
         self.trunk.fill(network.trunk, "vgg16")
 
     def freeze(self, network: NetVLADNetwork) -> None:
-        self.trunk.freeze(network.trunk)
+        self.trunk.freeze(network.trunk, "vgg16")
 
 
 def task(settings: PlaceConfig, train: Mapping[str, Any]) -> Any:

@@ -33,6 +33,7 @@ from vprkit.methods.pairvpr.masking import draw_mask, patches_of
 from vprkit.methods.pairvpr.network import PairVPR, PairVPRConfig
 from vprkit.methods.pairvpr.starting import start_pairvpr
 from vprkit.training.augmentation import Augmentation, batch_transform, photo_transform
+from vprkit.training.gathering import check_shared
 from vprkit.training.places import sized
 from vprkit.training.randomness import generator_for
 from vprkit.training.schedules import Schedule
@@ -235,8 +236,10 @@ def task(settings: PairVPRPretrainRecipe, train: Mapping[str, Any]) -> PretrainT
     """Pairs of one or several training sets.
 
     Raises:
-        ConfigError: the model has a decoder class token, or all sets together have fewer classes than a batch.
+        ConfigError: the model has a decoder class token, all sets together have fewer classes than a batch, or a batch
+            fewer pairs than there are processes.
     """
+    check_shared(settings.batch)
     if settings.model.class_token:
         raise ConfigError("the first stage has no decoder class token; give model.class_token=false")
     choice = choose_by_name("pairvpr", config.to_dict(settings.model))

@@ -66,7 +66,9 @@ class PairVPRRecipe(PlaceConfig):
         factory=partial(Validation, recalls=(1, 5, 10, 15, 20, 50, 100), batch_size=40),
         help="the global descriptor alone; `vpr search-checkpoints` measures both stages afterwards",
     )
-    running: Running = option(factory=partial(Running, keep_every=1, skip_nonfinite=10), help="devices, memory, logs")
+    running: Running = option(
+        factory=partial(Running, deterministic=True, keep_every=1, skip_nonfinite=10), help="devices, memory, logs"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -50,6 +50,11 @@ class Clip:
     text: Mapping[str, Tensor]
     table: Tensor
 
+    @property
+    def dim(self) -> int:
+        """Joint width of images and texts."""
+        return self.text["text_projection"].shape[1]
+
 
 def find_clip(clip: str, variant: str) -> Path:
     """The file that `clip` names: `pretrained` is OpenAI's of the variant, in the weights folder.
@@ -132,8 +137,7 @@ def text_tower(clip: Clip) -> ClipText:
     """CLIP's text tower, frozen."""
     context, width = clip.text["positional_embedding"].shape
     layers = count_numbers(clip.text, "transformer.resblocks.")
-    dim = clip.text["text_projection"].shape[1]
-    tower = ClipText(width, layers, max(1, width // _HEAD_WIDTH), dim, context)
+    tower = ClipText(width, layers, max(1, width // _HEAD_WIDTH), clip.dim, context)
     fit(tower, clip.text, source=f"{clip.path} does not fit CLIP's text tower")
     return tower.eval().requires_grad_(False)
 

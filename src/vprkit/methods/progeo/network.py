@@ -26,7 +26,7 @@ class ProGEOConfig:
     image_size: int = option(512, "vit: side of the images, which its positions are made for")
     dim: int = option(1024, "width of the descriptor; in training CLIP's joint width")
     normalise: bool = option(
-        False, "vit: L2-normalise the descriptor, which published ViTs do not (a resnet's always is)"
+        False, "[free] vit: L2-normalise the descriptor, which published ViTs do not (a resnet's always is)"
     )
 
     def __post_init__(self) -> None:

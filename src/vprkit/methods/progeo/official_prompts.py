@@ -61,9 +61,7 @@ def read_official_prompts(path: Path, images: GroupedImages, clip: Clip, groups:
         sorted_rows = torch.from_numpy(np.argsort(published_order(images, number)))
         prompts.cls_ctx = nn.Parameter(prompts.cls_ctx.detach()[sorted_rows])
         learnt.append(prompts)
-    facts = PromptFacts(
-        clip.sha256, tower.text_projection.shape[1], images.grouping, images.fingerprint(), {"source": path.name}
-    )
+    facts = PromptFacts(clip.sha256, clip.dim, images.grouping, images.fingerprint(), {"source": path.name})
     return PromptFile(
         facts,
         [prompts.cls_ctx.detach() for prompts in learnt],

@@ -18,14 +18,15 @@ from vprkit.errors import ConfigError
 from vprkit.losses.image_text import supervised_contrast
 from vprkit.method import Method
 from vprkit.methods.progeo.clip_files import PRETRAINED, Clip, find_clip, read_clip, text_tower
-from vprkit.methods.progeo.image_features import feature_folder, group_features
+from vprkit.methods.progeo.image_features import GroupFeatures, feature_folder
 from vprkit.methods.progeo.network import ProGEOConfig
 from vprkit.methods.progeo.prompt_files import PromptFacts, PromptFile, class_tensor
 from vprkit.methods.progeo.prompts import Prompts, sentence_vectors
+from vprkit.retrieval.describe import Streaming
 from vprkit.training.classes import open_images
 from vprkit.training.randomness import generator_for
 from vprkit.training.schedules import Schedule
-from vprkit.training.settings import Optimiser, TrainingConfig
+from vprkit.training.settings import Optimiser, Running, TrainingConfig
 from vprkit.training.task import Losses, Task
 from vprkit.weights.resolving import choose_by_name
 
@@ -44,12 +45,18 @@ class ProGEOPromptsRecipe(TrainingConfig):
         False, "BatchNorms of a ResNet use each batch's statistics for CLIP's features, as the published program does"
     )
     feature_cache: str = option("", "[free] folder that keeps CLIP's features; empty: vprkit's cache")
+    save_every: int = option(
+        8,
+        "[free] epochs between last.safetensors and last.ckpt, which hold the prompts of all groups; the last epoch "
+        "writes both in any case",
+    )
     optimiser: Optimiser = option(factory=partial(Optimiser, "adam", 1e-2), help="how prompts follow gradients")
+    running: Running = option(factory=partial(Running, checkpoint_every=0), help="devices, memory, logs")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.groups, self.batch) < 1:
-            raise ConfigError("groups and batch must be at least 1")
+        if min(self.groups, self.batch, self.save_every) < 1:
+            raise ConfigError("groups, batch and save_every must be at least 1")
         if 0 < self.epochs < self.groups:
             raise ConfigError(f"epochs={self.epochs} is less than groups={self.groups}: some group would learn nothing")
         if self.running.devices != 1 or self.running.nodes != 1:
@@ -87,13 +94,15 @@ def prompt_rate(epoch: int, epochs: int, groups: int, base: float) -> float:
 
 
 class PromptTask(Task):
-    """Prompts of the classes of every group.
+    """Prompts of the classes of every group, from features that are described beforehand.
 
     Args:
         images: the training set.
         clip: the frozen CLIP.
         settings: the recipe's configuration.
     """
+
+    reads_images = False
 
     def __init__(self, images: GroupedImages, clip: Clip, settings: ProGEOPromptsRecipe) -> None:
         sentence = sentence_vectors(clip.table)
@@ -104,27 +113,34 @@ class PromptTask(Task):
         self.images, self.clip, self.settings, self.groups = images, clip, settings, groups
         # Frozen, so it is neither saved with the run nor given to the optimiser: no sub-module.
         self._tower = [text_tower(clip)]
+        self._described = GroupFeatures(
+            images, clip, Streaming(settings.batch, settings.running.workers, settings.running.on_error), self.broken,
+            batch_statistics=settings.batch_statistics, folder=feature_folder(settings.feature_cache),
+        )  # fmt: skip
+        self._texts: dict[int, Tensor] = {}  # features of the groups that have not learnt since they were encoded
         self.number, self.features = 0, torch.empty(0)
 
     def start_epoch(self, epoch: int, device: torch.device) -> None:
-        settings = self.settings
         self.number = epoch % len(self.groups)
         self._tower[0].to(device)
-        self.features = group_features(
-            self.images, self.number, self.clip, device, "fp32" if device.type == "cpu" else "fp16", settings.batch,
-            batch_statistics=settings.batch_statistics, folder=feature_folder(settings.feature_cache),
-        )  # fmt: skip
+        self._texts.pop(self.number, None)
+        self.features = self._described.of(self.number, device, "fp32" if device.type == "cpu" else "fp16")
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
-        """Places among the group's images, all of them in random order; the last batch may be smaller."""
-        count = len(self.groups[epoch % len(self.groups)].rows)
+        """Places among the group's images, all of them in random order; the last batch may be smaller.
+
+        Images that could not be read are missing from their batch; the others are drawn as if none were.
+        """
+        count, batch = len(self.groups[epoch % len(self.groups)].rows), self.settings.batch
         order = generator_for(self.settings.seed, epoch).permutation(count)
-        return [order[start : start + self.settings.batch] for start in range(0, count, self.settings.batch)]
+        there = torch.isfinite(self.features[:, 0]).numpy()
+        whole = (order[start : start + batch] for start in range(0, count, batch))
+        return [places[there[places]] for places in whole if there[places].any()]
 
-    def read(self, row: int, generator: np.random.Generator) -> Tensor:
-        return self.features[row]
+    def saves(self, epoch: int) -> bool:
+        return epoch % self.settings.save_every == 0
 
-    def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> FeatureBatch:
+    def collate(self, rows: np.ndarray, images: Sequence[Any]) -> FeatureBatch:
         labels = torch.from_numpy(self.groups[self.number].labels[rows])
         return FeatureBatch(self.features[torch.from_numpy(rows)], labels)
 
@@ -143,18 +159,21 @@ class PromptTask(Task):
                           "test out here and give them to recipe progeo")  # fmt: skip
 
     def write(self, path: Path, method: Callable[[], Method], notes: Mapping[str, Any]) -> None:
-        settings, tower = self.settings, self._tower[0]
         learnt: list[Any] = list(self.network.children())
-        tower.to(learnt[0].cls_ctx.device)
-        facts = PromptFacts(
-            self.clip.sha256, tower.text_projection.shape[1], settings.grouping, self.images.fingerprint(), dict(notes)
-        )
+        grouping, list_hash = self.settings.grouping, self.images.fingerprint()
         PromptFile(
-            facts,
+            PromptFacts(self.clip.sha256, self.clip.dim, grouping, list_hash, dict(notes)),
             [prompts.cls_ctx for prompts in learnt],
-            [prompts.all_features(tower).float() for prompts in learnt],
+            [self._text_features(number, prompts) for number, prompts in enumerate(learnt)],
             [class_tensor(group.classes) for group in self.groups],
         ).write(path)
+
+    def _text_features(self, number: int, prompts: Prompts) -> Tensor:
+        """(K, dim) float32 text features of a group on the CPU, encoded anew only where it has learnt."""
+        if number not in self._texts:
+            tower = self._tower[0].to(prompts.cls_ctx.device)
+            self._texts[number] = prompts.all_features(tower).float().cpu()
+        return self._texts[number]
 
 
 def task(settings: ProGEOPromptsRecipe, train: Mapping[str, Any]) -> PromptTask:
@@ -166,8 +185,7 @@ def task(settings: ProGEOPromptsRecipe, train: Mapping[str, Any]) -> PromptTask:
     """
     choice = choose_by_name("progeo", config.to_dict(settings.model))
     clip = read_clip(find_clip(settings.clip, choice.name))
-    joint = clip.text["text_projection"].shape[1]
-    if joint != settings.model.dim:
-        raise ConfigError(f"model.dim is {settings.model.dim}, but {clip.path.name} has a joint width of {joint}; give "
-                          f"model.dim={joint}")  # fmt: skip
+    if clip.dim != settings.model.dim:
+        raise ConfigError(f"model.dim is {settings.model.dim}, but {clip.path.name} has a joint width of {clip.dim}; "
+                          f"give model.dim={clip.dim}")  # fmt: skip
     return PromptTask(open_images(train, settings), clip, settings)

@@ -56,7 +56,7 @@ class RerankVPRRecipe(DinoPlaceConfig):
         factory=partial(Schedule, "exponential", warmup_steps=200, factor=0.99), help="how the learning rate changes"
     )
     validation: Validation = option(
-        factory=partial(Validation, recalls=(1, 5, 10), patience=3, keep=2, batch_size=64),
+        factory=partial(Validation, recalls=(1, 5, 10), patience=3, min_delta=1e-5, keep=2, batch_size=64),
         help="the deployed metric during training",
     )
 

@@ -21,7 +21,8 @@ from vprkit.methods.selavpr.network import SelaVPRConfig
 from vprkit.methods.selavpr.task import SelaVPRTask
 from vprkit.methods.selavpr.triplets import freeze
 from vprkit.training.augmentation import Augmentation
-from vprkit.training.settings import Optimiser, TrainingConfig, Validation
+from vprkit.training.gathering import check_shared
+from vprkit.training.settings import Optimiser, Running, TrainingConfig, Validation
 from vprkit.training.starting import PRETRAINED, RANDOM, dinov2_name, dinov2_state, start_network
 from vprkit.weights.fitting import fit
 from vprkit.weights.resolving import choose_by_name
@@ -46,11 +47,16 @@ class SelaVPRRecipe(TrainingConfig):
     positive_radius: float = option(10.0, "metres within which a database image may be the positive")
     excluded_radius: float = option(25.0, "metres within which none is a negative")
     margin: float = option(0.1, "of the global hinge")
-    augmentation: Augmentation = option(factory=Augmentation, help="how queries are changed in training")
+    augmentation: Augmentation = option(
+        factory=partial(Augmentation, shuffle_jitter=False), help="how queries are changed in training"
+    )
     optimiser: Optimiser = option(factory=partial(Optimiser, "adam", 1e-5), help="how weights follow gradients")
     validation: Validation = option(
         factory=partial(Validation, every=30, monitor="val:R@5", patience=3, rerank=100),
         help="the deployed metric during training",
+    )
+    running: Running = option(
+        factory=partial(Running, precision="fp32", deterministic=True, last_every=30), help="devices, memory, logs"
     )
 
     def __post_init__(self) -> None:
@@ -65,8 +71,9 @@ def task(settings: SelaVPRRecipe, train: Mapping[str, Any]) -> SelaVPRTask:
     """Triplets of one training set.
 
     Raises:
-        ConfigError: several training sets.
+        ConfigError: several training sets, or more processes than queries in a batch.
     """
+    check_shared(settings.batch)
     if len(train) != 1:
         raise ConfigError(f"recipe selavpr draws from one training set, got {', '.join(train)}")
     places = _opened(next(iter(train.values())), settings)

@@ -17,7 +17,7 @@ from vprkit.method import Method, WeightsSource
 from vprkit.methods.selavpr.triplets import collate_triplets, triplet_losses
 from vprkit.preprocessing import Preprocessing
 from vprkit.training.augmentation import batch_transform, photo_transform
-from vprkit.training.describing import describe_numbers
+from vprkit.training.describing import describe_numbers, streaming_of
 from vprkit.training.mining import MININGS
 from vprkit.training.randomness import generator_for
 from vprkit.training.task import Losses, Task
@@ -73,7 +73,8 @@ class SelaVPRTask(Task):
         method = self.method(device, devices.resolve_precision(self.settings.running.precision, device), epoch)
 
         def describe(numbers: np.ndarray) -> np.ndarray:
-            return describe_numbers(method, self.network, self._path, numbers, self.settings.validation.batch_size)
+            streaming = streaming_of(self.settings)
+            return describe_numbers(method, self.network, self._path, numbers, streaming, self.broken)
 
         chooser = generator_for(self.settings.seed, epoch, _MINING)
         self.triplets = self.mining.round(self.settings.queries, chooser, describe)
