@@ -215,10 +215,25 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in vpr("--debug", "evaluate", "hogg", ".").stderr
 
 
-def test_the_demo_runs(tmp_path):
-    out = ok("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6, "--streets", 16, "--epochs", 1)
-    assert "R@1" in out and (tmp_path / "demo" / "report.html").is_file()
-    assert "compact on city-test" in out and (tmp_path / "demo" / "run" / "best-1.safetensors").is_file()
+def test_the_demo_runs_and_goes_on_with_its_own_city_where_it_was_interrupted(tmp_path, monkeypatch):
+    words = ("demo", "--out", tmp_path / "demo", "--places", 6, "--views", 6, "--streets", 16, "--epochs", 1, "-q")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    for place in ("vprkit.retrieval.map.Map.build", "vprkit.training.train.train", "vprkit.report.html.write_report"):
+        with monkeypatch.context() as stopping:
+            stopping.setattr(place, interrupted)
+            stopped = vpr(*words)
+        assert stopped.returncode == 130 and "run the same command again to go on" in stopped.stderr
+    drawn = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.jpg")}
+    assert "already holds a city" in refused(*words, "--seed", 8)
+    done = ok(*words)
+    assert "compact on city-test" in done and "R@1 on 18 queries: thumbnail" in done
+    assert drawn and drawn == {path: path.stat().st_mtime_ns for path in drawn}
+    assert {path.name for path in (tmp_path / "demo").glob("*.json")} == {"thumbnail.json", "hog.json", "compact.json"}
+    assert (tmp_path / "demo" / "report.html").is_file()
+    assert (tmp_path / "demo" / "run" / "best-1.safetensors").is_file()
     assert "exists already" in refused("demo", "--out", tmp_path / "demo")
 
 

@@ -163,6 +163,7 @@ def test_what_is_added_in_another_precision_is_said(shared_set, tmp_path):
     added = vpr("map", "add", made, shared_set / "queries", "-q")
     assert added.returncode == 0
     assert "note: this map's images were described in bf16, what is added now is in fp32" in added.stderr
+    assert "384 numbers: at most" in added.stderr
     assert "note:" not in vpr("map", "add", made, shared_set / "queries", "-q", "--precision", "bf16").stderr
 
 

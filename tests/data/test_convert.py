@@ -1,15 +1,20 @@
 """Conversions read back as the same set; the source stays."""
 
+from pathlib import PurePath
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.conftest import write_set
-from tests.data.miniatures import MINIATURES, amstertime, gardens_tutorial, pittsburgh, tokyo247
+from tests.data.miniatures import MINIATURES, gardens_tutorial, nordland_seasons, pittsburgh, tokyo247
 from tests.data.msls_miniature import write_msls
 from tests.data.test_fixtures import fixtures
-from vprkit.data.benchmark import open_benchmark
+from vprkit.data.benchmark import open_benchmark, open_records
 from vprkit.data.convert import Conversion
+from vprkit.data.frame_axis import FrameRule
+from vprkit.data.mock_positions import with_mock_positions
+from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError, VprError
 
 
@@ -99,8 +104,55 @@ def test_what_a_copy_cannot_hold_is_said(tmp_path):
     assert any("cities are not kept" in line for line in challenge.lines())
 
 
+def named(benchmark, positives, image=lambda name: name):
+    """{(query, positive)} by what their images are called."""
+    return {(image(benchmark.queries.names[query]), image(benchmark.database.names[int(number)]))
+            for query, row in enumerate(positives) for number in row}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("folder", "miniature", "north"),
+    [("ams", "amstertime", "@0@4000@@@@@0004@@@@@@@@.png"),
+     ("nordland", "nordland-seasons", "@0@00002.4@@@@@images-00203@@@@@@@summer@.png"),
+     ("sped", "sped", "@0@1000@@@@@0000001@@@@@@@@.jpg"),
+     ("corridor", "corridor", "@0@00010.0@@@@@0000001@@@@@@@@.jpg"),
+     ("gardens", "gardens-point-traverses", "@0@00010.0@@@@@Image001@@@@@@@@.jpg")],
+)  # fmt: skip
+def test_sets_without_positions_get_the_mock_ones_of_their_at_versions(folder, miniature, north, tmp_path):
+    """The planar 25 m of whoever reads these names are the set's own truth; nothing else believes them."""
+    source = tmp_path / folder
+    source.mkdir()
+    MINIATURES[miniature].build(source)
+    benchmark = open_benchmark(source)
+    assert not benchmark.database.any_position and not open_records(source).any_position
+    Conversion("at").write(benchmark, tmp_path / "out")
+    again = open_benchmark(tmp_path / "out")
+    assert north in {name.rsplit("/", 1)[-1] for name in again.database.names}
+    truth = named(benchmark, benchmark.positives, lambda name: PurePath(name).stem)
+    assert truth == named(again, again.positives, lambda name: name.split("@")[7])
+    assert truth == named(again, open_benchmark(tmp_path / "out", ground_truth="planar").positives,
+                          lambda name: name.split("@")[7])  # fmt: skip
+
+
+def test_several_seasons_ask_under_names_of_their_own(tmp_path):
+    nordland_seasons(tmp_path / "source")
+    benchmark = open_benchmark(tmp_path / "source", queries="winter,fall")
+    Conversion("at").write(benchmark, tmp_path / "out")
+    again = open_benchmark(tmp_path / "out", ground_truth="planar")
+    assert {name.split("@")[14] for name in again.queries.names} == {"winter", "fall"} and len(again.queries) == 12
+    assert again.positives.counts.tolist() == benchmark.positives.counts.tolist()
+
+
+def test_every_tenth_frame_asks_where_it_is():
+    """VPR-Bench's Nordland, as the `@` subset: 25/1.5 m a frame of the database."""
+    whole, tenth = (Records.from_rows("/x", [{"name": f"{n}.jpg"} for n in range(count)]) for count in (40, 4))
+    database, queries = with_mock_positions(FrameRule(1, 10), whole, tenth)
+    assert list(queries.texts["mock_north"]) == [f"{n * 250 / 1.5:07.1f}" for n in range(4)]
+    assert [database.text("mock_north", 10 * n) for n in range(4)] == list(queries.texts["mock_north"])
+
+
 def test_what_cannot_be_converted_says_so(tmp_path):
-    amstertime(tmp_path / "source")
+    gardens_tutorial(tmp_path / "source")
     benchmark = open_benchmark(tmp_path / "source")
     with pytest.raises(DataError, match="has no position.*convert to csv"):
         Conversion("at").write(benchmark, tmp_path / "out")

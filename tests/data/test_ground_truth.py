@@ -72,6 +72,17 @@ def test_across_the_equator_and_the_date_line():
     assert [row.tolist() for row in planar(database, queries, 25)] == [[], []]
 
 
+@pytest.mark.parametrize("longitude", [3.5, 5.99])
+def test_the_wide_zone_of_norway_has_neighbours_to_the_south(longitude):
+    """56 N divides 32V from 31U: 11 m apart are 11 m apart, whichever of the two asks."""
+    inside, outside = records([{"latitude": 56.00005, "longitude": longitude}]), records(
+        [{"latitude": 55.99995, "longitude": longitude}])  # fmt: skip
+    assert (inside.zone[0], outside.zone[0]) == (32, 31)
+    for database, queries in ((inside, outside), (outside, inside)):
+        assert zone_aware(database, queries, 25)[0].tolist() == [0]
+        assert zone_aware(database, queries, 10)[0].tolist() == []
+
+
 def test_a_record_without_zone_joins_every_zone_by_its_numbers():
     database = records([{"east": 400000.0, "north": 5e6}, {"east": 400000.0, "north": 5e6, "zone": 31}])
     queries = records([{"east": 400001.0, "north": 5e6, "zone": 32}])
@@ -96,8 +107,8 @@ def test_a_zone_without_its_band_is_told(tmp_path):
 
 
 def test_frame_window_is_clipped():
-    assert [row.tolist() for row in frame_window(4, 3, 1)] == [[0, 1], [0, 1, 2], [1, 2, 3]]
-    assert [row.tolist() for row in frame_window(2, 4, 1)] == [[0, 1], [0, 1], [1], []]
+    assert [row.tolist() for row in frame_window(np.arange(4), np.arange(3), 1)] == [[0, 1], [0, 1, 2], [1, 2, 3]]
+    assert [row.tolist() for row in frame_window(np.arange(2), np.arange(4), 1)] == [[0, 1], [0, 1], [1], []]
 
 
 def test_positives_are_sorted_without_repeats():

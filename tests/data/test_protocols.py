@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.io import loadmat, savemat
 
 from tests.conftest import at_name, write_set
-from tests.data.miniatures import FACTS, facts, near, nordland_seasons, patch_netvlad, svox
+from tests.data.miniatures import FACTS, facts, near, nordland_seasons, patch_netvlad, pittsburgh, svox
 from tests.data.test_fixtures import SHARED
 from tests.data.writing import photos
 from vprkit.data.benchmark import open_benchmark
@@ -96,6 +97,29 @@ def test_msls_by_protocol_names_the_variant(tmp_path):
         open_benchmark(MSLS, "train", protocol="msls-val-740")
     challenge = open_benchmark(MSLS, protocol="msls-challenge")
     assert challenge.search_inside and challenge.positives is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "published"),
+    [("radius", 100.0, "25.0"), ("subtask", "n2d", "all"), ("cities", ["cph"], "all"), ("panoramas", True, "False"),
+     ("task", "seq2seq", "im2im"), ("per_city", True, "False"), ("answerable_only", False, "True")],
+)  # fmt: skip
+def test_a_protocol_fixes_also_what_it_does_not_name(option, value, published):
+    """Its name must not stay on figures of another radius, subtask or city; what it means anyway may be said."""
+    with pytest.raises(ConfigError, match=f"msls-val-740 fixes {option} to '{published}'; leave {option} out"):
+        open_benchmark(MSLS, protocol="msls-val-740", **{option: value})
+    same = open_benchmark(MSLS, protocol="msls-val-740", radius=25, subtask="all", task="im2im", per_city=False)
+    assert same.protocol == "msls-val-740" and "25 m" in same.rule
+
+
+def test_a_protocols_radius_holds_where_a_set_states_another(tmp_path):
+    pittsburgh(tmp_path)
+    listed = tmp_path / "datasets" / "pitts30k_test.mat"
+    struct = loadmat(listed)["dbStruct"]
+    struct["posDistThr"][0, 0] = 45.0
+    savemat(listed, {"dbStruct": struct})
+    assert "45 m" in open_benchmark(tmp_path, variant="pitts30k").rule
+    assert "25 m" in open_benchmark(tmp_path, protocol="pitts30k-test").rule
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,26 @@ def test_features_are_kept_and_reused(shared_set, hog, thumbnail, tmp_path, monk
         first.rankings[3].ranking, first.rankings[1].ranking]  # fmt: skip
 
 
+def test_a_features_folder_does_not_grow_with_what_else_is_known_of_images(shared_set, hog, tmp_path):
+    """Texts, times and positions come from the benchmark: nothing is copied where they have changed."""
+
+    def told(records, word):
+        moved = dataclasses.replace(records, east=records.east + len(word)).with_text("time", [word] * len(records))
+        return moved.with_text("text", [f"{word} {n}" for n in range(len(records))])
+
+    def size():
+        return sum(path.stat().st_size for path in (tmp_path / "features").rglob("*"))
+
+    plain = open_benchmark(shared_set)
+    first, taken = evaluate(hog, plain, features=tmp_path / "features"), size()
+    for word in ("street", "harbour", "street"):
+        other = dataclasses.replace(plain, database=told(plain.database, word), queries=told(plain.queries, word))
+        result = evaluate(hog, other, features=tmp_path / "features")
+        assert size() == taken
+        assert [row.ranking for row in result.rankings] == [row.ranking for row in first.rankings]
+        assert result.images[0].position.east == plain.database.east[0] + len(word)
+
+
 def test_a_features_folder_keeps_precisions_apart(shared_set, tmp_path):
     benchmark, precise = open_benchmark(shared_set), load_method("dinov2-vits14", "random:1", depth=1, resize="28")
     rough = load_method("dinov2-vits14", "random:1", depth=1, resize="28", precision="bf16")

@@ -3,6 +3,7 @@ import json
 import math
 import shutil
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -287,6 +288,21 @@ def test_bad_photos_are_skipped_and_listed(photo_set, hog, tmp_path):
     built = Map.build(photo_set / "database", hog, tmp_path / "m")
     assert len(built) == 8
     assert "@bad@" in built.info()["skipped"][0]["path"]
+
+
+def test_a_photo_that_has_become_unreadable_is_listed_and_answers_as_before(photo_set, hog, tmp_path):
+    build = partial(Map.build, photo_set / "database", hog, tmp_path / "m")
+    built = build()
+    path = built.records.path(0)
+    whole = path.read_bytes()
+    path.write_bytes(b"no")
+    built = build()
+    assert len(built) == 8
+    (entry,) = built.info()["skipped"]
+    assert entry["path"] == str(path.resolve()) and entry["why"].endswith("; kept as it was described before")
+    assert next(iter(built.locate(whole, top=1))).name == built.records.names[0]
+    built.remove([built.records.names[0]])
+    assert "kept" not in built.info()["skipped"][0]["why"]  # it answers no more
 
 
 @pytest.fixture

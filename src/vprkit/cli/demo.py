@@ -1,5 +1,7 @@
 """`vpr demo`: the main job from nothing, offline, on any machine."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +12,7 @@ from vprkit.cli.progress import bar, bars
 
 if TYPE_CHECKING:
     from vprkit.data.benchmark import Benchmark
+    from vprkit.data.city import CityOptions
     from vprkit.evaluation.result import Result
 
 
@@ -23,11 +26,14 @@ def demo(
     overwrite: shared.Overwrite = False,
     quiet: shared.Quiet = False,
 ) -> None:
-    """Draw a small city, map it, find a photo in it, evaluate two methods, train a third elsewhere, write a report."""
+    """Draw a small city, map it, find a photo in it, evaluate two methods, train a third elsewhere, write a report.
+
+    Interrupted, the same command goes on where it stopped.
+    """
     import shutil
 
     from vprkit.data.benchmark import open_benchmark
-    from vprkit.data.city import make_city
+    from vprkit.data.city import CityOptions
     from vprkit.evaluation.evaluate import evaluate
     from vprkit.files import refuse_to_overwrite
     from vprkit.loading import load_method
@@ -43,8 +49,7 @@ def demo(
         shutil.rmtree(out / "run")  # the demo's own run
     city, split = out / "city", out / "city" / "images" / "test"
     typer.echo(f"1. A city of {places} places, {views} views each, by day, dusk and night, in rain and snow -> {city}")
-    with bar("drawing", quiet) as progress:
-        make_city(city, places, views, seed, overwrite=overwrite, progress=progress)
+    _draw(CityOptions(places, views, seed), city, overwrite, quiet)
 
     typer.echo(f"2. A map of its database photos -> {out / 'city.map'}")
     benchmark = open_benchmark(city)
@@ -54,9 +59,9 @@ def demo(
 
     results = []
     for name in ("thumbnail", "hog"):
-        with bars(quiet) as report_progress:
-            results.append(evaluate(load_method(name), benchmark, progress=report_progress))
-        results[-1].save(out / f"{name}.json", overwrite)
+        with bars(quiet) as progress_of:
+            measure = partial(evaluate, load_method(name), benchmark, progress=progress_of)
+            results.append(_measured(out / f"{name}.json", overwrite, measure))
 
     answered = [number for number, row in enumerate(results[-1].rankings) if row.first_hit == 1]
     number = answered[0] if answered else 0
@@ -78,19 +83,38 @@ def demo(
     typer.echo(f"\nR@1 on {results[-1].queries} queries: {found}. Look at {results_file}")
 
 
+def _draw(options: "CityOptions", folder: Path, overwrite: bool, quiet: bool) -> None:
+    """Make a city, unless an interrupted demo has made this very one."""
+    from vprkit.data.city import holds_city, make_city_from
+
+    if overwrite or not holds_city(folder, options):
+        with bar("drawing", quiet) as progress:
+            make_city_from(options, folder, overwrite=overwrite, progress=progress)
+
+
+def _measured(path: Path, overwrite: bool, measure: "Callable[[], Result]") -> "Result":
+    """What an interrupted demo has measured of its city, else what is measured now."""
+    from vprkit.evaluation.result import Result
+
+    if path.is_file() and not overwrite:
+        return Result.load(path)
+    result = measure()
+    result.save(path, overwrite)
+    return result
+
+
 def _learn(
     out: Path, benchmark: "Benchmark", places: int, seed: int, epochs: int, overwrite: bool, quiet: bool
 ) -> "Result":
     """Train `compact` on another city; its result on this one, which it has never seen."""
     from vprkit.cli.train import Watched
-    from vprkit.data.city import make_city
+    from vprkit.data.city import CityOptions
     from vprkit.evaluation.evaluate import evaluate
     from vprkit.loading import load_method
     from vprkit.training.train import train
 
     typer.echo(f"\n5. Learning from {places} places of another city -> {out / 'streets'}, {out / 'run'}")
-    with bar("drawing", quiet) as progress:
-        make_city(out / "streets", places, 8, seed, layouts=["gsv"], overwrite=overwrite, progress=progress)
+    _draw(CityOptions(places, 8, seed, layouts=("gsv",)), out / "streets", overwrite, quiet)
     options = {"epochs": epochs, "validation.first": True, "validation.every": epochs, "sampling.drop_last": False}
     watched = Watched(quiet)
     try:
@@ -99,7 +123,8 @@ def _learn(
     finally:
         watched.close()
     with bars(quiet) as evaluating:
-        result = evaluate(load_method(weights=run.folder / "last.safetensors"), benchmark, progress=evaluating)
-    result.save(out / "compact.json", overwrite)
+        trained = load_method(weights=run.folder / "last.safetensors")
+        measure = partial(evaluate, trained, benchmark, progress=evaluating)
+        result = _measured(out / "compact.json", overwrite, measure)
     typer.echo(result.table())
     return result

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.forecasts import forecast_set
 from vprkit.cli.progress import bars
 
 if TYPE_CHECKING:
@@ -121,8 +122,7 @@ def evaluate(
     )
     results = []
     for benchmark in sets:
-        if second is not None:
-            shared.forecast_local(chosen, second, len(benchmark.database) + len(benchmark.queries), features)
+        forecast_set(chosen, second, len(benchmark.database) + len(benchmark.queries), features)
         with bars(quiet or as_json) as progress, shared.told_to_skip():
             result = run(
                 chosen,

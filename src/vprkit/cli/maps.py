@@ -8,6 +8,7 @@ import typer
 
 from vprkit.cli import options as shared
 from vprkit.cli.facts import echo_facts
+from vprkit.cli.forecasts import forecast_map
 from vprkit.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def build(
     chosen = shared.load(method, weights, device, precision, resize, settings, exif_orientation)
     chosen = shared.guided_by(chosen, guided, patches)
     _warn(records)
-    shared.forecast(chosen, len(records), out)
+    forecast_map(chosen, len(records), out, local)  # type: ignore[arg-type]
     with bar("describing", quiet) as progress, shared.told_to_skip():
         built = Map.build(
             records,
@@ -95,6 +96,7 @@ def add(
     records = open_records(photos, root, texts)
     _warn(records)
     _warn_of_precision(opened)
+    forecast_map(opened.method, len(records), folder)
     with bar("describing", quiet) as progress, shared.told_to_skip():
         count = opened.add(records, shared.streaming(batch_size, workers, on_error), progress)
     typer.echo(f"{plural(count, 'image')} added, {len(opened):,} in the map")
@@ -188,8 +190,9 @@ def _say_done(built: "Map") -> None:
 
     done = built.built
     assert done is not None, "it was built just now"
-    before = int((done.rows >= 0).sum()) - done.described
-    typer.echo(f"{plural(done.described, 'image')} described, {before:,} in the map already", err=True)
+    before, unread = int((done.rows >= 0).sum()) - done.described, int((done.rows < 0).sum())
+    failed = f", {unread:,} could not be read" if unread else ""
+    typer.echo(f"{plural(done.described, 'image')} described, {before:,} in the map already{failed}", err=True)
 
 
 def _say(info: dict[str, Any]) -> None:

@@ -202,30 +202,6 @@ def change_second_stage(method: "Method", rerank: int | None, settings: list[str
         method.reranker = None if asked is None else asked.reranker
 
 
-def forecast(method: "Method", images: int, folder: Path) -> None:
-    """Say on standard error what describing will need, before it starts."""
-    from vprkit.report.words import plural
-    from vprkit.retrieval.build import forecast as bytes_of
-
-    size = bytes_of(images, method.dimension) / 1e6
-    typer.echo(
-        f"{plural(images, 'image')} x {plural(method.dimension, 'number')}: at most {size:.1f} MB in {folder}", err=True
-    )
-
-
-def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
-    """Say on standard error what the second stage's local features will take, before they are made.
-
-    Raises:
-        NotAvailable: the method has no second stage.
-        ConfigError: the disk, or for `ram` the memory, has not that much.
-    """
-    from vprkit.evaluation.two_stage import check_space
-
-    if (sentence := check_space(second, method, images, features)) is not None:
-        typer.echo(sentence, err=True)
-
-
 def projected(
     method: "Method", dimension: int, photos: Path | None, texts: Path | None, batch_size: int, workers: int | None,
     quiet: bool

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vprkit.cli import options as shared
+from vprkit.cli.forecasts import forecast_set
 from vprkit.cli.progress import bars
 
 
@@ -64,7 +65,7 @@ def sweep(
     chosen = shared.guided_by(chosen, guided, patches)
     streaming = shared.streaming(batch_size, workers, "fail")
     ks = tuple(k for k in KS if k <= rerank)
-    shared.forecast_local(chosen, second, len(sets[0].database) + len(sets[0].queries), features)
+    forecast_set(chosen, second, len(sets[0].database) + len(sets[0].queries), features)
     with bars(quiet or as_json) as progress:
         found = run(
             chosen,

@@ -28,6 +28,7 @@ class Asked:
     cities: tuple[str, ...] | None = None
     task: str = SINGLE
     length: int = 3
+    panoramas: bool = False
     answerable_only: bool | None = None
     per_city: bool | None = None
 
@@ -48,10 +49,10 @@ class Asked:
                 _ = part.strip() and checked_name(part.strip())
         return asked
 
-    def request(self, path: Path, panoramas: bool, images: Path | None) -> Request:
+    def request(self, path: Path, images: Path | None) -> Request:
         """The same for a layout."""
         return Request(path, self.split, self.database, self.queries, self.variant, self.subtask, self.cities,
-                       panoramas, images, self.task, self.length, self.radius)  # fmt: skip
+                       self.panoramas, images, self.task, self.length, self.radius)  # fmt: skip
 
     def refuse_unused(self, path: Path, roles: Roles) -> None:
         """Options that only a set with cities, or with sequences, knows must not be passed over in silence."""
@@ -71,14 +72,16 @@ class Asked:
 
 
 def _fixed_by(protocol: Protocol | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a protocol fixes, which must not be asked for otherwise."""
+    """What a protocol fixes, which must not be asked for otherwise: its name would stay on other figures."""
     if protocol is None:
         return {}
     fixed = {
-        "split": protocol.split, "ground_truth": protocol.ground_truth, "radius": protocol.radius,
-        "answerable_only": protocol.answerable_only, "per_city": protocol.search_inside or None, **protocol.select,
+        "split": protocol.split, "ground_truth": protocol.ground_truth, "radius": protocol.radius, "subtask": "all",
+        "cities": None, "task": SINGLE, "panoramas": False, "answerable_only": protocol.answerable_only,
+        "per_city": protocol.search_inside, **protocol.select,
     }  # fmt: skip
-    twice = [key for key, value in given.items() if fixed.get(key, value) not in (value, None)]
-    if twice:
-        raise ConfigError(f"the protocol {protocol.name} fixes {twice[0]} to '{fixed[twice[0]]}'; leave {twice[0]} out")
+    other = next((key for key, value in given.items() if fixed.get(key, value) != value), None)
+    if other is not None:
+        means = "all" if fixed[other] is None else fixed[other]
+        raise ConfigError(f"the protocol {protocol.name} fixes {other} to '{means}'; leave {other} out")
     return fixed

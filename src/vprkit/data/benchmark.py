@@ -134,7 +134,8 @@ def open_benchmark(
         path: its folder.
         split: `train`, `val` or `test` (default), where the folder holds several.
         protocol: name of a published protocol (see `vprkit.data.protocols`), which fixes split, ground truth, radius,
-            roles and what is counted; counts that differ from the published ones are said.
+            roles, subtask, cities, task, panoramas and what is counted; counts that differ from the published ones are
+            said.
         ground_truth: `auto` (default), `zone_aware`, `planar`, `frames:N` or a file (see `vprkit.data.ground_truth`).
         radius: metres within which a database image is right, inclusive (default: the set's own, else 25).
         queries, database: folder of that role where there are several (`queries_night`, `summer`).
@@ -154,6 +155,7 @@ def open_benchmark(
 
     Raises:
         DataError: no such folder, no layout fits, or something in it cannot be read; the place is named.
+        ConfigError: the protocol fixes what is asked for otherwise, or an option means nothing for this set.
     """
     path = Path(path)
     chosen = None if protocol is None else find_protocol(protocol)
@@ -161,11 +163,11 @@ def open_benchmark(
         "split": split, "ground_truth": None if ground_truth is None else str(ground_truth), "radius": radius,
         "queries": queries, "database": database, "variant": variant, "subtask": subtask,
         "cities": None if cities is None else tuple(cities), "task": task, "length": length,
-        "answerable_only": answerable_only, "per_city": per_city,
+        "panoramas": panoramas or None, "answerable_only": answerable_only, "per_city": per_city,
     })  # fmt: skip
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder; give the folder that holds database/ and queries/")
-    request = asked.request(path, panoramas, None if images is None else Path(images))
+    request = asked.request(path, None if images is None else Path(images))
     roles = with_conditions(_found(request, chosen), path)
     asked.refuse_unused(path, roles)
     if texts is not None:

@@ -15,7 +15,7 @@ from vprkit.data.benchmark import Benchmark
 from vprkit.data.disk import is_file
 from vprkit.data.ground_truth import FILE as TRUTH
 from vprkit.data.images import decode
-from vprkit.data.layouts.at import format_name, parse_name
+from vprkit.data.layouts.at import format_mock_name, format_name, parse_name
 from vprkit.data.records import Record, Records
 from vprkit.errors import ConfigError, DataError, VprError
 from vprkit.files import refuse_folder, write_atomically
@@ -121,12 +121,15 @@ class Conversion:
         base = record.name.rsplit("/", 1)[-1]
         if parse_name(base) is not None:
             return base
-        if record.east is None:
+        mock, suffix = records.text("mock_north", row), PurePosixPath(base).suffix or ".jpg"
+        if record.east is None and not mock:
             raise DataError(f"'{record.name}' has no position, which an @ name needs; convert to csv instead")
         image = (records.text("id", row) or base.rsplit(".", 1)[0]).replace("@", "_")
         note = records.text("note", row) or (record.condition or "")
+        if record.east is None:
+            return format_mock_name(mock, image, note, suffix)
         shown = dataclasses.replace(record, heading=None) if benchmark.utm_of_degrees else record
-        return format_name(shown, image, records.text("tile", row), note, suffix=PurePosixPath(base).suffix or ".jpg")
+        return format_name(shown, image, records.text("tile", row), note, suffix=suffix)
 
     def _suffixed(self, name: str) -> str:
         stem, dot, suffix = name.rpartition(".")

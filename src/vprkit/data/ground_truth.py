@@ -1,14 +1,13 @@
 """What counts as right: a rule written as text, applied to a database and its queries.
 
-Rules: `zone_aware` or `planar` (by radius), `frames:N` (list position within N), `frames:NxS` (within N of S times the
-query's position), or the path of a CSV file with the columns `query,positives`, positives separated by `|`. `auto` is
-`ground_truth.csv` where the data set has one, else what the set itself lists, else the rule of its layout, else
-`zone_aware` where there are positions, else none.
+Rules: `zone_aware` or `planar` (by radius), `frames:N` (frame within N, see `frame_axis`), `frames:NxS` (list position
+within N of S times the query's), or the path of a CSV file with the columns `query,positives`, positives separated by
+`|`. `auto` is `ground_truth.csv` where the data set has one, else what the set itself lists, else the rule of its
+layout, else `zone_aware` where there are positions, else none.
 """
 
 import dataclasses
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from vprkit.config import nearest
 from vprkit.data import cache
 from vprkit.data import positives as rules
+from vprkit.data.frame_axis import FrameRule, frame_axis
 from vprkit.data.layouts.table import read_rows
 from vprkit.data.positives import Positives
 from vprkit.data.records import Records
@@ -54,18 +54,9 @@ class GroundTruth:
             f"the set itself ({listed.rule}) says otherwise for {other} of {len(self.positives)} queries"
         )
 
-    def reordered(self, database: np.ndarray | None, queries: np.ndarray | None) -> "GroundTruth":
-        """Truth of frame numbers as truth of rows; each order holds the row of every frame, None for the same."""
-        if self.positives is None or (database is None and queries is None):
-            return self
-        of_query = self.positives if queries is None else self.positives.take(np.argsort(queries))
-        rows = of_query if database is None else Positives.of([database[numbers] for numbers in of_query])
-        said = dataclasses.replace(self, positives=rows)
-        return said.saying("frames are counted in the order of the positions in their names, which the list is not in")
-
-    def saying(self, sentence: str) -> "GroundTruth":
-        """The same with one more notice."""
-        return dataclasses.replace(self, notices=(*self.notices, sentence))
+    def saying(self, *sentences: str) -> "GroundTruth":
+        """The same with more notices."""
+        return dataclasses.replace(self, notices=(*self.notices, *sentences))
 
 
 @dataclass(frozen=True)
@@ -125,35 +116,17 @@ def resolve(
     if by_radius:
         return _by_radius(rule, database, queries, radius, strict)
     if rule.startswith("frames:"):
-        orders = _frame_order(database), _frame_order(queries)
-        return _by_frames(rule, len(database), len(queries), unused, known.period).reordered(*orders)
+        return _by_frames(rule, database, queries, known.period).saying(*unused)
     path = _locate_file(rule, root)
     return GroundTruth(read_csv(path, database, queries), f"listed in {path.name}", unused)
 
 
-def _frame_order(records: Records) -> np.ndarray | None:
-    """Rows in the order of their frames, where names are not listed so; None where the list is that order.
-
-    Told by mock positions along one line, as the `@` versions of Nordland and SPED have: sorting byte-wise breaks the
-    order of numbers of several widths.
-    """
-    if not records.any_position or records.zone.any() or records.east.any():
-        return None
-    order = np.argsort(records.north, kind="stable")
-    return None if (np.diff(order) > 0).all() else order
-
-
-def _by_frames(rule: str, database: int, queries: int, notices: tuple[str, ...], period: int | None) -> GroundTruth:
-    match = re.fullmatch(r"frames:(\d{1,9})(?:x([1-9]\d{0,8}))?", rule, re.ASCII)
-    if match is None:
-        raise ConfigError(
-            f"ground truth '{rule}': write frames:N with a whole number N, such as frames:2, or frames:NxS where the "
-            "database has S frames per query, such as frames:1x10"
-        )
-    window, stride = int(match[1]), int(match[2] or 1)
-    found = rules.frame_window(database, queries, window, stride, period)
-    position = "the query's" if stride == 1 else f"{stride} times the query's"
-    return GroundTruth(found, f"list position within {window} of {position}", notices)
+def _by_frames(text: str, database: Records, queries: Records, period: int | None) -> GroundTruth:
+    rule = FrameRule.read(text)
+    axis = frame_axis(database, queries, rule.stride, period)
+    found = rules.frame_window(axis.database, axis.queries, rule.window)
+    position = "the query's" if rule.stride == 1 else f"{rule.stride} times the query's"
+    return GroundTruth(found, f"{axis.what} within {rule.window} of {position}", axis.notices)
 
 
 def read_csv(path: Path, database: Records, queries: Records) -> Positives:

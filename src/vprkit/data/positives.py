@@ -182,17 +182,22 @@ def _bare(records: Records) -> Points:
     return lambda rows: np.stack([records.east[rows], records.north[rows]], 1)
 
 
-def frame_window(database: int, queries: int, window: int, stride: int = 1, period: int | None = None) -> Positives:
-    """Positives by list position: database number within `window` of `stride` times the query number, clipped.
+def frame_window(database: np.ndarray, queries: np.ndarray, window: int) -> Positives:
+    """Positives by frame: database images within `window` of the query's, inclusive.
 
-    With a `period`, query numbers start anew after so many queries (several traverses one after the other).
+    Args:
+        database: (D,) int64 frame of each database image.
+        queries: (Q,) int64 frames that the windows lie around.
+        window: frames to either side.
     """
-    middle = np.arange(queries, dtype=np.int64) % (period or max(queries, 1)) * stride
-    starts = np.clip(middle - window, 0, database)
-    lengths = np.clip(middle + window + 1, 0, database) - starts
+    order = np.argsort(database, kind="stable")
+    frames = database[order]
+    starts = np.searchsorted(frames, queries - window, "left")
+    lengths = np.searchsorted(frames, queries + window, "right") - starts
     offsets = np.append(0, np.cumsum(lengths)).astype(np.int64)
-    numbers = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
-    return Positives(offsets, numbers)
+    numbers = order[np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)]
+    found = Positives(offsets, numbers)
+    return found if (np.diff(order) > 0).all() else Positives.of(list(found))
 
 
 def count_unreadable_zones(*tables: Records) -> int:
@@ -244,5 +249,7 @@ def _near_zone(records: Records, zone: int, radius: float) -> np.ndarray:
     """Within the radius (and a kilometre) of the zone's meridians, or in a high-latitude exception zone."""
     metres_per_degree = 111_320 * np.cos(np.radians(np.clip(np.abs(records.latitude), 0, 84)))
     from_centre = np.abs((records.longitude - (zone * 6 - 183) + 180) % 360 - 180)
-    exceptions = (records.latitude >= 56) & (records.longitude >= 0) & (records.longitude < 42)
+    # Norway's and Svalbard's wide zones begin at 56 N; who asks from just inside has neighbours just outside.
+    north = records.latitude >= 56 - (radius + 1000) / 111_320
+    exceptions = north & (records.longitude >= 0) & (records.longitude < 42)
     return np.asarray((from_centre <= 3 + (radius + 1000) / metres_per_degree) | (exceptions & (from_centre <= 12)))

@@ -159,7 +159,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     *_svox(),
     Protocol("amstertime", "amstertime", "AmsterTime", 1_231, 1_231, source="Yildiz et al., ICPR 2022"),
     Protocol("eynsham", "eynsham", "Eynsham", 23_935, 23_935, source=READER, images="greyscale"),
-    Protocol("baidu-mall", "baidu-mall", "Baidu Mall", 689, 2_292, radius=25.0, source="Sun et al., CVPR 2017",
+    Protocol("baidu-mall", "baidu-mall", "Baidu Mall", 689, 2_292, source="Sun et al., CVPR 2017",
              caution="papers use different radii: state the 25 m"),
     Protocol("san-francisco", "san-francisco", "San Francisco Landmark (R-SF)", 1_046_587, 598, confirmed=False,
              source="Torii et al., TPAMI 2019"),

@@ -25,7 +25,7 @@ class Protocol:
         split, ground_truth, radius: as of `open_benchmark`. A set that lists its own positives goes by these,
             unless its protocols differ by their windows of frames: then the protocol's holds.
         select: further options of `open_benchmark` (`queries`, `database`, `variant`, `subtask`, `cities`, `task`,
-            `length`).
+            `length`). A subtask, cities or a task that it does not name are all images, of all cities.
         answerable_only: queries without a positive are left out before anything is counted.
         search_inside: the search stays in the query's city.
         images: what was done to the images, where that belongs to the published numbers.
@@ -42,7 +42,7 @@ class Protocol:
     queries: int | None
     split: str = "test"
     ground_truth: str = "planar"
-    radius: float | None = None
+    radius: float = 25.0
     select: Mapping[str, Any] = field(default_factory=dict)
     answerable_only: bool = False
     search_inside: bool = False

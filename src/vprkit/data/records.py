@@ -16,7 +16,7 @@ from vprkit.errors import DataError
 TEXT_COLUMNS = ("time", "condition", "place", "text")
 """Optional string columns; an empty string means unknown."""
 
-NAMING_COLUMNS = ("id", "tile", "note")
+NAMING_COLUMNS = ("id", "tile", "note", "mock_north")
 """String columns that a layout may add for `@` names made from its records; no part of a `Record`, never stored."""
 
 

@@ -293,7 +293,7 @@ def _describe(
     if method.reads(kind) != IMAGES:
         name += "-" + "+".join(sorted(method.reads(kind)))
     built = describe_into(
-        folder / name, method, records, streaming, timings=timings, progress=report, local=local, role=kind
-    )
+        folder / name, method, records, streaming, timings=timings, progress=report, local=local, role=kind, facts=False
+    )  # what else is known of the images comes from the benchmark, never from the store
     kept = np.flatnonzero(built.rows >= 0)
     return some_of(index_rows(method, built.store, kind), built.rows[kept]), kept, built

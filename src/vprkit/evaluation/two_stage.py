@@ -20,6 +20,7 @@ from vprkit.method import Method
 from vprkit.rerank.reranker import Reranker, Ties, ready, rerank, told
 from vprkit.retrieval.build import Built
 from vprkit.retrieval.describe import Streaming, describe_paths
+from vprkit.retrieval.forecast import kept_local_bytes, local_bytes
 from vprkit.retrieval.local_codec import Encoded, LocalCodec, LocalDtype
 from vprkit.retrieval.recent import Recent
 from vprkit.timing import Stopwatch, Timings
@@ -107,12 +108,10 @@ Take = Callable[[np.ndarray], LocalFeatures]
 
 def forecast(second: Second, method: Method, images: int) -> int | None:
     """Bytes that the local features of so many images take; None where the method leaves images at their own size."""
-    if second.kept is None or method.preprocessing.fixed_size is None:
-        return 0 if second.kept is None else None
-    local = method.describe_blank().local
-    if local is None:
+    if second.kept is None:
         return 0
-    return images * second.codec.bytes_of(int(local.counts[0]), local.tokens.shape[2], local.saliency is not None)
+    each = local_bytes(method, second.kept)
+    return None if each is None else images * each
 
 
 def check_space(second: Second, method: Method, images: int, features: Path | None) -> str | None:
@@ -157,9 +156,7 @@ def kept_bytes(second: Second, built: Built) -> float:
     """Bytes of local features that are kept per image, on average; 0 where they are described again."""
     if second.kept is None or not len(built.store):
         return 0.0
-    stored = built.store.local
-    each = stored.codec.bytes_of(1, stored.channels, stored.salient)
-    return float(stored.shapes["tokens"].mean()) * each
+    return kept_local_bytes(built.store)
 
 
 def local_source(

@@ -1,6 +1,5 @@
 """From records to a store: describe what is not there yet, block by block."""
 
-import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,15 +18,13 @@ from vprkit.files import exclusive
 from vprkit.method import Method, Role
 from vprkit.retrieval.describe import BLOCK, Described, Streaming, describe_paths, whole_batches
 from vprkit.retrieval.file_facts import FileFacts, file_facts
+from vprkit.retrieval.forecast import Forecast, forecast
 from vprkit.retrieval.local_codec import Encoded, LocalCodec
 from vprkit.retrieval.store import FeatureStore
 from vprkit.timing import Timings
 
 LOCAL_BLOCK = 32
 """Images per block where local features are kept: a SelaVPR map is 1.9 MB as float32."""
-
-RECORD_BYTES = 300
-"""About what a record takes beside its vector."""
 
 Progress = Callable[[int, int], None]
 """Called with (images done, images in all)."""
@@ -61,6 +58,7 @@ def describe_into(
     block: int | None = None,
     local: LocalCodec | None = None,
     role: Role = "database",
+    facts: bool = True,
 ) -> Built:
     """Describe records into the store at `folder`, creating it where there is none; what it holds already is kept.
 
@@ -68,7 +66,8 @@ def describe_into(
     content). A photo that was moved together with its folder, and one whose position or text was corrected, keep their
     vector. Killed at any moment, the same call goes on after the last committed block, and the store ends up the same.
     With `local`, local features are kept too, and blocks are smaller. For a method that reads texts, another text makes
-    another record.
+    another record. `facts`: what else is known of images (positions, times, texts) is kept up to date; False where
+    nobody will read it from the store.
 
     Raises:
         DataError: the method reads texts, and the records have none.
@@ -87,8 +86,10 @@ def describe_into(
             known = unchanged_rows(store, records, files)
             if "text" in method.reads(role):
                 known = _same_text(store, records, known)
-            copied = _copy(store, records, files, known)
+            copied = _copy(store, records, files, known, facts)
         todo = np.flatnonzero(known < 0)
+        if todo.size:
+            forecast(len(todo), method, local, store).refuse_beyond(folder)
         writer = _Writer(folder, method, records, todo, files, store, local)
         texts = records.texts["text"].take(todo) if "text" in records.texts else None
         count = _counter(progress, len(records) - len(todo), len(records))
@@ -138,11 +139,6 @@ def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
         )
 
 
-def forecast(images: int, dimension: int) -> int:
-    """Bytes that a store of this many images takes, about."""
-    return images * (4 * dimension + RECORD_BYTES)
-
-
 def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
     """(N,) last row of the store under each record's path, -1 where there is none."""
     root = str(records.root.resolve()).rstrip("/")  # nothing of the root of all folders
@@ -187,23 +183,31 @@ def same_content(store: FeatureStore, row: int, records: Records, record: int, f
         return False
 
 
-def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.ndarray) -> int:
-    """Append new rows for known images whose record says something else now, or whose file was moved."""
+def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.ndarray, facts: bool) -> int:
+    """Append new rows for known images whose file was moved or, with `facts`, whose record says something else now."""
     held = np.flatnonzero(known >= 0)
     if not held.size:
         return 0
-    same_place = rows_of(store, records.take(held)) == known[held]
-    same_record = records.take(held).agrees_with(store.records(known[held]))
-    differing = held[~(same_place & same_record)]
+    mine, same = records.take(held), rows_of(store, records.take(held)) == known[held]
+    if facts:
+        same &= mine.agrees_with(store.records(known[held])) & ~_read_again(store, mine, files.take(held))
+    differing = held[~same]
     for start in range(0, len(differing), BLOCK):
         rows = differing[start : start + BLOCK]
         old = known[rows]
-        facts = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
+        of_files = FileFacts(files.size[rows], files.modified[rows], np.array(store.files.checksum[old]))
         local = [store.local.encoded(int(row)) for row in old] if store.local_facts else []
         kept = store.features(old)
-        store.append(records.take(rows), kept.global_.numpy(), facts, superseded=old.tolist(), local=local,
+        store.append(records.take(rows), kept.global_.numpy(), of_files, superseded=old.tolist(), local=local,
                      beside=_beside(kept))  # fmt: skip
     return len(differing)
+
+
+def _read_again(store: FeatureStore, records: Records, files: FileFacts) -> np.ndarray:
+    """(N,) images that are listed as unreadable, and are now again what was described: a new row strikes them off."""
+    root = str(records.root.resolve())
+    listed = [f"{root}/{name}" in store.skipped for name in records.names] if store.skipped else np.zeros(len(records))
+    return np.asarray(listed, bool) & (files.size >= 0)
 
 
 def _counter(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
@@ -280,14 +284,7 @@ class _Writer:
     def _create(self, dimension: int, encoded: Sequence[Encoded], beside: Mapping[str, np.ndarray]) -> FeatureStore:
         each = max((row.nbytes for row in encoded), default=0)
         widths = {name: part.shape[1] for name, part in beside.items()}
-        needed = forecast(len(self.todo), dimension + sum(widths.values())) + len(self.todo) * each
-        free = shutil.disk_usage(self.folder).free
-        if needed > free:
-            raise StoreError(
-                f"describing {len(self.todo)} images of {dimension} numbers needs about "
-                f"{needed / 1e9:.1f} GB in {self.folder}, {free / 1e9:.1f} GB are free; free some, or "
-                "choose another disk"
-            )
+        Forecast(len(self.todo), dimension + sum(widths.values()), each).refuse_beyond(self.folder)
         weights = self.method.weights
         self.store = FeatureStore.create(
             self.folder, self.method.identity(), dimension, precision=self.method.precision,

@@ -30,9 +30,16 @@ def info(of: "Map") -> dict[str, Any]:
         "fast_index": report, "calibration": None if calibration is None else calibration.told,
         "megabytes": round(sum(
             path.stat().st_size for path in of.folder.rglob("*") if path.is_file()) / 1e6, 1),
-        "skipped": [{"path": path, "why": why} for path, why in of.store.skipped.items()],
+        "skipped": _skipped(of),
         "vprkit": of.settings["vprkit"],
     }  # fmt: skip
+
+
+def _skipped(of: "Map") -> list[dict[str, str]]:
+    """Photos that could not be read, and why; one that could be read before goes on answering as it was."""
+    kept = {path for path in of.store.skipped if (row := of.store.keys.get(path)) is not None and of.live[row]}
+    return [{"path": path, "why": f"{why}; kept as it was described before" if path in kept else why}
+            for path, why in of.store.skipped.items()]  # fmt: skip
 
 
 def problems(of: "Map") -> list[str]:

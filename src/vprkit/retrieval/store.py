@@ -98,11 +98,11 @@ class FeatureStore:
 
     @cached_property
     def skipped(self) -> dict[str, str]:
-        """Path -> why, of images that could not be read and have not been described since."""
-        listed: dict[str, str] = {}
+        """Path -> why, of images that could not be read and have not been described since; some have an earlier row."""
+        listed: dict[str, tuple[int, str]] = {}
         for block in self.blocks:
-            listed.update({f"{block.folder}/{name}": why for name, why in block.skipped})
-        return {path: why for path, why in listed.items() if path not in self.keys} if listed else {}
+            listed.update({f"{block.folder}/{name}": (block.stop, why) for name, why in block.skipped})
+        return {path: why for path, (stop, why) in listed.items() if self.keys.get(path, -1) < stop} if listed else {}
 
     @cached_property
     def current(self) -> np.ndarray:

@@ -97,6 +97,12 @@ def make_city_from(
     return _finish(folder, options, files, planned, prefixes, rendered)
 
 
+def holds_city(folder: str | Path, options: CityOptions) -> bool:
+    """Whether a finished city of exactly these options lies there."""
+    found = _read_json(Path(folder) / MANIFEST)
+    return isinstance(found, dict) and {key: found.get(key) for key in ("format", "options")} == _identity(options)
+
+
 def _render(folder: Path, planned: dict[str, Frame], texts: Done, workers: int, progress: Progress | None) -> None:
     """Take the photos that are missing; `texts` gains their descriptions, the log remembers them."""
     with (folder / WORK / "done.jsonl").open("a", encoding="utf-8") as log:

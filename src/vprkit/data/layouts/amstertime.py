@@ -5,6 +5,7 @@ from pathlib import Path
 from vprkit.data.folders import read_folder
 from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
+from vprkit.data.mock_positions import twin_north
 from vprkit.data.positives import Positives
 from vprkit.data.records import Records
 
@@ -27,9 +28,12 @@ def _read(root: Path) -> Roles:
 
 
 def _numbered(records: Records) -> Records:
-    """With the id as place and for `@` names; north is its thousandfold, as the `@` version has it."""
+    """With the id as place and for `@` names, whose mock north is its thousandfold."""
     ids = [_stem(name) for name in records.names]
-    return records.with_text("place", ids).with_text("id", ids)
+    told = records.with_text("place", ids).with_text("id", ids)
+    if not all(each.isascii() and each.isdigit() for each in ids):
+        return told
+    return told.with_text("mock_north", [twin_north(int(each)) for each in ids])
 
 
 def _stem(name: str) -> str:

@@ -120,8 +120,27 @@ def format_name(
         image, tile, "" if record.heading is None else f"{int(record.heading) % 360:03d}", "", "", "", when, note,
         suffix,
     ]  # fmt: skip
+    return _joined(fields, record.name)
+
+
+def format_mock_name(north: str, image: str, note: str = "", suffix: str = ".jpg") -> str:
+    """The `@` name of an image without a position: east 0 and a mock north, no zone and no degrees.
+
+    Args:
+        north: metres along a line, as they are printed.
+        image, note: fields 7 and 14, without `@`.
+        suffix: extension with its dot.
+
+    Raises:
+        DataError: a field holds `@` or `/`.
+    """
+    fields = ["", "0", north, "", "", "", "", image, "", "", "", "", "", "", note, suffix]
+    return _joined(fields, image)
+
+
+def _joined(fields: list[str], name: str) -> str:
     if any("@" in field or "/" in field for field in fields):
-        raise DataError(f"'{record.name}': its id, tile, time or note holds '@' or '/', which separate @ names")
+        raise DataError(f"'{name}': its id, tile, time or note holds '@' or '/', which separate @ names")
     return "@".join(fields)
 
 

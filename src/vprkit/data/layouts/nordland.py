@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from vprkit.data.folders import read_folder
+from vprkit.data.frame_axis import FrameRule
 from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
+from vprkit.data.mock_positions import with_mock_positions
 from vprkit.data.records import Records, concatenated
 from vprkit.errors import ConfigError, DataError
 from vprkit.files import unread
@@ -64,14 +66,11 @@ def _roles(root: Path, database: Path, queries: Sequence[Path], kept: Path | Non
         notices.append(f"{count} frames are no published version (27,592 or 3,450), whose windows are 10 and 2")
     if kept is None and count > max(WINDOWS):
         notices.append(f"stops and tunnels are still inside; put {KEPT} into {root}")
-    return Roles(
-        root,
-        _in_season(answering, database),
-        concatenated([_in_season(table, folder) for table, folder in zip(asking, queries, strict=True)]),
-        tuple(notices),
-        rule=f"frames:{WINDOWS.get(count, 10)}",
-        period=count,
-    )
+    window = WINDOWS.get(count, 10)
+    seasons = [_in_season(table, folder) for table, folder in zip(asking, queries, strict=True)]
+    lists = _in_season(answering, database), concatenated(seasons)
+    sides = with_mock_positions(FrameRule(window), *lists, traverse=count)
+    return Roles(root, *sides, tuple(notices), rule=f"frames:{window}", period=count)
 
 
 def _in_season(records: Records, folder: Path) -> Records:

@@ -12,8 +12,10 @@ import numpy as np
 
 from vprkit.data.arrays import read_npz
 from vprkit.data.folders import read_folder
+from vprkit.data.frame_axis import FrameRule
 from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
+from vprkit.data.mock_positions import with_mock_positions
 from vprkit.data.positives import Positives
 from vprkit.data.records import Records
 from vprkit.errors import DataError
@@ -71,7 +73,8 @@ def _read(root: Path, pair: Traverses) -> Roles:
     database, queries = read_folder(root / pair.database, root), read_folder(root / pair.queries, root)
     words = (f"database {pair.database}, queries {pair.queries}",)
     if not (root / TABLE).is_file():
-        return Roles(root, database, queries, words, rule=pair.rule)
+        sides = with_mock_positions(FrameRule.read(pair.rule), database, queries) if pair.rule else (database, queries)
+        return Roles(root, *sides, words, rule=pair.rule)
     right, ignored = _tables(root / TABLE, database, queries)
     truth = GroundTruth(right, f"listed in {TABLE}; nearly right answers are ignored" if ignored else "listed")
     return Roles(root, database, queries, words, truth=truth, ignored=ignored)

@@ -7,9 +7,13 @@ import numpy as np
 
 from vprkit.data.arrays import read_npy
 from vprkit.data.folders import read_folder
+from vprkit.data.frame_axis import FrameRule, frame_axis
 from vprkit.data.ground_truth import GroundTruth
 from vprkit.data.index_lists import positives_of
 from vprkit.data.layouts.layout import Layout, Request, Roles, split_folders
+from vprkit.data.mock_positions import with_mock_positions
+from vprkit.data.positives import Positives, frame_window
+from vprkit.data.records import Records
 from vprkit.errors import DataError
 
 TRUTH = ("ground_truth_new.npy", "ground_truth.npy")
@@ -30,15 +34,27 @@ def read(request: Request) -> Roles | None:
 def _read(root: Path) -> Roles:
     database, queries = read_folder(root / "ref", root), read_folder(root / "query", root)
     listed = next((root / name for name in TRUTH if (root / name).is_file()), None)
+    rule = _rule_of(root, len(database), len(queries))
     if listed is not None:
         lists = _ordered(read_npy(listed), len(queries), listed)
         positives, notices = positives_of(lists, len(queries), len(database), str(listed))
-        return Roles(root, database, queries, truth=GroundTruth(positives, f"listed in {listed.name}", notices))
+        sides = _mocked(rule, database, queries, positives)
+        return Roles(root, *sides, truth=GroundTruth(positives, f"listed in {listed.name}", notices))
     if database.has_position.any() and queries.has_position.any():
         return Roles(root, database, queries)
-    rule = _rule_of(root, len(database), len(queries))
     notices = (f"{TRUTH[0]} is missing; the rule published for this set was used",) if rule else ()
-    return Roles(root, database, queries, notices, rule=rule)
+    return Roles(root, *_mocked(rule, database, queries), notices, rule=rule)
+
+
+def _mocked(rule: str, database: Records, queries: Records, listed: Positives | None = None) -> tuple[Records, Records]:
+    """With mock positions for `@` names, where a window of frames is all that is right."""
+    if not rule:
+        return database, queries
+    frames = FrameRule.read(rule)
+    axis = frame_axis(database, queries, frames.stride)
+    if listed is not None and not frame_window(axis.database, axis.queries, frames.window).same_as(listed):
+        return database, queries
+    return with_mock_positions(frames, database, queries)
 
 
 def _rule_of(root: Path, database: int, queries: int) -> str:
