@@ -9,7 +9,7 @@ import torch
 import vprkit
 from vprkit import device as devices
 from vprkit.cli import options as shared
-from vprkit.cli.forecasts import forecast_set
+from vprkit.cli.forecasts import forecast_local
 from vprkit.errors import ConfigError, NotAvailable, StoreError
 from vprkit.evaluation.two_stage import Second, forecast
 from vprkit.features import LocalFeatures
@@ -239,6 +239,6 @@ def test_the_command_changes_the_second_stage_and_checks_memory(selavpr, benchma
         shared.second_of(selavpr, None, "ram", "int8", "first_stage", ["products=half"])
     monkeypatch.setattr("vprkit.device.free_memory", lambda: 1000)
     with pytest.raises(ConfigError, match="GB of memory.*keep them in the store"):
-        forecast_set(selavpr, options, 10, tmp_path)
+        forecast_local(selavpr, options, 10, tmp_path)
     monkeypatch.setattr("vprkit.device.free_memory", lambda: 10**12)
-    forecast_set(selavpr, options, 10, tmp_path)
+    forecast_local(selavpr, options, 10, tmp_path)

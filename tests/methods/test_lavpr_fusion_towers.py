@@ -100,7 +100,9 @@ def test_what_has_no_text_tower_or_no_tokens_is_refused(tmp_path: Path, places: 
     clip = load_method("lavpr-crossmodal", "random", **CPU, **CLIP)
     save_method(clip, tmp_path / "blip.safetensors")
     for pooling in ("pooling", "image_pooling"):
-        given = {"pooling": {"pooling": "cls"}, "image_pooling": {"pooling": "none", "image_pooling": "tokens"}}[pooling]
+        given = {"pooling": {"pooling": "cls"}, "image_pooling": {"pooling": "none", "image_pooling": "tokens"}}[
+            pooling
+        ]
         with pytest.raises(ConfigError, match=f"{pooling} looks at tokens, and these towers .* give one vector"):
             train("lavpr-fusion", {"train": places}, options={
                 "model.image": "lavpr-crossmodal", "model.image_weights": str(tmp_path / "blip.safetensors"),

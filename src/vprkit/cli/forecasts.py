@@ -40,14 +40,31 @@ def forecast_set(method: "Method", second: "Second | None", images: int, feature
         NotAvailable: the method has no second stage.
         ConfigError: there is no room for the second stage's local features.
     """
-    import tempfile
-
-    from vprkit.evaluation.two_stage import check_space
     from vprkit.retrieval.forecast import forecast
 
-    _say(forecast(images, method), features if features is not None else Path(tempfile.gettempdir()))
-    if second is not None and (sentence := check_space(second, method, images, features)) is not None:
+    _say(forecast(images, method), _kept_in(features))
+    if second is not None:
+        forecast_local(method, second, images, features)
+
+
+def forecast_local(method: "Method", second: "Second", images: int, features: Path | None) -> None:
+    """Say on standard error what the second stage's local features will take, before they are made.
+
+    Raises:
+        NotAvailable: the method has no second stage.
+        ConfigError: the disk, or for `ram` the memory, has not that much.
+    """
+    from vprkit.evaluation.two_stage import check_space
+
+    if (sentence := check_space(second, method, images, features)) is not None:
         typer.echo(sentence, err=True)
+
+
+def _kept_in(features: Path | None) -> Path:
+    """The folder of `--features`, or where temporary files go."""
+    import tempfile
+
+    return features if features is not None else Path(tempfile.gettempdir())
 
 
 def _say(needed: "Forecast", folder: Path) -> None:
