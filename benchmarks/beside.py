@@ -1,4 +1,4 @@
-"""What a GPU leaves to the CPU: describing and training from disk while a network that sleeps stands for the GPU.
+"""What a GPU leaves to the CPU: describing and training from disk while something that sleeps stands for the GPU.
 
 No GPU is needed. What this shows is that decoding goes on while the network works, and what handing over costs; what a
 GPU's queue, copies and drivers add it cannot show: that takes `describe.py` and `train_step.py` with `--device`.
@@ -25,22 +25,42 @@ from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.training.places import PlaceTask
 
 
-class Sleeping(nn.Module):
-    """A network that takes a given time for a batch, and no core."""
+class Queue(nn.Module):
+    """A network on a GPU that is none: batches are taken at once and done one after the other, without a core."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self.seconds = seconds
+        self.seconds, self.done = seconds, 0.0
 
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > 1:  # not where the method asks for its dimension
-            time.sleep(self.seconds)
-        return images[:, :, 0, 0]
+            self.done = max(self.done, time.perf_counter()) + self.seconds
+        return images[:, :, 0, 0].float()
+
+    def stretch(self, device: torch.device) -> "Waited":
+        return Waited(self)
+
+
+class Waited:
+    """In the place of `devices.Stretch`: asking for the seconds waits until the batch is done."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue, self.device, self.until = queue, torch.device("cpu"), 0.0
+
+    def end(self) -> None:
+        self.until = self.queue.done
+
+    def seconds(self) -> float:
+        time.sleep(max(0.0, self.until - time.perf_counter()))
+        return self.queue.seconds
 
 
 def describing(paths: list[Path], seconds: float, side: int) -> tuple[float, float, float]:
     """Milliseconds per batch: decode alone, the network alone, describing."""
-    method = Method.from_module(Sleeping(seconds), Preprocessing(size=(side, side)), device="cpu")
+    queue = Queue(seconds)
+    method = Method.from_module(queue, Preprocessing(size=(side, side)), device="cpu")
+    devices.Stretch = queue.stretch  # type: ignore[assignment, misc]
+    images.finish = lambda batch, preprocessing: batch  # the GPU normalises
     streaming = Streaming()
     batches = len(paths) / streaming.batch_size
     start = time.perf_counter()
@@ -48,15 +68,10 @@ def describing(paths: list[Path], seconds: float, side: int) -> tuple[float, flo
         for _ in pool.map(lambda path: images.load(path, method.preprocessing), paths, chunksize=16):
             pass
     decode = time.perf_counter() - start
-    batch = torch.zeros(streaming.batch_size, 3, side, side, dtype=torch.uint8)
-    start = time.perf_counter()
-    for _ in range(round(batches)):
-        method.describe_batch(images.finish(batch.clone(), method.preprocessing))
-    network = time.perf_counter() - start
     start = time.perf_counter()
     for _ in describe_paths(method, paths, streaming):
         pass
-    return 1000 * decode / batches, 1000 * network / batches, 1000 * (time.perf_counter() - start) / batches
+    return 1000 * decode / batches, 1000 * seconds, 1000 * (time.perf_counter() - start) / batches
 
 
 def training(photos: Photos, seconds: float, side: int, steps: int, folder: Path) -> tuple[float, float, float]:

@@ -1,6 +1,7 @@
 """Training steps fed from disk against the same steps on a batch at hand plus decoding alone."""
 
 import argparse
+import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,7 @@ def alone(recipe: str, photos: Photos, options: dict[str, object], steps: int) -
     task = load_attribute(find_recipe(recipe).task)(settings, {"train": photos})
     module, optimiser = fabric.setup(task, make_optimiser(settings.optimiser, task.parameter_groups()))
     rows = task.batches(0)[0]
-    threads = ThreadPoolExecutor(settings.running.workers or min(16, torch.get_num_threads()))
+    threads = ThreadPoolExecutor(settings.running.workers or min(16, os.cpu_count() or 1))
     generator = np.random.default_rng(0)
 
     def decode() -> list[torch.Tensor]:
