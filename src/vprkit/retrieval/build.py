@@ -1,7 +1,7 @@
 """From records to a store: describe what is not there yet, block by block."""
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,8 +141,13 @@ def _check_local(store: FeatureStore, local: LocalCodec | None) -> None:
 
 def rows_of(store: FeatureStore, records: Records) -> np.ndarray:
     """(N,) last row of the store under each record's path, -1 where there is none."""
+    return np.fromiter((store.keys.get(key, -1) for key in _keys(records)), np.int64, len(records))
+
+
+def _keys(records: Records) -> Iterator[str]:
+    """What stores know images by: their whole paths."""
     root = str(records.root.resolve()).rstrip("/")  # nothing of the root of all folders
-    return np.fromiter((store.keys.get(f"{root}/{name}", -1) for name in records.names), np.int64, len(records))
+    return (f"{root}/{name}" for name in records.names)
 
 
 def unchanged_rows(store: FeatureStore, records: Records, files: FileFacts) -> np.ndarray:
@@ -205,9 +210,10 @@ def _copy(store: FeatureStore, records: Records, files: FileFacts, known: np.nda
 
 def _read_again(store: FeatureStore, records: Records, files: FileFacts) -> np.ndarray:
     """(N,) images that are listed as unreadable, and are now again what was described: a new row strikes them off."""
-    root = str(records.root.resolve())
-    listed = [f"{root}/{name}" in store.skipped for name in records.names] if store.skipped else np.zeros(len(records))
-    return np.asarray(listed, bool) & (files.size >= 0)
+    if not store.skipped:
+        return np.zeros(len(records), bool)
+    listed = np.fromiter((key in store.skipped for key in _keys(records)), bool, len(records))
+    return np.asarray(listed & (files.size >= 0))
 
 
 def _counter(progress: Progress | None, done: int, total: int) -> Callable[[int], None]:
