@@ -11,7 +11,7 @@ from vprkit.evaluation.reliability import reject_curve, reliability
 
 
 def test_confidence_holds_for_places_that_were_not_fitted_on(tmp_path, hog):
-    vprkit.make_city(tmp_path / "city", places=60, views=8, seed=3, size=48, workers=1)
+    vprkit.make_city(tmp_path / "city", places=52, views=8, seed=3, size=32, workers=1)
     whole = vprkit.evaluate(hog, vprkit.open_benchmark(tmp_path / "city"))
     halves = [[], []]
     for row in whole.rankings:

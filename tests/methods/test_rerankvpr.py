@@ -172,7 +172,7 @@ def test_the_authors_start_files_learn_nothing_before_their_last_blocks(tmp_path
 
 def test_gsv_cities_and_msls_together(tmp_path):
     write_gsv(tmp_path / "gsv", places=4)
-    make_city(tmp_path / "city", 12, 6, 5, layouts=("msls",))
+    make_city(tmp_path / "city", 12, 6, 5, layouts=("msls",), size=64, workers=1)
     options = {**OPTIONS, "running.steps_per_epoch": None, "sampling.places": 4, "memory.size": 20}
     run = train("rerankvpr", {"train.gsv": tmp_path / "gsv", "train.msls": tmp_path / "city"}, out=tmp_path / "run",
                 options=options)  # fmt: skip

@@ -20,7 +20,7 @@ RUNNING: dict[str, Any] = {
     "running.device": "cpu",
     "running.log_every": 1,
     "running.workers": 1,
-    "running.checkpoint_every": 1,
+    "running.checkpoint_every": 0,
     "validation.batch_size": 8,
 }
 

@@ -1,4 +1,4 @@
-"""Real processes: killed and gone on with, and two that train together."""
+"""Real processes that are killed or train together, against runs of this one."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.small import OPTIONS, as_arguments, break_photos, copied, write_gsv
+from vprkit.training.train import train
 
 COMMAND = [sys.executable, "-m", "vprkit", "train", "mixvpr"]
 AUGMENTED = {"augmentation.rand_augment": 2, "augmentation.brightness": 0.4, "augmentation.crop_area": 0.7}
@@ -33,6 +34,13 @@ def start(places, out, **options):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def run(places, out, **options):
+    """What `start` starts, in this process: there Lightning is loaded once."""
+    data = {"train": places, **({"val": options.pop("val")} if "val" in options else {})}
+    train("mixvpr", data, out=out, options={**OPTIONS, **options})
+    return out
+
+
 def finish(process):
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
@@ -51,9 +59,7 @@ def wait_for_step(out, step):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, places):
-    out = tmp_path_factory.mktemp("whole") / "run"
-    finish(start(places, out, **LONG))
-    return out
+    return run(places, tmp_path_factory.mktemp("whole") / "run", **LONG)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -67,7 +73,10 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, places, whole
         assert "interrupted" in errors
     stopped_at = torch.load(tmp_path / "killed" / "last.ckpt", weights_only=True)["position"]
     assert stopped_at["step"] < 24
-    finish(start(places, tmp_path / "killed", **LONG))
+    if how == signal.SIGKILL:
+        finish(start(places, tmp_path / "killed", **LONG))
+    else:
+        run(places, tmp_path / "killed", **LONG)
     assert (tmp_path / "killed" / "log.jsonl").read_text() == (whole / "log.jsonl").read_text()
     one, other = (load_file(folder / "last.safetensors") for folder in (whole, tmp_path / "killed"))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -89,10 +98,10 @@ def killed_inside_an_epoch(places, folder, **options):
 
 def test_a_memory_is_brought_back_where_a_kill_left_it(tmp_path, places):
     """Killed inside an epoch that uses it, with slots of several ages and the queue gone round."""
-    finish(start(places, tmp_path / "whole", **LONG, **MEMORY))
+    run(places, tmp_path / "whole", **LONG, **MEMORY)
     out, state = killed_inside_an_epoch(places, tmp_path, **LONG, **MEMORY)
     assert state["task"]["memory.bank._extra_state"]["steps"] > 0
-    finish(start(places, out, **LONG, **MEMORY))
+    run(places, out, **LONG, **MEMORY)
     log = (tmp_path / "whole" / "log.jsonl").read_text()
     assert (out / "log.jsonl").read_text() == log and "histogram_memory" in log
     one, other = (load_file(folder / "last.safetensors") for folder in (tmp_path / "whole", out))
@@ -108,8 +117,8 @@ def test_two_processes_train_and_validate_as_one(tmp_path, places, shared_set):
     options = {**MEMORY, "trunk.frozen_layers": 5, "epochs": 2, "validation.batch_size": 4, "val": tmp_path / "set",
                "running.on_error": "skip"}  # fmt: skip
     together = start(places, tmp_path / "two", **options, **{"running.devices": 2})
-    alone = start(places, tmp_path / "one", **options)
-    finish(together), finish(alone)
+    run(places, tmp_path / "one", **options)
+    finish(together)
     lines = [[json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
              for name in ("one", "two")]  # fmt: skip
     assert [row["loss"] for row in lines[0] if "loss" in row] == pytest.approx(

@@ -72,7 +72,7 @@ def test_the_texture_cache_is_bounded_in_bytes() -> None:
 @pytest.fixture(scope="module")
 def test_split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("difficulty")
-    make_city(out, places=30, views=8, seed=1, size=96, conditions=("day", "night"))
+    make_city(out, places=20, views=8, seed=1, size=64, conditions=("day", "night"), workers=1)
     return out / "images/test"
 
 
