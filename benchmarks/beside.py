@@ -19,8 +19,10 @@ from train_step import Photos, alone, fed
 
 from vprkit import device as devices
 from vprkit.data import images
+from vprkit.data.folders import records_of_names
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
+from vprkit.retrieval.build import describe_into
 from vprkit.retrieval.describe import Streaming, describe_paths
 from vprkit.training.places import PlaceTask
 
@@ -35,7 +37,7 @@ class Queue(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         if len(images) > 1:  # not where the method asks for its dimension
             self.done = max(self.done, time.perf_counter()) + self.seconds
-        return images[:, :, 0, 0].float()
+        return images[:, :, 0, 0].float().repeat(1, 128)  # 384 numbers, as many as of a DINOv2-S
 
     def stretch(self, device: torch.device) -> "Waited":
         return Waited(self)
@@ -55,8 +57,8 @@ class Waited:
         return self.queue.seconds
 
 
-def describing(paths: list[Path], seconds: float, side: int) -> tuple[float, float, float]:
-    """Milliseconds per batch: decode alone, the network alone, describing."""
+def describing(paths: list[Path], seconds: float, side: int, store: Path | None = None) -> tuple[float, float, float]:
+    """Milliseconds per batch: decode alone, the network alone, describing, into a store where one is named."""
     queue = Queue(seconds)
     method = Method.from_module(queue, Preprocessing(size=(side, side)), device="cpu")
     devices.Stretch = queue.stretch  # type: ignore[assignment, misc]
@@ -68,9 +70,13 @@ def describing(paths: list[Path], seconds: float, side: int) -> tuple[float, flo
         for _ in pool.map(lambda path: images.load(path, method.preprocessing), paths, chunksize=16):
             pass
     decode = time.perf_counter() - start
+    records = records_of_names(paths[0].parent, [path.name for path in paths])
     start = time.perf_counter()
-    for _ in describe_paths(method, paths, streaming):
-        pass
+    if store is not None:
+        describe_into(store, method, records, streaming)
+    else:
+        for _ in describe_paths(method, paths, streaming):
+            pass
     return 1000 * decode / batches, 1000 * seconds, 1000 * (time.perf_counter() - start) / batches
 
 
@@ -110,11 +116,12 @@ def main(count: int, side: int, repeats: int) -> None:
             for repeat in range(repeats):
                 for name, measured in (
                     ("describing", describing(paths, share * decode, side)),
+                    ("into a store", describing(paths, share * decode, side, Path(scratch) / f"{share}-{repeat}.map")),
                     ("training", training(photos, share * decode, side, 20, Path(scratch) / f"{share}-{repeat}")),
                 ):
                     ratios.append((name, measured[2] / max(measured[:2])))
                     seen.append((name, measured))
-            for name in ("describing", "training"):
+            for name in ("describing", "into a store", "training"):
                 each = [ratio for what, ratio in ratios if what == name]
                 last = [measured for what, measured in seen if what == name][-1]
                 rows.append((name, *(f"{part:.0f}" for part in last), f"{median(each):.3f}",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vprkit import device as devices
 from vprkit.data import images
+from vprkit.errors import ImageError
 from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
 from vprkit.retrieval import describe
@@ -90,6 +91,32 @@ def test_results_are_those_of_taking_turns(
         assert one.rows == other.rows and one.checksums == other.checksums and one.skipped == other.skipped
         assert torch.equal(one.features.global_, other.features.global_)
     assert [clock.summary()["describe"]["items"] for clock in clocks] == [22, 22]
+
+
+def test_the_next_batch_is_queued_before_a_block_is_handed_over(
+    method: Method, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    method.network.meanwhile = lambda: batches.append(1)  # type: ignore[assignment]
+    monkeypatch.setattr(devices, "computes_beside", lambda device: True)
+    square = [path for number, path in enumerate(paths) if number % 5]  # 18 photos of one size
+    queued = [len(batches) for _ in describe_paths(method, square, Streaming(batch_size=2), block=6)]
+    assert queued == [4, 7, 9]
+    monkeypatch.setattr(devices, "computes_beside", lambda device: False)
+    batches.clear()
+    queued = [len(batches) for _ in describe_paths(method, square, Streaming(batch_size=2), block=6)]
+    assert queued == [3, 6, 9]
+
+
+def test_a_finished_block_is_handed_over_before_an_unreadable_photo_ends_the_work(
+    method: Method, paths: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "computes_beside", lambda device: True)
+    paths[12].write_bytes(b"no photo")
+    blocks = describe_paths(method, paths, Streaming(batch_size=8), block=12)
+    assert next(blocks).rows == list(range(12))
+    with pytest.raises(ImageError, match=r"12\.png"):
+        next(blocks)
 
 
 @pytest.mark.parametrize("batch", [3, 10, 100])

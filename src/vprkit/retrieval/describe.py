@@ -131,17 +131,25 @@ def describe_paths(
     _ = method.dimension
     devices.synchronize(method.device)  # else the first batch's time holds what this left in the queue
     block = whole_batches(BLOCK, options.batch_size) if block is None else block
-    current = _Block(min(block, len(paths)), read_texts)
+    current, finished = _Block(min(block, len(paths)), read_texts), deque[_Block]()
+    beside = devices.computes_beside(method.device)
     with ThreadPoolExecutor(options.threads, thread_name_prefix="decode") as pool:
         try:
             loading = _decoded(method, paths, options, clock, pool) if "image" in reads else _unopened(len(paths))
             for row, loaded in loading:
+                if isinstance(loaded, ImageError) and options.on_error == "fail":
+                    yield from (_described(done, method, clock) for done in finished)
+                    raise loaded
                 _take(current, row, loaded, method, options, clock)
                 if progress is not None:
                     progress(1)
                 if row + 1 == current.stop:
-                    yield _close(current, method, clock)
+                    _queue_rest(current, method, clock)
+                    finished.append(current)
                     current = _Block(min(current.stop + block, len(paths)), read_texts)
+                # A GPU must not wait while a block is written down: it first gets a batch of the next one.
+                while finished and (not beside or len(finished) > 1 or current.queued or row + 1 == len(paths)):
+                    yield _described(finished.popleft(), method, clock)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -166,10 +174,11 @@ def _decoded(
         finally:
             clock.add("decode", time.perf_counter() - start)
 
-    # Beside a GPU, decoding goes on while the network works. On a CPU both want the same cores, and threads that wait
-    # for each other inside the network's products cost more than taking turns: decode a stretch, then describe it.
+    # Beside a GPU, decoding goes on while the network works and while blocks are written down. On a CPU both want the
+    # same cores, and threads that wait for each other inside the network's products cost more than taking turns: decode
+    # a stretch, then describe it.
     take_turns = not devices.computes_beside(method.device)
-    window = 2 * options.batch_size + options.threads
+    window = (2 if take_turns else 4) * options.batch_size + options.threads
     ahead: deque[Future[_Loaded | ImageError]] = deque()
     upcoming = iter(paths)
     for row in range(len(paths)):
@@ -189,8 +198,6 @@ def _take(
     block: _Block, row: int, loaded: _Loaded | ImageError, method: Method, options: Streaming, clock: Timings
 ) -> None:
     if isinstance(loaded, ImageError):
-        if options.on_error == "fail":
-            raise loaded
         block.skipped.append((row, str(loaded)))
         return
     bucket = block.waiting.setdefault(loaded.shape, [])
@@ -224,9 +231,15 @@ def _collect(block: _Block, clock: Timings, left: int = 0) -> None:
         block.parts.append(features.map(torch.clone) if devices.computes_beside(stretch.device) else features)
 
 
-def _close(block: _Block, method: Method, clock: Timings) -> Described:
+def _queue_rest(block: _Block, method: Method, clock: Timings) -> None:
+    """Batches that were not filled."""
     for bucket in block.waiting.values():
         _describe(block, bucket, method, clock)
+    block.waiting.clear()
+
+
+def _described(block: _Block, method: Method, clock: Timings) -> Described:
+    """What all batches of a block came to, once they are done."""
     _collect(block, clock)
     if not block.parts:
         return Described([], [], Features(torch.zeros(0, 0)), block.skipped)
