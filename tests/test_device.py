@@ -60,3 +60,11 @@ def test_autocast_only_where_asked():
         assert linear(torch.ones(1, 4)).dtype == torch.float32
     with device.inference(torch.device("cpu"), "bf16"):
         assert linear(torch.ones(1, 4)).dtype == torch.bfloat16
+
+
+def test_describing_in_fp32_rounds_nothing_to_tf32_on_a_gpu():
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    with device.inference(torch.device("cuda"), "fp32"):
+        assert convolutions.fp32_precision == "ieee" and torch.backends.cuda.matmul.fp32_precision == "ieee"
+    assert convolutions.fp32_precision == before

@@ -60,13 +60,16 @@ def half_type(device: torch.device) -> torch.dtype:
 
 @contextlib.contextmanager
 def inference(device: torch.device, precision: Precision) -> Iterator[None]:
-    """No gradients, and autocast where the precision asks for it."""
+    """No gradients, and autocast where the precision asks for it; fp32 means fp32, also of a GPU's convolutions."""
     with torch.inference_mode():
-        if precision == "fp32":
-            yield
-        else:
+        if precision != "fp32":
             with torch.autocast(device.type, dtype=_DTYPES[precision]):
                 yield
+        elif device.type == "cuda":
+            with numerics("none", torch.backends.cudnn.deterministic):
+                yield
+        else:
+            yield
 
 
 @contextlib.contextmanager

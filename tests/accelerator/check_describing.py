@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vprkit
-from tests.accelerator.elsewhere import DEVICE
+from tests.accelerator.device import DEVICE
 from tests.conftest import picture
 from tests.methods.crossmodal_small import SENTENCES, pictures, tiny
 from tests.methods.test_pairvpr_scorer import TINY as PAIRS
@@ -36,7 +36,9 @@ TWO_STAGES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 def here_and_there(name: str, **options: Any) -> list[vprkit.Method]:
-    return [vprkit.load_method(name, "random:1", device=device, **options) for device in ("cpu", DEVICE)]
+    return [
+        vprkit.load_method(name, "random:1", device=device, precision="fp32", **options) for device in ("cpu", DEVICE)
+    ]
 
 
 @pytest.mark.parametrize("case", sorted(TWO_STAGES))
@@ -81,11 +83,11 @@ def test_pairs_are_matched_for_pictures() -> None:
 
 def test_images_and_texts() -> None:
     one, there = tiny(), tiny()
-    two = vprkit.Method(there.network, there.preprocessing, device=DEVICE)
+    two = vprkit.Method(there.network, there.preprocessing, device=DEVICE, precision="fp32")
     for given in ({"images": pictures()}, {"texts": SENTENCES}):
         found, expected = two.describe(**given).global_.cpu(), one.describe(**given).global_
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    options: dict[str, Any] = {"image": "thumbnail", "mode": "concat"}
+    options: dict[str, Any] = {"image": "thumbnail", "mode": "concat", "precision": "fp32"}
     fused = [vprkit.load_method("lavpr-fusion", device=device, **options) for device in ("cpu", DEVICE)]
     photos, texts = [picture(seed) for seed in range(3)], ["a red house", "", "two doors"]
     vectors = [method.index_vectors(method.describe(photos, texts=texts), "query").cpu() for method in fused]

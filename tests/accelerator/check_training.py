@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.accelerator.elsewhere import DEVICE
+from tests.accelerator.device import DEVICE
 from tests.methods import test_lavpr_crossmodal_training as crossmodal
 from tests.methods import test_lavpr_fusion_training as fusion
 from tests.methods.crossmodal_small import tiny
@@ -46,8 +46,9 @@ def losses(recipe: str, data: dict[str, Any], options: dict[str, Any], out: Path
 
 
 def both(recipe: str, data: dict[str, Any], options: dict[str, Any], out: Path) -> None:
-    here = losses(recipe, data, {**options, "running.device": "cpu"}, out / "here")
-    there = losses(recipe, data, {**options, "running.device": str(DEVICE)}, out / "there")
+    exact = {**options, "running.precision": "fp32", "running.tf32": "none"}
+    here = losses(recipe, data, {**exact, "running.device": "cpu"}, out / "here")
+    there = losses(recipe, data, {**exact, "running.device": str(DEVICE)}, out / "there")
     assert len(here) > 1 and there == pytest.approx(here, rel=1e-3)
 
 
