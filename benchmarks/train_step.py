@@ -17,6 +17,7 @@ from vprkit import device as devices
 from vprkit.data.places import CustomPlaces
 from vprkit.registry import find_recipe, load_attribute
 from vprkit.training.fabric import launch, make_optimiser
+from vprkit.training.reporting import Pace
 from vprkit.training.train import resolve_settings, train
 
 
@@ -31,13 +32,20 @@ class Photos(CustomPlaces):
         return self.paths[row]
 
 
-class Clock:
-    """Remembers when each batch was done."""
+WARM = 3
+"""Steps of an epoch that are not counted."""
 
-    def __init__(self) -> None:
+
+class Clock:
+    """Remembers when each batch was handed to the device; for the last and the last that is not counted, done there."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.times: list[float] = []
 
-    def pace(self, pace: object) -> None:
+    def pace(self, pace: Pace) -> None:
+        if pace.batch in (WARM, pace.batches):
+            devices.synchronize(self.device)
         self.times.append(time.perf_counter())
 
     def describing(self, what: str, done: int, total: int) -> None: ...
@@ -46,11 +54,10 @@ class Clock:
 
 
 def fed(recipe: str, photos: Photos, options: dict[str, object], folder: Path, device: torch.device) -> float:
-    """Seconds per step of a whole epoch of `vprkit.train`, its first three steps left out."""
-    clock = Clock()
+    """Seconds per step of a whole epoch of `vprkit.train`, its first steps left out."""
+    clock = Clock(device)
     train(recipe, {"train": photos}, out=folder, options=options, reporter=clock)
-    devices.synchronize(device)
-    return (clock.times[-1] - clock.times[2]) / (len(clock.times) - 3)
+    return (clock.times[-1] - clock.times[WARM - 1]) / (len(clock.times) - WARM)
 
 
 def alone(recipe: str, photos: Photos, options: dict[str, object], steps: int) -> tuple[float, float]:
@@ -76,11 +83,11 @@ def alone(recipe: str, photos: Photos, options: dict[str, object], steps: int) -
         devices.synchronize(fabric.device)
 
     seconds: dict[str, list[float]] = {"step": [], "decode": []}
-    for number in range(steps + 3):
+    for number in range(steps + WARM):
         for name, work in (("step", step), ("decode", decode)):
             start = time.perf_counter()
             work()
-            if number >= 3:
+            if number >= WARM:
                 seconds[name].append(time.perf_counter() - start)
     return float(np.mean(seconds["step"])), float(np.mean(seconds["decode"]))
 
@@ -95,7 +102,7 @@ def main(backbone: str, side: int, places: int, steps: int, repeats: int, device
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "photos").mkdir()
-        photos = Photos(write_photos(Path(scratch) / "photos", (steps + 3) * places * 4))
+        photos = Photos(write_photos(Path(scratch) / "photos", (steps + WARM) * places * 4))
         for repeat in range(repeats):
             step, decode = alone("mixvpr", photos, options, steps)
             together = fed("mixvpr", photos, options, Path(scratch) / f"run{repeat}", chosen)
