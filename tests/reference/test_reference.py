@@ -9,7 +9,9 @@ from tests.reference import runner
 def test_case(name: str) -> None:
     handler = runner.handlers().get(name)
     if handler is not None:
-        handler(runner.Case.named(name))
+        case = runner.Case.named(name)
+        handler(case)
+        case.assert_complete()
         return
     reason = runner.pending().get(name)
     assert reason is not None, f"{name} is neither implemented nor listed in {runner.PENDING}"
