@@ -9,8 +9,9 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from safetensors.torch import load_file
 
 HERE = Path(__file__).parent
 PENDING = HERE / "pending.txt"
+_PLACEHOLDER = "dummy"  # what a case has where it has no tensors, for the file's sake
 
 
 def root() -> Path:
@@ -49,6 +51,8 @@ class Case:
 
     name: str
     folder: Path
+    done: set[str] = field(default_factory=set, compare=False)
+    """Outputs that were compared, or left out for a reason that the handler has."""
 
     @staticmethod
     def named(name: str) -> "Case":
@@ -71,8 +75,9 @@ class Case:
         return config
 
     def state(self, prefix: str = "state/") -> dict[str, torch.Tensor]:
-        """The weights, keyed by released parameter name."""
-        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        """The weights, keyed by released parameter name; copies, since a network may take them over and train them."""
+        found = {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+        return {name: value.clone() for name, value in found.items()}
 
     def input(self, name: str) -> torch.Tensor:
         return self.tensors[f"input/{name}"]
@@ -86,18 +91,27 @@ class Case:
         return sorted(name for name in names if fnmatch.fnmatchcase(name, pattern))
 
     def tolerance(self, name: str) -> tuple[float, float]:
-        """(rtol, atol) for the output `name`: its own where the case names one, else the case's."""
-        chosen = self.json.get("tolerance", {})
-        for key, value in self.json.items():
-            if isinstance(value, dict) and key != "tolerance" and "tolerance" in key:
-                named = key.removeprefix("tolerance_").removesuffix("_tolerance")
-                if named in name.split("/"):
-                    chosen = value
+        """(rtol, atol) for the output `name`: its own where the case names one, else the case's.
+
+        `grad_tolerance` or `tolerance_grad` are meant for every output with the word grad in its name; of several the
+        most words win.
+        """
+        named = {key.removeprefix("tolerance_").removesuffix("_tolerance"): value for key, value in self.json.items()
+                 if key != "tolerance" and isinstance(value, dict) and "tolerance" in key}  # fmt: skip
+        meant = [words for words in named if re.search(rf"(?<![^/_.]){re.escape(words)}s?(?![^/_.])", name)]
+        chosen = named[max(meant, key=len)] if meant else self.json.get("tolerance", {})
         return float(chosen.get("rtol", 0)), float(chosen.get("atol", 0))
 
     def check(self, name: str, actual: Any) -> None:
         """Assert that `actual` equals `output/<name>` within the case's tolerance."""
         self.compare(name, actual, self.output(name))
+        self.done.add(name)
+
+    def assert_complete(self) -> None:
+        """Assert that no output was left out, but those that the case says are not compared."""
+        apart = {name.removeprefix("output/") for name in self.json.get("not_compared", ())} | {_PLACEHOLDER}
+        left = sorted(set(self.outputs()) - self.done - apart)
+        assert not left, f"{self.name}: not compared: {', '.join(left)}"
 
     def compare(self, name: str, actual: Any, expected: Any) -> None:
         """Assert |actual - expected| <= atol + rtol |expected|, same shape; integers exactly; NaN equals NaN alone."""
@@ -110,7 +124,8 @@ class Case:
         rtol, atol = self.tolerance(name)
         unknown = np.isnan(wanted)
         assert np.array_equal(np.isnan(found), unknown), f"{self.name}: {name} is NaN elsewhere than expected"
-        found, wanted = (np.where(unknown, 0.0, values.astype(np.float64)) for values in (found, wanted))
+        equal = unknown | (found == wanted)  # infinities among them
+        found, wanted = (np.where(equal, 0.0, values.astype(np.float64)) for values in (found, wanted))
         error = np.abs(found - wanted)
         bound = atol + rtol * np.abs(wanted)
         worst = float((error - bound).max()) if error.size else 0.0

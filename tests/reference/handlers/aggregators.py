@@ -75,7 +75,7 @@ def netvlad(case: Case) -> None:
 def salad(case: Case) -> None:
     compared = Compared(case)
     source = case.json.get("state_from")
-    weights = Case.named(f"{case.name.split('/')[0]}/{source}") if source else case
+    weights = Case(f"{case.name.split('/')[0]}/{source}", case.folder) if source else case
     module = Salad(**case.config)
     loaded(module, weights.state())
     features = case.input("features").requires_grad_()

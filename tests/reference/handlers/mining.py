@@ -17,7 +17,8 @@ class Recorded:
     """Gives the case's draws in order and checks that each was asked for as it was recorded."""
 
     def __init__(self, case: Case) -> None:
-        names = sorted(name for name in case.tensors if name.startswith("input/draw"))
+        names = [name for name in case.tensors if name.startswith("input/draw")]
+        names.sort(key=lambda name: int(name.removeprefix("input/draw")))
         self.draws = [case.tensors[name].numpy() for name in names]
 
     def choice(self, a: int, size: int, replace: bool = True, p: Any = None) -> np.ndarray:

@@ -28,9 +28,14 @@ def shapes(case: Case) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in case.state().items()}
 
 
-def dinov2(case: Case, **more: bool) -> ViTConfig:
-    config = case.config["dinov2"]
-    return ViTConfig(config["embed"], config["depth"], config["heads"], config["img"], **more)
+def dinov2(case: Case) -> ViTConfig:
+    """The trunk of a case, with the parts that its weights have."""
+    config, names = case.config["dinov2"], case.state()
+    return ViTConfig(
+        config["embed"], config["depth"], config["heads"], config["img"],
+        final_norm=any(re.match(r"backbone\.\w+\.norm\.", name) for name in names),
+        mask_token=any(re.fullmatch(r"backbone\.\w+\.mask_token", name) for name in names),
+    )  # fmt: skip
 
 
 @handles("lavpr/mixvpr_full_narrow")
@@ -69,9 +74,7 @@ def salad(case: Case) -> None:
 @handles("lavpr/boq_dinov2_tiny")
 @torch.inference_mode()
 def boq(case: Case) -> None:
-    compared = Compared(case)
-    norm = any(name.startswith("backbone.dino.norm.") for name in case.state())
-    trunk = dinov2(case, final_norm=norm, mask_token="backbone.dino.mask_token" in case.state())
+    compared, trunk = Compared(case), dinov2(case)
     network = BoQNetwork(PatchMap(trunk), BoQ(trunk.embed_dim, **case.config["agg"]))
     loaded(network, case.state())
     images = case.input("images")

@@ -4,17 +4,18 @@ import torch
 
 from tests.reference.handlers.vit import Compared, vit_config
 from tests.reference.runner import Case, handles
+from vprkit.backbones.dinov2_sizes import PATCH
 from vprkit.methods.pairvpr.checkpoint import to_network
 from vprkit.methods.pairvpr.decoder import DecoderConfig
 from vprkit.methods.pairvpr.network import PairVPR
 from vprkit.methods.pairvpr.positions import analytic_table, stage_two_tables, with_class_row
+from vprkit.methods.pairvpr.stage_one import PairVPRPretrainRecipe
 from vprkit.weights.fitting import fit
 
 _ENCODER = {"pretrain_img_size": "img_size"}
 _DECODER = {"dec_embed_dim": "width", "dec_num_heads": "heads", "dec_depth": "depth", "mlp_ratio": "mlp_ratio",
             "norm_im2_in_dec": "norm_memory"}  # fmt: skip
 _APART = ("layerscale", "num_trainable_blocks")
-_BEFORE = 16  # cells a side at stage one: `full_interp_sub` is that table at the size of `full_sincos<side>_sub`
 
 
 def network_of(case: Case) -> PairVPR:
@@ -92,10 +93,11 @@ def decoder_position_tables(case: Case) -> None:
         compared.check(f"interp_{grid}", resized)
         compared.check(f"interp_cls_{grid}", with_class)
     rows, columns = case.input("rows"), case.input("cols")
-    released = DecoderConfig().width
+    released, stage_one = DecoderConfig().width, PairVPRPretrainRecipe().model
+    before = stage_one.image_size // PATCH
     for name in case.outputs("full_sincos*_sub"):
         side = int(name.removeprefix("full_sincos").removesuffix("_sub"))
         compared.check(name, analytic_table(side, released)[rows][:, columns])
-        resized = stage_two_tables(analytic_table(_BEFORE, released), side)[0]
+        resized = stage_two_tables(analytic_table(before, released), side)[0]
         compared.check("full_interp_sub", resized[rows][:, columns])
     compared.assert_complete()

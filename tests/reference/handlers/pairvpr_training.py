@@ -51,8 +51,9 @@ def stage_one_forward(case: Case) -> None:
     compared.check("pred", predicted)
     sources = torch.tensor(case.json["dsetsource"])
     for normalised, target in enumerate((raw, standardised(raw))):
-        parts = masked_mse_by_group(predicted, target, mask, sources, 3)
-        compared.check(f"loss_normpix_{normalised}", torch.cat([masked_mse(predicted, target, mask)[None], parts]))
+        name = f"loss_normpix_{normalised}"
+        parts = masked_mse_by_group(predicted, target, mask, sources, len(case.output(name)) - 1)
+        compared.check(name, torch.cat([masked_mse(predicted, target, mask)[None], parts]))
     loss = masked_mse(predicted, standardised(raw), mask)
     compared.check("loss", loss)
     loss.backward()
@@ -123,7 +124,7 @@ def check_after(compared: Compared, network: PairVPR) -> None:
     case = compared.case
     before = case.state()
     for name, parameter in named(network):
-        if any(fnmatchcase(name, pattern) for pattern in case.json["after_excludes"]):
+        if any(fnmatchcase(name, pattern) for pattern in case.json.get("after_excludes", ())):
             compared.done.add(f"after/{name}")
         elif f"after/{name}" in case.outputs():
             compared.check(f"after/{name}", parameter)

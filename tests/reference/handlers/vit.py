@@ -23,19 +23,17 @@ class Compared:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.done: set[str] = set()
+        self.done = case.done
 
     def check(self, name: str, actual: Any) -> None:
         self.case.check(name, actual)
-        self.done.add(name)
 
     def check_if_present(self, name: str, actual: Any) -> None:
         if name in self.case.outputs():
             self.check(name, actual)
 
     def assert_complete(self) -> None:
-        left = sorted(set(self.case.outputs()) - self.done)
-        assert not left, f"{self.case.name}: not compared: {', '.join(left)}"
+        self.case.assert_complete()
 
 
 def vit_config(config: dict[str, Any], **more: Any) -> ViTConfig:

@@ -10,7 +10,7 @@ SENTENCE = (49406, 320, 1125, 539, 320, 343, 343, 343, 343, 2012, 269, END)
 """CLIP's ids of the sentence with start and end; ids 343 stand where learnt vectors go, zeros fill up to 77."""
 
 LEARNT = slice(5, 9)
-"""Positions of the learnt vectors."""
+"""Positions of the learnt vectors in it."""
 
 
 class Prompts(nn.Module):
@@ -20,6 +20,7 @@ class Prompts(nn.Module):
         classes: K.
         sentence: (1, L, width) word vectors of the whole sentence, filled up to its last position.
         end: position of the end-of-text token; what lies behind it reaches no feature.
+        learnt: positions of the learnt vectors.
 
     Raises:
         ConfigError: no class.
@@ -28,15 +29,15 @@ class Prompts(nn.Module):
     token_prefix: Tensor
     token_suffix: Tensor
 
-    def __init__(self, classes: int, sentence: Tensor, end: int = len(SENTENCE) - 1) -> None:
+    def __init__(self, classes: int, sentence: Tensor, end: int = len(SENTENCE) - 1, learnt: slice = LEARNT) -> None:
         super().__init__()
         if classes < 1:
             raise ConfigError("prompts need at least one class; lower min_images or the number of groups")
-        self.end = end
-        words = LEARNT.stop - LEARNT.start
+        self.end, self.behind = end, learnt.stop
+        words = learnt.stop - learnt.start
         self.cls_ctx = nn.Parameter(0.02 * torch.randn(classes, words, sentence.shape[-1]))
-        self.register_buffer("token_prefix", sentence[:, : LEARNT.start].clone())
-        self.register_buffer("token_suffix", sentence[:, LEARNT.stop :].clone())
+        self.register_buffer("token_prefix", sentence[:, : learnt.start].clone())
+        self.register_buffer("token_suffix", sentence[:, learnt.stop :].clone())
 
     def forward(self, labels: Tensor) -> Tensor:
         """(B,) class numbers -> (B, L, width) word vectors of all positions."""
@@ -48,7 +49,7 @@ class Prompts(nn.Module):
         Only the positions up to the end are computed: attention is causal, so the others change nothing. Give each
         class once; a repeated one costs as much as another.
         """
-        return tower(self._joined(labels, self.token_suffix[:, : self.end + 1 - LEARNT.stop]))  # type: ignore[no-any-return]
+        return tower(self._joined(labels, self.token_suffix[:, : self.end + 1 - self.behind]))  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def all_features(self, tower: ClipText, chunk: int = 1024) -> Tensor:
