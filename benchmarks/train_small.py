@@ -14,7 +14,7 @@ from scipy import stats
 import vprkit
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.city import make_city
-from vprkit.data.images import Photo
+from vprkit.data.decoding import Photo
 from vprkit.data.places import CustomPlaces
 from vprkit.method import Method
 

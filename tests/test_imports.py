@@ -41,8 +41,9 @@ def test_importing_loads_no_torch(module):
     assert run(TORCH_FREE.format(module)).returncode == 0
 
 
-def test_help_and_methods_load_no_torch():
+def test_what_runs_no_network_loads_no_torch(shared_set):
     for arguments in (
+        f"['vpr', 'data', 'check', {str(shared_set)!r}]",
         "['vpr', '--help']",
         "['vpr', 'methods']",
         "['vpr', 'evaluate', '--help']",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from vprkit import device as devices
 from vprkit.data import images as pictures
+from vprkit.data.decoding import Photo
 from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features
 from vprkit.preprocessing import Preprocessing
@@ -22,7 +23,6 @@ from vprkit.registry import Metric
 
 Role = Literal["query", "database"]
 Modality = Literal["image", "text"]
-Photo = pictures.Photo
 
 IMAGES: frozenset[Modality] = frozenset({"image"})
 TEXTS: frozenset[Modality] = frozenset({"text"})

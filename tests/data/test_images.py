@@ -7,7 +7,8 @@ import torch
 from PIL import Image, ImageOps
 
 from tests.conftest import picture
-from vprkit.data import images
+from vprkit.data import decoding, images
+from vprkit.data.decoding import decode, open_image, read_file
 from vprkit.data.layouts.exif import read_gps
 from vprkit.errors import ConfigError, ImageError, PictureTooLarge, UnknownPicture
 from vprkit.preprocessing import Preprocessing
@@ -24,7 +25,7 @@ def test_modes_become_rgb(tmp_path):
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
     values = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
     Image.fromarray(values).save(tmp_path / "deep.png")
-    pixels = np.asarray(images.decode(tmp_path / "deep.png", "grey"))
+    pixels = np.asarray(decode(tmp_path / "deep.png", "grey"))
     assert np.array_equal(pixels, (values >> 8).astype(np.uint8))
 
 
@@ -32,8 +33,8 @@ def test_exif_orientation_is_an_option(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(picture(1, (10, 20))).save(tmp_path / "turned.jpg", exif=exif)
-    assert images.decode(tmp_path / "turned.jpg").size == (20, 10)
-    assert images.decode(tmp_path / "turned.jpg", exif_orientation=True).size == (10, 20)
+    assert decode(tmp_path / "turned.jpg").size == (20, 10)
+    assert decode(tmp_path / "turned.jpg", exif_orientation=True).size == (10, 20)
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
@@ -51,9 +52,9 @@ def test_what_cannot_be_read_is_named(tmp_path):
 
 def test_decompression_bombs_are_refused_before_decoding(tmp_path, monkeypatch):
     Image.new("RGB", (300, 300)).save(tmp_path / "large.png")
-    monkeypatch.setattr(images, "MAX_PIXELS", 300 * 299)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 300 * 299)
     with pytest.raises(ImageError, match="300x300 is more than the limit"):
-        images.decode(tmp_path / "large.png")
+        decode(tmp_path / "large.png")
 
 
 @pytest.mark.parametrize("engine", ["pil", "tensor", "tensor_antialias"])
@@ -145,13 +146,13 @@ def test_damaged_files_never_raise_anything_else(tmp_path, form):
         data[rng.integers(0, len(data), 3)] = rng.integers(0, 256, 3)
         for exif_orientation in (False, True):
             with contextlib.suppress(ImageError):
-                images.decode(data[: rng.integers(1, len(data) + 1)].tobytes(), exif_orientation=exif_orientation)
+                decode(data[: rng.integers(1, len(data) + 1)].tobytes(), exif_orientation=exif_orientation)
 
 
 def test_arrays_are_checked():
     for array in (np.zeros((4, 4, 3)), np.zeros((4, 4, 2), np.uint8), np.zeros(4, np.uint8)):
         with pytest.raises(ImageError, match="an array must be uint8"):
-            images.decode(array)
+            decode(array)
 
 
 @pytest.mark.parametrize(("engine", "seen"), [("pil", (30, 20)), ("tensor", (50, 40)), ("tensor_antialias", (50, 40))])
@@ -190,19 +191,19 @@ def test_finish_in_two_steps_is_finish():
 def test_a_lower_limit_of_pixels_is_kept_and_kinds_of_refusals_are_told(tmp_path):
     file = tmp_path / "photo.png"
     Image.fromarray(picture(1, (40, 50))).save(file)
-    images.open_image(file, most=2000).close()
+    open_image(file, most=2000).close()
     with pytest.raises(PictureTooLarge, match=r"50x40 is more than the limit of 0.001999 million"):
-        images.open_image(file, most=1999)
+        open_image(file, most=1999)
     with pytest.raises(UnknownPicture, match="the upload: not a picture"):
-        images.open_image(b"no picture", "the upload")
+        open_image(b"no picture", "the upload")
     with pytest.raises(PictureTooLarge, match="more pixels than any photo has"):
-        images.open_image(b"P6 60000 60000 255\n", most=10**12)
+        open_image(b"P6 60000 60000 255\n", most=10**12)
 
 
 def test_a_pipe_is_no_photo(tmp_path):
     """Opening one would wait for ever."""
     os.mkfifo(tmp_path / "a.jpg")
-    for read in (images.read_file, images.open_image):
+    for read in (read_file, open_image):
         with pytest.raises(ImageError, match="a.jpg: is no regular file"):
             read(tmp_path / "a.jpg")
     assert read_gps(tmp_path / "a.jpg") == {}

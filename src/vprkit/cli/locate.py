@@ -109,7 +109,7 @@ def search(
 
 def _check_turned_round(folder: Path, photos: list[Path]) -> None:
     """Refuse a photo, or another file, where the map should stand."""
-    from vprkit.data.images import is_image_name
+    from vprkit.data.decoding import is_image_name
     from vprkit.errors import ConfigError
 
     if not folder.is_file():

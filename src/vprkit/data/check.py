@@ -15,8 +15,8 @@ from vprkit.data import positives as rules
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.check_protocol import count_findings, damage_hint
 from vprkit.data.copies import digests
+from vprkit.data.decoding import decode, open_image
 from vprkit.data.disk import is_file
-from vprkit.data.images import decode, open_image
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, ImageError
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from vprkit.config import nearest
 from vprkit.data.benchmark import Benchmark
+from vprkit.data.decoding import decode
 from vprkit.data.disk import is_file
 from vprkit.data.ground_truth import FILE as TRUTH
-from vprkit.data.images import decode
 from vprkit.data.layouts.at import format_mock_name, format_name, parse_name
 from vprkit.data.records import Record, Records
 from vprkit.errors import ConfigError, DataError, VprError

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vprkit.data.columns import StringColumn
-from vprkit.data.images import is_image_name
+from vprkit.data.decoding import is_image_name
 from vprkit.data.layouts import at_columns, exif
 from vprkit.data.path_lists import COLUMNS, TEXTS, list_names, read_list, records_of_columns
 from vprkit.data.records import Records

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vprkit.data.images import Photo
+from vprkit.data.decoding import Photo
 from vprkit.data.members import Members
 from vprkit.data.places import Places
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from vprkit import config
 from vprkit.config import option
+from vprkit.data.decoding import decode
 from vprkit.data.focal_points import LATERAL, focal_points, second_axes
 from vprkit.data.grouped_images import GroupedImages
 from vprkit.data.groups import PANORAMA, bearing_towards, crop_towards
-from vprkit.data.images import decode
 from vprkit.data.members import Members
 from vprkit.data.panoramas import cut
 from vprkit.errors import ConfigError, DataError

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
+from vprkit.data.decoding import Photo
 from vprkit.data.descriptions import read_descriptions
-from vprkit.data.images import Photo
 from vprkit.data.layouts.place_layout import place_layouts
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, DataError

@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from vprkit.data.decoding import is_image_name
 from vprkit.data.descriptions import read_descriptions
-from vprkit.data.images import is_image_name
 from vprkit.data.records import Records
 from vprkit.errors import DataError
 from vprkit.files import unread

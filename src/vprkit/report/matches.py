@@ -10,9 +10,10 @@ from torch import Tensor
 from vprkit import device as devices
 from vprkit import extras
 from vprkit.data import images as pictures
+from vprkit.data.decoding import Photo, decode
 from vprkit.errors import NotAvailable
 from vprkit.features import Features, LocalFeatures
-from vprkit.method import Method, Photo
+from vprkit.method import Method
 from vprkit.report.marks import Mark, lines
 from vprkit.rerank.cells import centres
 
@@ -121,7 +122,7 @@ def draw_matches(
     aside = np.array((width + scale * GAP, 0))
     sheet = Image.new("RGB", (2 * width + scale * GAP, height), "white")
     for number, photo in enumerate((first, second)):
-        sheet.paste(pictures.decode(photo).resize((width, height)), (number * int(aside[0]), 0))
+        sheet.paste(decode(photo).resize((width, height)), (number * int(aside[0]), 0))
     draw = ImageDraw.Draw(sheet)
     chosen = np.unique(np.linspace(0, len(pair.first) - 1, min(most, len(pair.first))).astype(int))
     colours = (255 * _jet(chosen / max(1, len(pair.first) - 1))).astype(int)
@@ -142,7 +143,7 @@ def draw_attention(method: Method, photo: Photo) -> Image.Image:
     tensor = pictures.prepare(photo, method.preprocessing)[None].to(method.device)
     with devices.inference(method.device, method.precision):
         heat = network.heat_map(tensor)[0].float().cpu().numpy()
-    image = pictures.decode(photo)
+    image = decode(photo)
     span = heat.max() - heat.min()
     scaled = (heat - heat.min()) / span if span > 0 else np.zeros_like(heat)
     large = Image.fromarray(scaled.astype(np.float32)).resize(image.size, Image.Resampling.BILINEAR)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vprkit.data.images import decode, open_image
+from vprkit.data.decoding import decode, open_image
 
 QUALITY = 80
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vprkit.data.columns import StringColumn
-from vprkit.data.images import read_file
+from vprkit.data.decoding import read_file
 from vprkit.data.records import Records
 from vprkit.errors import ImageError, StoreError
 from vprkit.features import Features

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from vprkit import device as devices
 from vprkit.data import images as pictures
+from vprkit.data.decoding import read_file
 from vprkit.errors import ConfigError, DataError, ImageError, VprError
 from vprkit.features import Features
 from vprkit.method import Method, Modality
@@ -167,7 +168,7 @@ def _decoded(
     def load(path: Path) -> _Loaded | ImageError:
         start = time.perf_counter()
         try:
-            data = pictures.read_file(path)
+            data = read_file(path)
             return _Loaded(pictures.load(data, method.preprocessing, str(path)), zlib.crc32(data))
         except ImageError as error:
             return error

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vprkit.data.decoding import read_file
 from vprkit.data.exif import Fix, with_position
-from vprkit.data.images import read_file
 from vprkit.data.layouts.exif import read_gps
 from vprkit.errors import ConfigError, DataError, VprError
 from vprkit.files import write_atomically

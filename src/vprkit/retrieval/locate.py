@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vprkit.data.decoding import Photo
 from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features
-from vprkit.method import IMAGES, TEXTS, Method, Photo
+from vprkit.method import IMAGES, TEXTS, Method
 from vprkit.registry import Metric
 from vprkit.retrieval.confidence import Confidence
 from vprkit.retrieval.describe import Streaming, describe_paths

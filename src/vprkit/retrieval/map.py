@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from vprkit.data.benchmark import open_records
+from vprkit.data.decoding import Photo
 from vprkit.data.records import Records
 from vprkit.errors import NotAvailable, StoreError
 from vprkit.files import exclusive
-from vprkit.method import Method, Photo
+from vprkit.method import Method
 from vprkit.retrieval import calibrated, map_facts
 from vprkit.retrieval import map_settings as settings_file
 from vprkit.retrieval.build import Built, Progress, describe_into

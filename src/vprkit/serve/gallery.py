@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from vprkit.data.images import decode
+from vprkit.data.decoding import decode
 from vprkit.data.records import Record
 from vprkit.errors import ImageError
 from vprkit.report.pictures import jpeg, picture

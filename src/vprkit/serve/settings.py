@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from vprkit.data.images import MAX_PIXELS
+from vprkit.data.decoding import MAX_PIXELS
 from vprkit.errors import ConfigError
 
 TILE_FIELDS = ("{z}", "{x}", "{y}")

@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from vprkit import extras
-from vprkit.data.images import decode, open_image, prepare
+from vprkit.data.decoding import decode, open_image
+from vprkit.data.images import prepare
 from vprkit.preprocessing import Preprocessing
 from vprkit.serve.refusals import Refusal
 

@@ -7,9 +7,9 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
+from vprkit.data.decoding import open_image
 from vprkit.data.exif import tiff
 from vprkit.data.exif.gps import Fix, fields_of, is_stale
-from vprkit.data.images import open_image
 from vprkit.errors import DataError
 
 Splice = Callable[[bytes, Callable[[bytes], bytes]], bytes]

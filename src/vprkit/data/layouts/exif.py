@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import ExifTags
 
-from vprkit.data.images import open_image
+from vprkit.data.decoding import open_image
 
 
 def read_gps(path: Path) -> Mapping[str, Any]:

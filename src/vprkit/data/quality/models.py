@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vprkit.data import images as pictures
+from vprkit.data.decoding import decode, read_file
 from vprkit.errors import ConfigError, NotAvailable
 from vprkit.extras import require
 
@@ -41,7 +41,7 @@ class ZeroShotDetector:
         best = dict.fromkeys(objects, 0.0)
         if not best:
             return []
-        for box in self._pipeline(pictures.decode(image), candidate_labels=list(objects), threshold=0.0):
+        for box in self._pipeline(decode(image), candidate_labels=list(objects), threshold=0.0):
             if box["label"] in best:
                 best[box["label"]] = max(best[box["label"]], float(box["score"]))
         return [best[thing] for thing in objects]
@@ -76,7 +76,7 @@ class ChatVerifier:
         if not objects:
             return []
         kind = mimetypes.guess_type(image.name)[0] or "image/jpeg"
-        shown = f"data:{kind};base64,{base64.b64encode(pictures.read_file(image)).decode()}"
+        shown = f"data:{kind};base64,{base64.b64encode(read_file(image)).decode()}"
         return [self._ask(shown, f"{self.question}is there a {thing} in this image?") for thing in objects]
 
     def _ask(self, shown: str, question: str) -> bool | None:

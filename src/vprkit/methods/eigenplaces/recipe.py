@@ -17,6 +17,7 @@ from vprkit import config
 from vprkit.aggregators.cosplace_network import CosPlaceConfig
 from vprkit.config import option
 from vprkit.data import images as pictures
+from vprkit.data.decoding import decode
 from vprkit.data.focal_points import FRONTAL, LATERAL, focal_points, second_axes
 from vprkit.data.grouped_images import GroupedImages, class_batches
 from vprkit.data.groups import EIGENPLACES, CosPlaceGrouping, crop_towards
@@ -105,7 +106,7 @@ class EigenPlacesTask(ClassTask):
     def read(self, row: int, generator: np.random.Generator) -> Tensor:
         view, image = divmod(row, len(self.images.records))
         change, path = self.change_photo, self.images.records.path(image)
-        crop = cut(pictures.decode(path), int(self.columns[view, image]))
+        crop = cut(decode(path), int(self.columns[view, image]))
         if change is None:
             return pictures.load(crop, self.preprocessing, name=str(path))
         return pictures.load(crop, self.preprocessing, str(path), lambda picture: change(picture, generator))

@@ -19,6 +19,7 @@ from torch import Tensor
 from vprkit import config
 from vprkit.config import option
 from vprkit.data import images as pictures
+from vprkit.data.decoding import decode
 from vprkit.data.grouped_images import GroupedImages
 from vprkit.data.groups import PAIR_VPR, CosPlaceGrouping
 from vprkit.data.pairs import JoinedPairs, PairSource, PlacePairs
@@ -137,7 +138,7 @@ class PretrainTask(Task):
         return [pairs[start : start + size] for start in range(0, len(pairs) - size + 1, size)]
 
     def read(self, row: int, generator: np.random.Generator) -> Tensor:
-        photo, change = pictures.decode(self.pairs.photo(row)), self.change_photo
+        photo, change = decode(self.pairs.photo(row)), self.change_photo
         if self.settings.augmentation.crop_area < 1:
             seeded = torch.Generator().manual_seed(int(generator.integers(2**63)))
             size = (photo.height, photo.width)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vprkit.method import Method, Photo
+from vprkit.data.decoding import Photo
+from vprkit.method import Method
 from vprkit.report.choosing import Chooser, clusters
 from vprkit.report.figures.canvas import new_figure, show_picture
 from vprkit.report.marks import Mark, points

@@ -8,8 +8,9 @@ from scipy import ndimage
 
 from vprkit.backbones.patch_features import min_max
 from vprkit.backbones.vit import Facet
+from vprkit.data.decoding import Photo
 from vprkit.errors import ConfigError
-from vprkit.method import Method, Photo
+from vprkit.method import Method
 from vprkit.report.figures.canvas import new_figure, show_picture
 from vprkit.report.figures.looking import Seen, enlarged, look, trunk_of
 

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vprkit.data import images as pictures
-from vprkit.method import Method, Photo
+from vprkit.data.decoding import Photo, decode
+from vprkit.method import Method
 from vprkit.report.figures.canvas import new_figure, show_picture
 from vprkit.report.matches import draw_attention
 
@@ -25,7 +25,7 @@ def attention(method: Method, photo: Photo) -> "Figure":
         NotAvailable: the network cannot say.
         MissingExtra: matplotlib is not installed.
     """
-    plain, heated = np.asarray(pictures.decode(photo)), np.asarray(draw_attention(method, photo))
+    plain, heated = np.asarray(decode(photo)), np.asarray(draw_attention(method, photo))
     figure = new_figure(9.0, 0.4 + 4.5 * plain.shape[0] / plain.shape[1])
     left, right = figure.subplots(1, 2)
     show_picture(left, plain, "photo")

@@ -9,8 +9,9 @@ import numpy as np
 from vprkit.backbones.patch_features import unit
 from vprkit.backbones.vit import Facet
 from vprkit.data import images as pictures
+from vprkit.data.decoding import Photo, decode
 from vprkit.errors import ConfigError
-from vprkit.method import Method, Photo
+from vprkit.method import Method
 from vprkit.report.figures.canvas import MEMORY, new_figure, show_picture
 from vprkit.report.figures.looking import Seen, look, trunk_of
 
@@ -127,7 +128,7 @@ def draw_likeness(found: Likeness) -> "Figure":
 def _cell(seen: Seen, method: Method, photo: Photo, at: Point) -> tuple[int, int]:
     """(row, column) of the patch under a point of the stored photo, after resize and crop."""
     preprocessing = method.preprocessing
-    image = pictures.decode(photo, preprocessing.colour, preprocessing.exif_orientation)
+    image = decode(photo, preprocessing.colour, preprocessing.exif_orientation)
     target = pictures.target_size((image.height, image.width), preprocessing)
     shares = []
     for value, stored, resized, kept in zip(at, image.size, target[::-1], seen.size[::-1], strict=True):

@@ -14,7 +14,8 @@ from vprkit.backbones.patch_features import joined_heads
 from vprkit.backbones.vit import Facet, ViT
 from vprkit.backbones.vit_inside import vit_inside
 from vprkit.data import images as pictures
-from vprkit.method import Method, Photo
+from vprkit.data.decoding import Photo
+from vprkit.method import Method
 from vprkit.preprocessing import Preprocessing
 
 

@@ -10,9 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 from vprkit.backbones.vit import Facet
+from vprkit.data.decoding import Photo
 from vprkit.data.images import prepare
 from vprkit.errors import ConfigError
-from vprkit.method import Method, Photo
+from vprkit.method import Method
 from vprkit.report.figures.canvas import new_figure, show_picture
 from vprkit.report.figures.looking import as_picture, look, trunk_of
 
