@@ -48,6 +48,9 @@ def launch(running: Running) -> Any:
         strategy="ddp_find_unused_parameters_true" if many else "auto",
         precision=_PRECISIONS[precision],
     )
+    # Batches come as tasks made them: Lightning rounds what is float32 in them (vectors of texts) to the precision of
+    # the network, which autocast does where it is due.
+    fabric.strategy.precision.convert_input = lambda batch: batch
     with warnings.catch_warnings(), devices.plain_products():
         warnings.filterwarnings("ignore", message=".*SLURM.*srun.*")
         fabric.launch()
