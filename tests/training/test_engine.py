@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.small import OPTIONS, SIDE, Drawn, break_photos, copied
-from vprkit.errors import ConfigError, ImageError, VprError
+from vprkit.errors import ConfigError, ImageError, StoreError, VprError
+from vprkit.files import exclusive
 from vprkit.training import losses
 from vprkit.training.train import train
 
@@ -360,3 +361,10 @@ def test_unreadable_images_of_validation_and_test_are_skipped_where_asked(tmp_pa
         "val: 1 query images could not be read and were skipped; skipped queries count as misses"]  # fmt: skip
     tested = vprkit.Result.load(done.folder / "test.json")
     assert any("1 database images could not be read" in notice for notice in tested.notices)
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    with exclusive(tmp_path / "run" / "lock"), pytest.raises(StoreError, match="being written by another process"):
+        run(tmp_path / "run")
+    assert run(tmp_path / "run", epochs=1).epochs == 1

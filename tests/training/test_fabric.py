@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from vprkit.errors import ConfigError
 from vprkit.training import fabric as fabrics
 from vprkit.training.settings import Running
 
@@ -33,3 +35,11 @@ def test_a_batch_keeps_its_numbers_where_the_network_computes_in_half_precision(
     fabric.setup(task)(batch)
     assert task.given.images.dtype == torch.uint8 and torch.equal(task.given.vectors, batch.vectors)
     assert task.given.vectors.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("devices", "nodes"), [(1, 1), (3, 1), (2, 2)])
+def test_torchrun_must_start_as_many_processes_as_the_settings_say(monkeypatch, devices, nodes):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=f"torchrun started 2 processes, but .* is {devices * nodes};"):
+        fabrics.launch(Running(device="cpu", devices=devices, nodes=nodes))

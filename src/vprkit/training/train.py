@@ -1,6 +1,7 @@
 """`vprkit.train`: from a recipe's name and data to weights."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def train(
     Raises:
         ConfigError: a name, key or value is unknown, or the folder holds another run.
         DataError: a set cannot be opened, an image cannot be read, or a set to be measured lacks texts that are read.
+        StoreError: another process trains in this folder.
         MissingExtra: the extra `train` is not installed.
     """
     for package in EXTRAS["train"]:
@@ -69,10 +71,14 @@ def train(
     told = (reporter or Silent()) if fabric.is_global_zero else Silent()
     for sentence in needs:
         told.say(sentence)
-    if fabric.is_global_zero:
-        folder.begin(recipe, resolved, prints, sources.paths)
-    fabric.barrier()
-    with fabrics.expected_warnings(), numerics(resolved.running.tf32, resolved.running.deterministic):
+    with (
+        folder.held() if fabric.is_global_zero else nullcontext(),
+        fabrics.expected_warnings(),
+        numerics(resolved.running.tf32, resolved.running.deterministic),
+    ):
+        if fabric.is_global_zero:
+            folder.begin(recipe, resolved, prints, sources.paths)
+        fabric.barrier()
         run = Engine(recipe, resolved, task, fabric, folder, sources.val, monitor, told).run(going_on)
         if fabric.is_global_zero:
             _test(run, sources, resolved, told)
