@@ -13,6 +13,7 @@ from vprkit.errors import ConfigError, ImageError, StoreError, VprError
 from vprkit.files import exclusive
 from vprkit.training import losses
 from vprkit.training.train import train
+from vprkit.weights.reading import sha256_of
 
 
 def run(out, data=None, recorder=None, **options):
@@ -361,6 +362,16 @@ def test_unreadable_images_of_validation_and_test_are_skipped_where_asked(tmp_pa
         "val: 1 query images could not be read and were skipped; skipped queries count as misses"]  # fmt: skip
     tested = vprkit.Result.load(done.folder / "test.json")
     assert any("1 database images could not be read" in notice for notice in tested.notices)
+
+
+def test_a_test_set_is_measured_again_with_the_weights_of_further_epochs(tmp_path, shared_set):
+    data = {"train": Drawn(), "test": shared_set}
+    found = []
+    for epochs in (1, 1, 2):
+        done = run(tmp_path / "run", data, epochs=epochs)
+        found.append((done.folder / "test.json").read_text())
+        assert vprkit.Result.load(done.folder / "test.json").weights["sha256"] == sha256_of(done.weights)
+    assert found[0] == found[1] != found[2]
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path):

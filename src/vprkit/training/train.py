@@ -9,6 +9,7 @@ from typing import Any
 from vprkit import config
 from vprkit.device import numerics
 from vprkit.errors import ConfigError
+from vprkit.evaluation.result import Result
 from vprkit.extras import EXTRAS, require
 from vprkit.loading import load_method
 from vprkit.registry import Recipe, find_recipe, load_attribute
@@ -19,6 +20,7 @@ from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.sources import Sources, open_sources
 from vprkit.training.validating import check_texts, evaluated, forecast, monitor_of
+from vprkit.weights.reading import sha256_of
 
 
 def train(
@@ -104,13 +106,13 @@ def resolve_settings(
 
 
 def _test(run: Run, sources: Sources, settings: TrainingConfig, reporter: Reporter) -> None:
-    """Measure the test sets with the weights that the run leaves, once."""
+    """Measure the test sets with the weights that the run leaves, once; those of further epochs anew."""
     for name, benchmark in sources.test.items():
         target = run.folder / f"{name}.json"
-        if target.exists():
+        if target.exists() and (Result.load(target).weights or {}).get("sha256") == sha256_of(run.weights):
             continue
         method = load_method(None, run.weights, device=settings.running.device)
         result = evaluated(method, benchmark, settings)
-        result.save(target)
+        result.save(target, overwrite=True)
         shown = ", ".join(f"R@{k} {recall:.1f}" for k, recall in result.recalls.items())
         reporter.say(f"{name} with {run.weights.name}: {shown}")
