@@ -285,8 +285,10 @@ def test_a_loss_of_ones_own(tmp_path):
 
 
 def test_a_loss_that_explodes_stops_the_run(tmp_path):
-    with pytest.raises(VprError, match="not finite shortly before step"):
+    with pytest.raises(VprError, match="or use another precision$"):  # nothing was saved before
         run(tmp_path / "run", optimiser__rate=1e30, schedule__warmup_steps=0)
+    with pytest.raises(VprError, match="not finite shortly before step .* The state before is in .*last.ckpt$"):
+        run(tmp_path / "saved", optimiser__rate=1e30, schedule__warmup_steps=2, running__checkpoint_every=1)
 
 
 def test_several_training_sets(tmp_path):
@@ -379,3 +381,14 @@ def test_two_runs_do_not_write_into_one_folder(tmp_path):
     with exclusive(tmp_path / "run" / "lock"), pytest.raises(StoreError, match="being written by another process"):
         run(tmp_path / "run")
     assert run(tmp_path / "run", epochs=1).epochs == 1
+
+
+def test_a_run_from_a_cpu_goes_on_where_losses_are_scaled(tmp_path, monkeypatch):
+    from lightning.fabric.plugins import Precision
+
+    def load(precision, state):
+        assert state, "GradScaler refuses an empty state"
+
+    run(tmp_path / "run", epochs=1)
+    monkeypatch.setattr(Precision, "load_state_dict", load)
+    assert run(tmp_path / "run", epochs=2).epochs == 2
