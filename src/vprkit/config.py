@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import difflib
 import enum
+import math
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -253,6 +254,8 @@ def _convert_scalar(hint: type, value: Any, where: str) -> Any:
             raise ConfigError(f"'{where}' must be one of {choices}, got {value!r}") from None
     if hint is Path and isinstance(value, (str, Path)):
         return Path(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"'{where}' must be a finite number, got {value!r}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)

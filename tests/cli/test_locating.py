@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.cli.test_cli import ok, refused, vpr
 from tests.conftest import picture
+from vprkit.loading import load_method, save_method
 from vprkit.method import Method
 
 
@@ -155,6 +156,16 @@ def test_a_map_of_a_network_of_ones_own_is_opened_in_python(place, tmp_path):
     said = refused("map", "info", own)
     assert "own.map was made with a network of your own ('sequential'); open it in Python" in said
     assert "hog" not in said and "vprkit.Map.open(path, method=...)" in said
+
+
+def test_a_map_whose_weights_are_elsewhere_now_is_told_where(shared_set, tmp_path):
+    file, made = tmp_path / "first.safetensors", tmp_path / "m"
+    save_method(load_method("dinov2-vits14", weights="random", depth=1, resize="28", device="cpu"), file)
+    ok("map", "build", shared_set / "database", "--out", made, "-q", "--method", file)
+    moved = file.rename(tmp_path / "moved.safetensors")
+    for command in (("info", made), ("check", made), ("remove", made, "*")):
+        assert f"m was made with {file}; say where that file is now with --weights" in refused("map", *command)
+        ok("map", *command, "--weights", moved)
 
 
 def test_what_is_added_in_another_precision_is_said(shared_set, tmp_path):

@@ -160,6 +160,9 @@ def test_padded_and_short_rankings(shared_set):
     assert found.recalls == {1: 6.25}
     assert "only 3 ranked images per query: R@5, R@10, R@20 cannot be told" in " ".join(found.notices)
     assert found.rankings[1].ranking == []
+    rankings[0, 0] = -2
+    with pytest.raises(DataError, match="rankings name database image -2, the benchmark has"):
+        evaluate_rankings(rankings, benchmark)
 
 
 @pytest.mark.parametrize(

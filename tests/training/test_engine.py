@@ -9,9 +9,11 @@ from safetensors.torch import load_file
 
 import vprkit
 from tests.training.small import OPTIONS, SIDE, Drawn, break_photos, copied
-from vprkit.errors import ConfigError, ImageError, VprError
+from vprkit.errors import ConfigError, ImageError, StoreError, VprError
+from vprkit.files import exclusive
 from vprkit.training import losses
 from vprkit.training.train import train
+from vprkit.weights.reading import sha256_of
 
 
 def run(out, data=None, recorder=None, **options):
@@ -283,8 +285,10 @@ def test_a_loss_of_ones_own(tmp_path):
 
 
 def test_a_loss_that_explodes_stops_the_run(tmp_path):
-    with pytest.raises(VprError, match="not finite shortly before step"):
+    with pytest.raises(VprError, match="or use another precision$"):  # nothing was saved before
         run(tmp_path / "run", optimiser__rate=1e30, schedule__warmup_steps=0)
+    with pytest.raises(VprError, match="not finite shortly before step .* The state before is in .*last.ckpt$"):
+        run(tmp_path / "saved", optimiser__rate=1e30, schedule__warmup_steps=2, running__checkpoint_every=1)
 
 
 def test_several_training_sets(tmp_path):
@@ -360,3 +364,31 @@ def test_unreadable_images_of_validation_and_test_are_skipped_where_asked(tmp_pa
         "val: 1 query images could not be read and were skipped; skipped queries count as misses"]  # fmt: skip
     tested = vprkit.Result.load(done.folder / "test.json")
     assert any("1 database images could not be read" in notice for notice in tested.notices)
+
+
+def test_a_test_set_is_measured_again_with_the_weights_of_further_epochs(tmp_path, shared_set):
+    data = {"train": Drawn(), "test": shared_set}
+    found = []
+    for epochs in (1, 1, 2):
+        done = run(tmp_path / "run", data, epochs=epochs)
+        found.append((done.folder / "test.json").read_text())
+        assert vprkit.Result.load(done.folder / "test.json").weights["sha256"] == sha256_of(done.weights)
+    assert found[0] == found[1] != found[2]
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    with exclusive(tmp_path / "run" / "lock"), pytest.raises(StoreError, match="being written by another process"):
+        run(tmp_path / "run")
+    assert run(tmp_path / "run", epochs=1).epochs == 1
+
+
+def test_a_run_from_a_cpu_goes_on_where_losses_are_scaled(tmp_path, monkeypatch):
+    from lightning.fabric.plugins import Precision
+
+    def load(precision, state):
+        assert state, "GradScaler refuses an empty state"
+
+    run(tmp_path / "run", epochs=1)
+    monkeypatch.setattr(Precision, "load_state_dict", load)
+    assert run(tmp_path / "run", epochs=2).epochs == 2

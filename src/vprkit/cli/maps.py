@@ -106,12 +106,13 @@ def add(
 def remove(
     folder: shared.MapFolder,
     names: Annotated[list[str], typer.Argument(help="Names in the map, or wildcards such as '2019/*'.")],
+    weights: shared.Weights = None,
 ) -> None:
     """Take images out of a map; photos on disk are not touched."""
     from vprkit.report.words import plural
     from vprkit.retrieval.map import Map
 
-    opened = Map.open(folder, device="cpu")
+    opened = Map.open(folder, weights=weights, device="cpu")
     typer.echo(f"{plural(opened.remove(names), 'image')} removed, {len(opened):,} left in the map")
 
 
@@ -134,12 +135,13 @@ def calibrate(
 def info(
     folder: shared.MapFolder,
     names: Annotated[bool, typer.Option("--list", help="Print the names of all images.")] = False,
+    weights: shared.Weights = None,
     as_json: shared.Json = False,
 ) -> None:
     """Say what a map holds."""
     from vprkit.retrieval.map import Map
 
-    opened = Map.open(folder, device="cpu")
+    opened = Map.open(folder, weights=weights, device="cpu")
     listed = [name for name, alive in zip(opened.records.names, opened.live, strict=True) if alive] if names else None
     if as_json:
         typer.echo(json.dumps({**opened.info(), **({} if listed is None else {"names": listed})}))
@@ -150,11 +152,11 @@ def info(
 
 
 @app.command("check")
-def check(folder: shared.MapFolder, as_json: shared.Json = False) -> None:
+def check(folder: shared.MapFolder, weights: shared.Weights = None, as_json: shared.Json = False) -> None:
     """Verify checksums and that the photos are where they were; exit status 1 where something is wrong."""
     from vprkit.retrieval.map import Map
 
-    problems = Map.open(folder, device="cpu").check()
+    problems = Map.open(folder, weights=weights, device="cpu").check()
     if as_json:
         typer.echo(json.dumps({"problems": problems}))
     else:

@@ -232,7 +232,8 @@ def evaluate_rankings(
             f"{rankings.dtype} {rankings.shape}"
         )
     if rankings.size and not -1 <= rankings.min() <= rankings.max() < len(benchmark.database):
-        raise DataError(f"rankings name database image {rankings.max()}, the benchmark has {len(benchmark.database)}")
+        strange = rankings.min() if rankings.min() < -1 else rankings.max()
+        raise DataError(f"rankings name database image {strange}, the benchmark has {len(benchmark.database)}")
     if not rankings.shape[1]:
         raise DataError("rankings hold no column; rank at least one database image per query")
     _check_rows(rankings)

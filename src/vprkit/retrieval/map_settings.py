@@ -11,7 +11,7 @@ import vprkit
 from vprkit.backbones.patch_features import PatchConfig
 from vprkit.config import from_dict
 from vprkit.data.records import Records
-from vprkit.errors import ConfigError, StoreError, VprError
+from vprkit.errors import ConfigError, NotAvailable, StoreError, VprError
 from vprkit.files import is_temporary, write_json
 from vprkit.loading import PARTS, load_method
 from vprkit.method import Method
@@ -113,6 +113,13 @@ def load_described(
     """
     try:
         return load_again(described, weights, device, precision)
+    except NotAvailable as error:
+        made = described["weights"]
+        if weights is not None or not made or not Path(made).is_absolute() or Path(made).exists():
+            raise
+        raise NotAvailable(
+            f"{error}. {folder} was made with {made}; say where that file is now with --weights (Map.open: weights=)"
+        ) from error
     except ConfigError as error:
         if described["name"] not in list_methods():
             raise StoreError(

@@ -136,7 +136,8 @@ class Engine:
         self.module = self.stepper.set_up(self.fabric)
         if going_on:
             self.stepper.optimiser.load_state_dict(parts["optimiser"])
-            self.fabric.strategy.precision.load_state_dict(parts["scaler"])
+            if parts["scaler"]:  # nothing of a session that needed no scaling, such as on a CPU
+                self.fabric.strategy.precision.load_state_dict(parts["scaler"])
 
     def _train_epoch(self, request: StopRequest) -> None:
         """The batches of an epoch that are left."""
@@ -269,9 +270,10 @@ class Engine:
     def _check_finite(self) -> None:
         """Looked at only now and then, because asking a GPU waits for it."""
         if self._finite is not None and not bool(self._finite) and not self.running.skip_nonfinite:
+            before = f". The state before is in {self.folder.state}" if self.folder.state.exists() else ""
             raise VprError(
                 f"the loss was not finite shortly before step {self.position.step}; lower optimiser.rate, lengthen the "
-                f"warm-up, set running.clip, or use another precision. The state before is in {self.folder.state}"
+                f"warm-up, set running.clip, or use another precision{before}"
             )
         self._finite = None
 

@@ -1,6 +1,7 @@
 """Processes, devices and precision of a run, through Lightning Fabric."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ def launch(running: Running) -> Any:
     """A Fabric on which every process of the run has started (torchrun and SLURM start them themselves).
 
     Raises:
-        ConfigError: the precision does not fit the device.
+        ConfigError: the precision does not fit the device, or torchrun started another number of processes.
         MissingExtra: Lightning is not installed.
         NotAvailable: the device is not here.
     """
@@ -37,6 +38,7 @@ def launch(running: Running) -> Any:
         if running.devices == -1:
             raise ConfigError("running.devices=-1 means all GPUs; on a CPU give the number of processes")
         devices.enable_fast_fp32()
+    _check_started(running)
     chosen: Any = running.devices if device.index is None or device.type == "cpu" else [device.index]
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     many = running.devices != 1 or running.nodes > 1
@@ -48,10 +50,26 @@ def launch(running: Running) -> Any:
         strategy="ddp_find_unused_parameters_true" if many else "auto",
         precision=_PRECISIONS[precision],
     )
+    # Batches come as tasks made them: Lightning rounds what is float32 in them (vectors of texts) to the precision of
+    # the network, which autocast does where it is due.
+    fabric.strategy.precision.convert_input = lambda batch: batch
     with warnings.catch_warnings(), devices.plain_products():
         warnings.filterwarnings("ignore", message=".*SLURM.*srun.*")
         fabric.launch()
     return fabric
+
+
+def _check_started(running: Running) -> None:
+    """Refuse processes of torchrun that would each train alone, into one folder."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    started = int(os.environ["WORLD_SIZE"])
+    wanted = running.nodes * (torch.cuda.device_count() if running.devices == -1 else running.devices)
+    if started != wanted:
+        raise ConfigError(
+            f"torchrun started {started} processes, but running.devices x running.nodes is {wanted}; give "
+            "running.devices=N, what --nproc-per-node says, and running.nodes=N, what --nnodes says"
+        )
 
 
 @contextmanager

@@ -4,7 +4,6 @@ Every rank remembers the gathered batch, in the order of the ranks, which is the
 is the same everywhere, its size counts images of all ranks, and nothing is sent but what the loss gathers anyway.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ class MemorySettings:
     def __post_init__(self) -> None:
         for name in ("size", "start_epoch", "decay", "record_every"):
             value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
+            if value < 0:
                 raise ConfigError(f"memory.{name} must be a number of at least 0, got {value}")
 
     def check(self, images: int) -> None:

@@ -4,7 +4,8 @@ import dataclasses
 import json
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,9 +14,9 @@ from typing import Any
 import vprkit
 from vprkit import config
 from vprkit.errors import ConfigError, StoreError
-from vprkit.files import write_atomically
+from vprkit.files import exclusive, write_atomically
 
-CONFIG, FACTS, STATE, LOG = "config.yaml", "run.json", "last.ckpt", "log.jsonl"
+CONFIG, FACTS, STATE, LOG, LOCK = "config.yaml", "run.json", "last.ckpt", "log.jsonl", "lock"
 _PACKAGES = ("torch", "lightning", "pytorch-metric-learning", "kornia", "numpy", "pillow")
 
 
@@ -49,7 +50,7 @@ class RunFolder:
         Raises:
             ConfigError: another run, or something else, is in the folder; the first difference is named.
         """
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+        if not self.path.exists() or (self.path.is_dir() and all(path.name == LOCK for path in self.path.iterdir())):
             return False
         if not (self.path / FACTS).is_file() or not (self.path / CONFIG).is_file():
             raise ConfigError(f"{self.path} exists and is no run of vprkit; choose another folder with --out")
@@ -68,9 +69,19 @@ class RunFolder:
             )
         return self.state.is_file()
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training here meanwhile; the folder is made where it is not there.
+
+        Raises:
+            StoreError: one does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with exclusive(self.path / LOCK):
+            yield
+
     def begin(self, recipe: str, settings: Any, sets: Mapping[str, str], data: Mapping[str, str]) -> None:
         """Write configuration and facts (again where a run goes on: what may differ does)."""
-        self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path / CONFIG, config.to_yaml(settings))
         earlier = self._facts().get("sessions", []) if (self.path / FACTS).is_file() else []
         facts = {

@@ -155,3 +155,5 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.epochs < 0 or self.seed < 0:
             raise ConfigError(f"epochs and seed must not be negative, got {self.epochs} and {self.seed}")
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed must be below 2**63, got {self.seed}")

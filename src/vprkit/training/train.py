@@ -1,6 +1,7 @@
 """`vprkit.train`: from a recipe's name and data to weights."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from vprkit import config
 from vprkit.device import numerics
 from vprkit.errors import ConfigError
+from vprkit.evaluation.result import Result
 from vprkit.extras import EXTRAS, require
 from vprkit.loading import load_method
 from vprkit.registry import Recipe, find_recipe, load_attribute
@@ -18,6 +20,7 @@ from vprkit.training.run_folder import RunFolder
 from vprkit.training.settings import TrainingConfig
 from vprkit.training.sources import Sources, open_sources
 from vprkit.training.validating import check_texts, evaluated, forecast, monitor_of
+from vprkit.weights.reading import sha256_of
 
 
 def train(
@@ -46,6 +49,7 @@ def train(
     Raises:
         ConfigError: a name, key or value is unknown, or the folder holds another run.
         DataError: a set cannot be opened, an image cannot be read, or a set to be measured lacks texts that are read.
+        StoreError: another process trains in this folder.
         MissingExtra: the extra `train` is not installed.
     """
     for package in EXTRAS["train"]:
@@ -69,10 +73,14 @@ def train(
     told = (reporter or Silent()) if fabric.is_global_zero else Silent()
     for sentence in needs:
         told.say(sentence)
-    if fabric.is_global_zero:
-        folder.begin(recipe, resolved, prints, sources.paths)
-    fabric.barrier()
-    with fabrics.expected_warnings(), numerics(resolved.running.tf32, resolved.running.deterministic):
+    with (
+        folder.held() if fabric.is_global_zero else nullcontext(),
+        fabrics.expected_warnings(),
+        numerics(resolved.running.tf32, resolved.running.deterministic),
+    ):
+        if fabric.is_global_zero:
+            folder.begin(recipe, resolved, prints, sources.paths)
+        fabric.barrier()
         run = Engine(recipe, resolved, task, fabric, folder, sources.val, monitor, told).run(going_on)
         if fabric.is_global_zero:
             _test(run, sources, resolved, told)
@@ -98,13 +106,13 @@ def resolve_settings(
 
 
 def _test(run: Run, sources: Sources, settings: TrainingConfig, reporter: Reporter) -> None:
-    """Measure the test sets with the weights that the run leaves, once."""
+    """Measure the test sets with the weights that the run leaves, once; those of further epochs anew."""
     for name, benchmark in sources.test.items():
         target = run.folder / f"{name}.json"
-        if target.exists():
+        if target.exists() and (Result.load(target).weights or {}).get("sha256") == sha256_of(run.weights):
             continue
         method = load_method(None, run.weights, device=settings.running.device)
         result = evaluated(method, benchmark, settings)
-        result.save(target)
+        result.save(target, overwrite=True)
         shown = ", ".join(f"R@{k} {recall:.1f}" for k, recall in result.recalls.items())
         reporter.say(f"{name} with {run.weights.name}: {shown}")
