@@ -42,6 +42,11 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     return resolved
 
 
+def count_gpus() -> int:
+    """GPUs that this machine has."""
+    return torch.cuda.device_count()
+
+
 def resolve_precision(precision: str, device: torch.device) -> Precision:
     """`auto` is fp32 on a CPU and bf16 on a GPU that has it (fp16 on one that does not)."""
     if precision == "auto":

@@ -64,7 +64,7 @@ def _check_started(running: Running) -> None:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return
     started = int(os.environ["WORLD_SIZE"])
-    wanted = running.nodes * (torch.cuda.device_count() if running.devices == -1 else running.devices)
+    wanted = running.nodes * (devices.count_gpus() if running.devices == -1 else running.devices)
     if started != wanted:
         raise ConfigError(
             f"torchrun started {started} processes, but running.devices x running.nodes is {wanted}; give "
