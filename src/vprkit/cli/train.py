@@ -39,6 +39,7 @@ def train(
     """Train a recipe from data to weights; a killed run goes on with the same command and --out."""
     from vprkit import config
     from vprkit.registry import find_recipe
+    from vprkit.report.words import plural
     from vprkit.training.sources import parse_sources
     from vprkit.training.train import resolve_settings
     from vprkit.training.train import train as run
@@ -55,12 +56,13 @@ def train(
     if done.rank:
         return
     facts: dict[str, Any] = {"folder": str(done.folder), "weights": str(done.weights), "epochs": done.epochs,
-                             "steps": done.steps, "best": done.best}  # fmt: skip
+                             "steps": done.steps, "best": done.best, "broken": done.broken}  # fmt: skip
     if as_json:
         typer.echo(json.dumps(facts))
         return
     reached = "" if done.best is None else f", best validation {done.best:.1f}"
-    typer.echo(f"{done.epochs} epochs, {done.steps} steps{reached}. Weights: {done.weights}")
+    broken = f", {plural(done.broken, 'image')} left out (broken.txt)" if done.broken else ""
+    typer.echo(f"{done.epochs} epochs, {done.steps} steps{reached}{broken}. Weights: {done.weights}")
 
 
 class Watched:

@@ -113,7 +113,7 @@ def decode(photo: Photo, colour: str = "rgb", exif_orientation: bool = False, na
         with open_image(photo, name) as opened:
             return _converted(opened, colour, exif_orientation, name or "the image given")
     if isinstance(photo, np.ndarray):
-        photo = _from_array(photo)
+        photo = _from_array(photo, name)
     return _converted(photo, colour, exif_orientation, name or getattr(photo, "filename", "") or "the image given")
 
 
@@ -136,10 +136,11 @@ def _converted(image: Image.Image, colour: str, exif_orientation: bool, name: st
         raise ImageError(f"{name}: cannot be decoded ({error}); the file is damaged or incomplete", name) from error
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: np.ndarray, name: str) -> Image.Image:
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise ImageError(
-            f"an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
-            f"got {array.dtype} {array.shape}"
+            f"{name}{': ' if name else ''}an array must be uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); "
+            f"got {array.dtype} {array.shape}",
+            name,
         )
     return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array)

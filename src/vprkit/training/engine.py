@@ -44,6 +44,7 @@ class Run:
         steps: optimiser steps done.
         best: the monitored recall of the best weights in percent, None without validation.
         rank: which of the processes that trained together this is; the first one wrote the files.
+        broken: images that could not be read and were left out, in this session; `broken.txt` names them.
     """
 
     folder: Path
@@ -52,6 +53,7 @@ class Run:
     steps: int
     best: float | None
     rank: int = 0
+    broken: int = 0
 
 
 class Engine:
@@ -115,7 +117,7 @@ class Engine:
         kept = self.keeper.kept()
         weights = kept[0].path if kept else self.folder.path / LAST
         at = self.position
-        return Run(self.folder.path, weights, at.epoch, at.step, at.best, self.fabric.global_rank)
+        return Run(self.folder.path, weights, at.epoch, at.step, at.best, self.fabric.global_rank, len(broken))
 
     def _prepare(self, going_on: bool) -> None:
         """Module and optimiser on their device, with the state of an earlier session where there is one."""

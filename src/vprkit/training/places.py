@@ -123,11 +123,14 @@ class PlaceTask(Task):
     def read(self, row: int, generator: np.random.Generator) -> Any:
         change = self.change_photo
         if change is None:
-            return self.kept.get(row, lambda: pictures.load(self.places.photo(row), self.preprocessing))
+            return self.kept.get(row, lambda: self._loaded(row))
         # Another picture each time, so there is nothing to keep.
-        return pictures.load(
-            self.places.photo(row), self.preprocessing, transform=lambda picture: change(picture, generator)
-        )
+        return self._loaded(row, lambda picture: change(picture, generator))
+
+    def _loaded(self, row: int, transform: pictures.PictureTransform | None = None) -> Tensor:
+        photo = self.places.photo(row)
+        name = "" if isinstance(photo, (str, Path)) else f"image {row} of {self.places.name}"
+        return pictures.load(photo, self.preprocessing, name, transform)
 
     def collate(self, rows: np.ndarray, images: Sequence[Tensor | None]) -> PlaceBatch:
         labels = self.places.labels[rows.ravel()]
