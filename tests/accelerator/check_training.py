@@ -23,7 +23,7 @@ from vprkit.training.train import train
 described, photographed = crossmodal.places, fusion.places
 """Places with texts."""
 
-STEPS = {"running.steps_per_epoch": 3, "running.log_every": 1, "optimiser.rate": 1e-3}
+STEPS = {"running.steps_per_epoch": 2, "running.log_every": 1, "optimiser.rate": 1e-3}
 JITTER = {"augmentation.brightness": 0.4, "augmentation.hue": 0.2, "augmentation.crop_area": 0.5,
           "augmentation.perspective": 0.2, "augmentation.rotation": 10.0}  # fmt: skip
 BELOW = ("salad", "convap", "boq-resnet50")

@@ -57,29 +57,22 @@ def wait_for_step(out, step):
     raise AssertionError("no such step")
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory, places):
-    return run(places, tmp_path_factory.mktemp("whole") / "run", **LONG)
+def test_a_run_that_is_asked_to_stop_goes_on_as_if_nothing_had_happened(tmp_path, places):
+    stopped = start(places, tmp_path / "stopped", **LONG)
+    wait_for_step(tmp_path / "stopped", 9)
+    stopped.send_signal(signal.SIGTERM)
+    _, errors = stopped.communicate(timeout=60)
+    assert stopped.returncode != 0 and "interrupted" in errors
+    assert torch.load(tmp_path / "stopped" / "last.ckpt", weights_only=True)["position"]["step"] < 24
+    run(places, tmp_path / "stopped", **LONG)
+    assert_same_run(tmp_path / "stopped", run(places, tmp_path / "whole", **LONG))
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, places, whole, how):
-    killed = start(places, tmp_path / "killed", **LONG)
-    wait_for_step(tmp_path / "killed", 9)
-    killed.send_signal(how)
-    _, errors = killed.communicate(timeout=60)
-    assert killed.returncode != 0
-    if how == signal.SIGTERM:
-        assert "interrupted" in errors
-    stopped_at = torch.load(tmp_path / "killed" / "last.ckpt", weights_only=True)["position"]
-    assert stopped_at["step"] < 24
-    if how == signal.SIGKILL:
-        finish(start(places, tmp_path / "killed", **LONG))
-    else:
-        run(places, tmp_path / "killed", **LONG)
-    assert (tmp_path / "killed" / "log.jsonl").read_text() == (whole / "log.jsonl").read_text()
-    one, other = (load_file(folder / "last.safetensors") for folder in (whole, tmp_path / "killed"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+def assert_same_run(one, other):
+    """The same log to the byte and the same weights to the bit."""
+    assert (one / "log.jsonl").read_text() == (other / "log.jsonl").read_text()
+    first, second = (load_file(folder / "last.safetensors") for folder in (one, other))
+    assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def killed_inside_an_epoch(places, folder, **options):
@@ -96,17 +89,15 @@ def killed_inside_an_epoch(places, folder, **options):
     raise AssertionError("every kill came at the end of an epoch")
 
 
-def test_a_memory_is_brought_back_where_a_kill_left_it(tmp_path, places):
-    """Killed inside an epoch that uses it, with slots of several ages and the queue gone round."""
-    run(places, tmp_path / "whole", **LONG, **MEMORY)
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path, places):
+    """Killed inside an epoch that uses a memory, with slots of several ages and the queue gone round."""
+    whole = run(places, tmp_path / "whole", **LONG, **MEMORY)
     out, state = killed_inside_an_epoch(places, tmp_path, **LONG, **MEMORY)
     assert state["task"]["memory.bank._extra_state"]["steps"] > 0
-    run(places, out, **LONG, **MEMORY)
-    log = (tmp_path / "whole" / "log.jsonl").read_text()
-    assert (out / "log.jsonl").read_text() == log and "histogram_memory" in log
-    one, other = (load_file(folder / "last.safetensors") for folder in (tmp_path / "whole", out))
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    assert not any("memory" in name for name in one)
+    finish(start(places, out, **LONG, **MEMORY))
+    assert_same_run(out, whole)
+    assert "histogram_memory" in (out / "log.jsonl").read_text()
+    assert not any("memory" in name for name in load_file(out / "last.safetensors"))
 
 
 def test_two_processes_train_and_validate_as_one(tmp_path, places, shared_set):

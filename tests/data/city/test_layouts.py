@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vprkit.data.benchmark import open_benchmark
 from vprkit.data.city import make_city
 from vprkit.data.city.blocks import Face
 from vprkit.data.city.layouts.at import site_of
@@ -123,6 +124,8 @@ def test_sfxl_has_panoramas_crops_and_path_lists(tmp_path: Path) -> None:
             assert image.size == ((WIDTH, HEIGHT) if path.parent.name == "panoramas" else (HEIGHT, HEIGHT))
         assert (fields[3], fields[4], len(fields[9])) == ("10", "S", 3)
         assert re.fullmatch(r"\d{6}(\d\d)?", fields[13])
+    crops = open_benchmark(tmp_path)
+    assert crops.positives.counts.any() and np.isfinite(crops.database.heading).all()
 
 
 def test_the_published_crop_formula_shows_the_facade_it_is_aimed_at() -> None:
