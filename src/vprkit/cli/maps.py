@@ -174,8 +174,10 @@ def _warn(records: "Records") -> None:
     if unplaced:
         example = records.names[unplaced[0]]
         have = "has" if len(unplaced) == 1 else "have"
+        table = next(iter(sorted(records.root.glob("*.csv"))), None)
+        there = "" if table is None else f". If {table} tells positions, build from it in place of the folder"
         typer.echo(f"note: {len(unplaced):,} of {plural(len(records), 'photo')} {have} no position, such as {example}; "
-                   "what has none can be found, but says nothing about where", err=True)  # fmt: skip
+                   f"what has none can be found, but says nothing about where{there}", err=True)  # fmt: skip
 
 
 def _warn_of_precision(opened: "Map") -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from vprkit.data import ground_truth as truths
 from vprkit.data import positives as rules
@@ -16,13 +15,13 @@ from vprkit.data.benchmark import Benchmark
 from vprkit.data.check_protocol import count_findings, damage_hint
 from vprkit.data.copies import digests
 from vprkit.data.decoding import decode, open_image
+from vprkit.data.decoding import orientation as orientation_of
 from vprkit.data.disk import is_file
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, ImageError
 
 Level = Literal["error", "warning", "ok"]
 SAMPLE = 200
-_ORIENTATION = ExifTags.Base.Orientation
 
 
 @dataclass(frozen=True)
@@ -166,19 +165,11 @@ def _look(path: Path) -> tuple[str, str, int] | str:
     """(size, mode, EXIF orientation), or what is wrong."""
     try:
         with open_image(path) as image:
-            size, mode, orientation = f"{image.width}x{image.height}", image.mode, _orientation(image)
+            size, mode, orientation = f"{image.width}x{image.height}", image.mode, orientation_of(image)
         decode(path)
     except ImageError as error:
         return str(error)
     return size, mode, orientation
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 where it is missing or damaged."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1) or 1)
-    except Exception:  # a damaged EXIF block does not make the picture unusable
-        return 1
 
 
 def _texts(role: str, records: Records) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from vprkit.errors import ImageError, PictureTooLarge, UnknownPicture
 
@@ -93,6 +93,14 @@ def open_image(source: str | Path | bytes, name: str = "", most: int = MAX_PIXEL
             f"{name}: {size} is more than the limit of {limit / 1e6:g} million pixels; shrink it first", name
         )
     return image
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where it is missing or damaged."""
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)
+    except Exception:  # a damaged EXIF block does not make the picture unusable
+        return 1
 
 
 def decode(photo: Photo, colour: str = "rgb", exif_orientation: bool = False, name: str = "") -> Image.Image:

@@ -13,6 +13,7 @@ from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
+from vprkit.evaluation.cautions import cautions
 from vprkit.evaluation.environment import environment
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
@@ -111,7 +112,7 @@ def evaluate(
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
-    notices += _left_out(benchmark, kept, asked)
+    notices += cautions(method, images) + _left_out(benchmark, kept, asked)
     joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
     joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},

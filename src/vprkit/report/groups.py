@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from vprkit.evaluation.cautions import RANDOM
 from vprkit.evaluation.result import Result
 
 
@@ -41,9 +42,12 @@ def grouped(results: Iterable[Result]) -> list[Group]:
 
 
 def labels(results: Sequence[Result]) -> tuple[str, ...]:
-    """The method of each run; runs of one method are told apart by their weights file, else by a number."""
+    """The method of each run; runs of one method are told apart by their weights file, else by a number; what nobody
+    trained is called that.
+    """
     methods = Counter(result.method for result in results)
-    named = [result.method if methods[result.method] == 1 else _with_weights(result) for result in results]
+    named = [_with_weights(result) if methods[result.method] > 1 or _is_random(result) else result.method
+             for result in results]  # fmt: skip
     repeated, seen = Counter(named), Counter[str]()
     unique = []
     for label in named:
@@ -56,6 +60,12 @@ def _key(result: Result) -> tuple[str, ...]:
     return (result.benchmark, result.rule, *(f"{role}={value}" for role, value in sorted(result.list_hashes.items())))
 
 
+def _is_random(result: Result) -> bool:
+    return str((result.weights or {}).get("path", "")).startswith(RANDOM)
+
+
 def _with_weights(result: Result) -> str:
     path = (result.weights or {}).get("path")
+    if _is_random(result):
+        return f"{result.method} (random weights)"
     return f"{result.method} ({PurePath(str(path)).stem})" if path else result.method
