@@ -152,6 +152,28 @@ def test_ones_own_descriptors_and_rankings(shared_set, thumbnail, result):
     assert evaluate_rankings(rankings, benchmark, scores=-np.arange(8.0) + np.zeros((16, 1))).curve is not None
 
 
+def test_vectors_of_varying_lengths_are_said_under_inner_product(shared_set):
+    benchmark, random = open_benchmark(shared_set), np.random.default_rng(0)
+
+    def told(queries, database, metric="ip"):
+        result = evaluate_descriptors(queries, database, benchmark, metric=metric)
+        return [notice for notice in result.notices if "lengths" in notice], result.table()
+
+    queries, database = (
+        each / np.linalg.norm(each, axis=1)[:, None] for each in np.split(random.normal(size=(24, 4)), [16])
+    )
+    database[3] = 0  # such as the vector of a black photo: normalising does not help
+    assert told(queries, 7 * database)[0] == []
+    database[0] *= 2.5
+    sentence = (
+        "vectors have lengths from 1 to 2.5 and are compared by inner product; normalise them or give metric='l2'"
+    )
+    assert told(queries, database)[0] == [f"database {sentence}"]
+    assert "compared by: inner product (ip)" in told(queries, database)[1]
+    found, table = told(queries, database, "l2")
+    assert found == [] and "compared by: Euclidean distance (l2)" in table
+
+
 def test_padded_and_short_rankings(shared_set):
     benchmark = open_benchmark(shared_set)
     rankings = np.full((16, 3), -1)
@@ -177,6 +199,10 @@ def test_padded_and_short_rankings(shared_set):
         (lambda b: evaluate_rankings(np.zeros((16, 0), int), b), "no column"),
         (lambda b: evaluate_descriptors(np.ones((16, 4)), np.full((8, 4), np.nan), b), "database vector 0"),
         (lambda b: evaluate_descriptors(np.zeros((3, 4)), np.zeros((8, 4)), b), "query descriptors"),
+        (
+            lambda b: evaluate_descriptors(np.ones((16, 4)), np.ones((8, 4)), b, metric="cosine"),
+            "bring the vectors to length 1 and use 'ip'",
+        ),
         (lambda b: evaluate_rankings(np.tile([0, 1, 2], (16, 1)), b, ks=[0]), "positive whole numbers"),
     ],
 )

@@ -14,6 +14,7 @@ from vprkit.data.records import Records
 from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.environment import environment
+from vprkit.evaluation.given import check_rows, lengths_told
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
@@ -21,7 +22,7 @@ from vprkit.evaluation.scoring import score
 from vprkit.evaluation.sequences import SequenceMode, check_mode, described
 from vprkit.evaluation.two_stage import Second, kept_bytes, local_source, rerank_all
 from vprkit.method import IMAGES, Method, Role
-from vprkit.registry import Metric
+from vprkit.registry import Metric, check_metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.index import Rows
@@ -172,7 +173,10 @@ def evaluate_descriptors(
     Where these are sequences: one vector per sequence, such as `vprkit.sequence_vectors` makes of `benchmark.frames`.
     Where some have none: `rows` and `asked` are the ascending numbers of the database images and of the queries that
     have one. Queries without a vector count as misses.
+
+    `metric` is `ip` (inner product, which is cosine similarity where vectors have length 1) or `l2`.
     """
+    check_metric(metric)
     queries, database = np.asarray(queries), np.asarray(database)
     kept = np.arange(len(benchmark.database)) if rows is None else rows
     asking = np.arange(len(benchmark.queries)) if asked is None else asked
@@ -185,8 +189,8 @@ def evaluate_descriptors(
     ks, timings = _checked_ks(ks), Timings()
     if not len(queries) or not len(database):
         raise DataError("there are no descriptors to compare")
-    numbers, scores = ranked(benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32),
-                             metric, max(ks), timings, rows=kept, asked=asking)  # fmt: skip
+    queries, database = np.asarray(queries, np.float32), np.ascontiguousarray(database, np.float32)
+    numbers, scores = ranked(benchmark, database, queries, metric, max(ks), timings, rows=kept, asked=asking)
     return score(
         benchmark,
         numbers,
@@ -196,7 +200,7 @@ def evaluate_descriptors(
         identity={"metric": metric},
         timings=timings,
         environment=environment(None),
-        notices=_left_out(benchmark, kept, asking),
+        notices=[*_left_out(benchmark, kept, asking), *lengths_told(database, queries, metric)],
     )
 
 
@@ -236,7 +240,7 @@ def evaluate_rankings(
         raise DataError(f"rankings name database image {strange}, the benchmark has {len(benchmark.database)}")
     if not rankings.shape[1]:
         raise DataError("rankings hold no column; rank at least one database image per query")
-    _check_rows(rankings)
+    check_rows(rankings)
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
     rankings, scores = without_ignored(benchmark, rankings.astype(np.int64), scores)
@@ -250,18 +254,6 @@ def evaluate_rankings(
         timings=Timings(),
         environment=environment(None),
     )
-
-
-def _check_rows(rankings: np.ndarray) -> None:
-    """Refuse -1 before the end of a row, and a number that stands twice in one."""
-    padded = rankings < 0
-    inside = np.flatnonzero((padded[:, :-1] & ~padded[:, 1:]).any(1))
-    if inside.size:
-        raise DataError(f"the ranking of query {inside[0]} has -1 before its end; -1 may only fill up a row")
-    ordered = np.sort(rankings, 1)
-    twice = np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(1))
-    if twice.size:
-        raise DataError(f"the ranking of query {twice[0]} names a database image twice")
 
 
 def _checked_ks(ks: Sequence[int]) -> tuple[int, ...]:
