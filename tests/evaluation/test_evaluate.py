@@ -219,7 +219,8 @@ def test_unlabelled_sets_are_ranked(tmp_path, hog):
     found = evaluate(hog, open_benchmark(tmp_path))
     assert not found.labelled and found.recalls == {}
     assert [row.ranking[0] for row in found.rankings] == [0, 1, 2]
-    assert "not scored" in found.table()
+    assert "not scored; add ground_truth.csv (query,positives), or positions" in found.table()
+    assert "R@" not in found.table()  # nothing is said of recalls that there are none of
 
 
 def test_bad_images_fail_or_count_as_misses(photo_set, thumbnail):
