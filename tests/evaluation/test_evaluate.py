@@ -230,7 +230,16 @@ def test_bad_images_fail_or_count_as_misses(photo_set, thumbnail):
         evaluate(thumbnail, benchmark)
     found = evaluate(thumbnail, benchmark, streaming=Streaming(on_error="skip"))
     assert found.rankings[0].ranking == [] and found.rankings[0].first_hit is None
-    assert "1 query images could not be read" in " ".join(found.notices)
+    first, *others = benchmark.queries.names
+    sentence = f"1 query image could not be read and was skipped: {first}; a skipped query counts as a miss"
+    assert sentence in found.notices
+    for name in others[:3]:
+        (photo_set / name).write_bytes(b"x")
+    found = evaluate(thumbnail, benchmark, streaming=Streaming(on_error="skip"))
+    said = (
+        f"4 query images could not be read and were skipped, such as {', '.join([first, *others[:2]])}; skipped queries"
+    )
+    assert any(notice.startswith(said) for notice in found.notices)
 
 
 def test_comparison_is_paired(tmp_path, hog, thumbnail):

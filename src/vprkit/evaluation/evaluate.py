@@ -14,7 +14,8 @@ from vprkit.data.records import Records
 from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.environment import environment
-from vprkit.evaluation.given import check_rows, lengths_told
+from vprkit.evaluation.given import check_rows
+from vprkit.evaluation.notices import left_out, lengths_told
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
@@ -112,7 +113,7 @@ def evaluate(
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
-    notices += _left_out(benchmark, kept, asked)
+    notices += left_out(benchmark, kept, asked)
     joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
     joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
@@ -200,17 +201,8 @@ def evaluate_descriptors(
         identity={"metric": metric},
         timings=timings,
         environment=environment(None),
-        notices=[*_left_out(benchmark, kept, asking), *lengths_told(database, queries, metric)],
+        notices=[*left_out(benchmark, kept, asking), *lengths_told(database, queries, metric)],
     )
-
-
-def _left_out(benchmark: Benchmark, kept: np.ndarray, asked: np.ndarray) -> list[str]:
-    """What a result says where some images could not be described."""
-    return [
-        f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
-        for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
-        if len(found) < len(records)
-    ]
 
 
 def evaluate_rankings(
