@@ -14,7 +14,7 @@ from vprkit.data.records import Records
 from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
 from vprkit.evaluation.environment import environment
-from vprkit.evaluation.given import check_rows
+from vprkit.evaluation.given import as_array, check_rows
 from vprkit.evaluation.notices import left_out, lengths_told
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
@@ -178,7 +178,10 @@ def evaluate_descriptors(
     `metric` is `ip` (inner product, which is cosine similarity where vectors have length 1) or `l2`.
     """
     check_metric(metric)
-    queries, database = np.asarray(queries), np.asarray(database)
+    queries, database = (
+        as_array(given, f"{role} descriptors", "give one row of the same length per image")
+        for role, given in (("query", queries), ("database", database))
+    )
     kept = np.arange(len(benchmark.database)) if rows is None else rows
     asking = np.arange(len(benchmark.queries)) if asked is None else asked
     for role, vectors, wanted in (("query", queries, asking), ("database", database, kept)):
@@ -220,8 +223,9 @@ def evaluate_rankings(
         benchmark: on what.
         scores: (Q, K) of these, higher is better; needed for the precision-recall curve.
     """
-    rankings = np.asarray(rankings)
-    scores = None if scores is None else np.asarray(scores, np.float64)
+    fill = "fill the short ones up at their end with {} to one length"
+    rankings = as_array(rankings, "rankings", fill.format(-1))
+    scores = None if scores is None else as_array(scores, "scores", fill.format(-np.inf)).astype(np.float64)
     if rankings.ndim != 2 or len(rankings) != len(benchmark.queries) or rankings.dtype.kind not in "iu":
         raise DataError(
             f"rankings must be whole numbers of shape ({len(benchmark.queries)}, K), got "

@@ -1,8 +1,34 @@
-"""Somebody's own rankings: what is refused."""
+"""Somebody's own vectors and rankings: what is refused."""
+
+from typing import Any
 
 import numpy as np
 
 from vprkit.errors import DataError
+
+
+def as_array(given: Any, what: str, hint: str) -> np.ndarray:
+    """What was given as an array.
+
+    Args:
+        given: an array, or anything that NumPy makes one of.
+        what: it is, in words.
+        hint: what to do where its rows are of several lengths.
+
+    Raises:
+        DataError: they are, or something in it is no number.
+    """
+    try:
+        array = np.asarray(given)
+    except (ValueError, TypeError) as error:  # NumPy's word for rows of several lengths, and a tensor on a GPU
+        ragged = isinstance(error, ValueError)
+        why = f"rows of different lengths; {hint}" if ragged else f"what NumPy makes no array of ({error})"
+        raise DataError(f"{what} hold {why}") from error
+    if array.dtype == object and array.ndim == 1:  # an array of rows: ragged, and NumPy was asked to bear it
+        raise DataError(f"{what} hold rows of different lengths; {hint}")
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} must be numbers, got {array.dtype} {array.shape}")
+    return array
 
 
 def check_rows(rankings: np.ndarray) -> None:
