@@ -19,7 +19,7 @@ from vprkit.data.decoding import Photo
 from vprkit.errors import ConfigError, VprError
 from vprkit.features import Features
 from vprkit.preprocessing import Preprocessing
-from vprkit.registry import Metric
+from vprkit.registry import Metric, check_metric
 
 Role = Literal["query", "database"]
 Modality = Literal["image", "text"]
@@ -93,8 +93,7 @@ class Method:
         precision: str = "auto",
         reranker: Any = None,
     ) -> None:
-        if metric not in ("ip", "l2"):
-            raise ConfigError(f"metric '{metric}' is unknown; use 'ip' or 'l2'")
+        check_metric(metric)
         self.name = name
         self.metric: Metric = metric
         self.preprocessing = preprocessing

@@ -19,6 +19,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Parameter name -> shape of a checkpoint, wrappers and prefixes already stripped."""
 
 
+def check_metric(metric: str) -> None:
+    """Refuse what is no metric of vectors."""
+    if metric not in ("ip", "l2"):
+        cosine = "; for cosine similarity bring the vectors to length 1 and use 'ip'" if metric == "cosine" else ""
+        raise ConfigError(f"metric '{metric}' is unknown; use 'ip' or 'l2'{cosine}")
+
+
 @dataclass(frozen=True)
 class Released:
     """A weights file of the original authors."""

@@ -167,6 +167,22 @@ def test_a_set_of_ones_own_is_drawn_from_like_any_other():
         Drawn("drawn", [1, 2], groups=[0])
 
 
+@pytest.mark.parametrize(
+    "wrong", [["square", "bridge"], [0.5, 0.7], [float("nan"), 1], [[0, 1]], [[0], [1, 2]], 3, [None, 1]]
+)
+def test_labels_that_are_no_whole_numbers_are_refused(wrong):
+    class Own(CustomPlaces):
+        def photo(self, row):
+            return "none"
+
+    with pytest.raises(DataError, match=r"own: labels must be one whole number per image; np.unique\(names"):
+        Own("own", wrong)
+    with pytest.raises(DataError, match="own: groups must be"):
+        Own("own", [0, 1], groups=wrong)
+    assert Own("own", [0.0, 1.0]).labels.dtype == np.int64 and len(Own("own", [])) == 0
+    assert Own("own", np.unique(["square", "bridge"], return_inverse=True)[1]).labels.tolist() == [1, 0]
+
+
 def test_several_sets_are_one_without_sharing_places():
     first, second = Drawn("a", [5, 5, 9, 9]), Drawn("b", [5, 5], groups=[3, 3])
     joined = join_places([first, second])

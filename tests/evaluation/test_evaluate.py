@@ -152,6 +152,28 @@ def test_ones_own_descriptors_and_rankings(shared_set, thumbnail, result):
     assert evaluate_rankings(rankings, benchmark, scores=-np.arange(8.0) + np.zeros((16, 1))).curve is not None
 
 
+def test_vectors_of_varying_lengths_are_said_under_inner_product(shared_set):
+    benchmark, random = open_benchmark(shared_set), np.random.default_rng(0)
+
+    def told(queries, database, metric="ip"):
+        result = evaluate_descriptors(queries, database, benchmark, metric=metric)
+        return [notice for notice in result.notices if "lengths" in notice], result.table()
+
+    queries, database = (
+        each / np.linalg.norm(each, axis=1)[:, None] for each in np.split(random.normal(size=(24, 4)), [16])
+    )
+    database[3] = 0  # such as the vector of a black photo: normalising does not help
+    assert told(queries, 7 * database)[0] == []
+    database[0] *= 2.5
+    sentence = (
+        "vectors have lengths from 1 to 2.5 and are compared by inner product; normalise them or give metric='l2'"
+    )
+    assert told(queries, database)[0] == [f"database {sentence}"]
+    assert "compared by: inner product (ip)" in told(queries, database)[1]
+    found, table = told(queries, database, "l2")
+    assert found == [] and "compared by: Euclidean distance (l2)" in table
+
+
 def test_padded_and_short_rankings(shared_set):
     benchmark = open_benchmark(shared_set)
     rankings = np.full((16, 3), -1)
@@ -171,12 +193,24 @@ def test_padded_and_short_rankings(shared_set):
         (lambda b: evaluate_rankings(np.zeros((2, 3), int), b), r"shape \(16, K\)"),
         (lambda b: evaluate_rankings(np.full((16, 3), 8), b), "database image 8"),
         (lambda b: evaluate_rankings(np.zeros((16, 3)), b), "whole numbers"),
+        (lambda b: evaluate_rankings([[0, 1], [2]] * 8, b), "rankings hold rows of different lengths; fill .* with -1"),
+        (lambda b: evaluate_rankings(np.array([[0, 1], [2]] * 8, object), b), "rows of different lengths"),
+        (lambda b: evaluate_rankings([["d0", "d1"]] * 16, b), "rankings must be numbers"),
+        (
+            lambda b: evaluate_rankings([[0, 1]] * 16, b, scores=[[1.0, 0.5], [1.0]] * 8),
+            "scores hold rows of different",
+        ),
+        (lambda b: evaluate_descriptors([[1.0], [1.0, 2.0]] * 8, np.ones((8, 2)), b), "query descriptors hold rows"),
         (lambda b: evaluate_rankings(np.tile([0, 1, 2], (16, 1)), b, scores=np.zeros((16, 2))), "must agree"),
         (lambda b: evaluate_rankings(np.zeros((16, 3), int), b), "query 0 names a database image twice"),
         (lambda b: evaluate_rankings(np.tile([0, -1, 2], (16, 1)), b), "query 0 has -1 before its end"),
         (lambda b: evaluate_rankings(np.zeros((16, 0), int), b), "no column"),
         (lambda b: evaluate_descriptors(np.ones((16, 4)), np.full((8, 4), np.nan), b), "database vector 0"),
         (lambda b: evaluate_descriptors(np.zeros((3, 4)), np.zeros((8, 4)), b), "query descriptors"),
+        (
+            lambda b: evaluate_descriptors(np.ones((16, 4)), np.ones((8, 4)), b, metric="cosine"),
+            "bring the vectors to length 1 and use 'ip'",
+        ),
         (lambda b: evaluate_rankings(np.tile([0, 1, 2], (16, 1)), b, ks=[0]), "positive whole numbers"),
     ],
 )
@@ -193,7 +227,8 @@ def test_unlabelled_sets_are_ranked(tmp_path, hog):
     found = evaluate(hog, open_benchmark(tmp_path))
     assert not found.labelled and found.recalls == {}
     assert [row.ranking[0] for row in found.rankings] == [0, 1, 2]
-    assert "not scored" in found.table()
+    assert "not scored; add ground_truth.csv (query,positives), or positions" in found.table()
+    assert "R@" not in found.table()  # nothing is said of recalls that there are none of
 
 
 def test_bad_images_fail_or_count_as_misses(photo_set, thumbnail):
@@ -203,7 +238,16 @@ def test_bad_images_fail_or_count_as_misses(photo_set, thumbnail):
         evaluate(thumbnail, benchmark)
     found = evaluate(thumbnail, benchmark, streaming=Streaming(on_error="skip"))
     assert found.rankings[0].ranking == [] and found.rankings[0].first_hit is None
-    assert "1 query images could not be read" in " ".join(found.notices)
+    first, *others = benchmark.queries.names
+    sentence = f"1 query image could not be read and was skipped: {first}; a skipped query counts as a miss"
+    assert sentence in found.notices
+    for name in others[:3]:
+        (photo_set / name).write_bytes(b"x")
+    found = evaluate(thumbnail, benchmark, streaming=Streaming(on_error="skip"))
+    said = (
+        f"4 query images could not be read and were skipped, such as {', '.join([first, *others[:2]])}; skipped queries"
+    )
+    assert any(notice.startswith(said) for notice in found.notices)
 
 
 def test_comparison_is_paired(tmp_path, hog, thumbnail):

@@ -159,7 +159,9 @@ def test_a_sequence_with_an_unreadable_frame_is_skipped_and_counted(thumbnail, t
     result = evaluate(thumbnail, benchmark, ks=(1,), streaming=Streaming(on_error="skip"))
     holding = [item for item in range(len(benchmark.database)) if victim in benchmark.frames.database.names(item)]
     assert 2 in holding and len(holding) > 1
-    assert any(notice.startswith(f"{len(holding)} database images could not be read") for notice in result.notices)
+    assert any(
+        notice.startswith(f"{len(holding)} database sequences with an unreadable image") for notice in result.notices
+    )
     assert not {number for row in result.rankings for number in row.ranking} & set(holding)
 
 

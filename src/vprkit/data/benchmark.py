@@ -74,6 +74,12 @@ class Benchmark:
                 f"{len(self.database)}"
             )
 
+    def __repr__(self) -> str:
+        """One line: notebooks show it, and the columns may hold millions."""
+        items = "images" if self.frames is None else "sequences"
+        return (f"Benchmark('{self.name}', database {items}: {len(self.database)}, queries: {len(self.queries)}, "
+                f"truth: {self.rule})")  # fmt: skip
+
     def images(self) -> dict[str, Records]:
         """Every image of each role: of sequences all frames."""
         if self.frames is None:

@@ -9,6 +9,9 @@ import numpy as np
 WIDE = 256
 """Strings up to this many bytes are compared as columns of bytes."""
 
+SHOWN = 40
+"""Characters of a string that the column's `repr` shows."""
+
 
 class StringColumn(Sequence[str]):
     """An immutable sequence of strings.
@@ -55,6 +58,12 @@ class StringColumn(Sequence[str]):
         offsets = [np.asarray(column.offsets)[1:] + start for column, start in zip(columns, starts[:-1], strict=True)]
         data = np.concatenate([np.asarray(column.data) for column in columns])
         return StringColumn(data, np.concatenate([np.zeros(1, np.int64), *offsets]))
+
+    def __repr__(self) -> str:
+        """One line, however many and however long they are."""
+        first = [text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…" for text in self[:3]]
+        more = ", …" if len(self) > 3 else ""
+        return f"StringColumn([{', '.join(map(repr, first))}{more}], length {len(self)})"
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -32,6 +32,11 @@ RULES = 2
 RADIUS = 25.0
 """Metres within which the field calls a database image right."""
 
+UNSCORED = (
+    "no positions on both sides and no ground truth: ranked, not scored; "
+    "add ground_truth.csv (query,positives), or positions; see docs/data.md"
+)
+
 
 @dataclass(frozen=True)
 class GroundTruth:
@@ -110,7 +115,7 @@ def resolve(
     if listed and known.truth is not None:
         return GroundTruth(known.truth.positives, known.truth.rule, (*known.truth.notices, *unused))
     if rule == "none":
-        return GroundTruth(None, "unlabelled", ("no positions on both sides and no ground truth: ranked, not scored",))
+        return GroundTruth(None, "unlabelled", (UNSCORED,))
     if by_radius and known.points is not None:
         return GroundTruth(rules.within_radius(*known.points, radius), f"within {radius:g} m of the camera, in space")
     if by_radius:

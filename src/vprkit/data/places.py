@@ -52,9 +52,13 @@ class CustomPlaces(ABC):
 
     Args:
         name: what logs call it.
-        labels: (N,) label of each image's place.
-        groups: (N,) group of each image; default one group.
+        labels: (N,) label of each image's place, whole numbers: `np.unique(names, return_inverse=True)[1]` makes them
+            of names.
+        groups: (N,) group of each image, likewise; default one group.
         recency: (N,) higher is newer; default the order of the images.
+
+    Raises:
+        DataError: one of these is no column of whole numbers, or they differ in length.
     """
 
     def __init__(
@@ -65,9 +69,9 @@ class CustomPlaces(ABC):
         recency: Sequence[int] | np.ndarray | None = None,
     ) -> None:
         self.name = name
-        self.labels = np.asarray(labels, np.int64)
-        self.groups = np.zeros(len(self), np.int64) if groups is None else np.asarray(groups, np.int64)
-        self.recency = np.arange(len(self)) if recency is None else np.asarray(recency, np.int64)
+        self.labels = _whole(name, "labels", labels)
+        self.groups = np.zeros(len(self), np.int64) if groups is None else _whole(name, "groups", groups)
+        self.recency = np.arange(len(self)) if recency is None else _whole(name, "recency", recency)
         _check_columns(name, len(self), self.labels, self.groups, self.recency)
 
     def __len__(self) -> int:
@@ -214,6 +218,22 @@ def _shifted(columns: Sequence[np.ndarray]) -> np.ndarray:
         start = max(int(part.max(initial=-1)) for part in lifted) + 1
         lifted.append(column - (column.min() if column.size else 0) + start)
     return np.concatenate(lifted)
+
+
+def _whole(name: str, what: str, given: Sequence[int] | np.ndarray) -> np.ndarray:
+    """A column of whole numbers; a fraction would be cut off, and places that differ by it become one."""
+    try:
+        column = np.asarray(given)
+        with np.errstate(invalid="ignore"):  # NaN becomes some number, and differs from it
+            whole = column.astype(np.int64)
+        if column.ndim == 1 and column.dtype.kind in "biufO" and (column == whole).all():
+            return whole
+    except (ValueError, TypeError, OverflowError):
+        pass  # ragged, or objects that are no numbers: the sentence below says what is wanted
+    raise DataError(
+        f"{name}: {what} must be one whole number per image; np.unique(names, return_inverse=True)[1] makes such "
+        "numbers of names"
+    )
 
 
 def _check_columns(name: str, images: int, *columns: np.ndarray) -> None:

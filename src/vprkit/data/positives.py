@@ -47,6 +47,10 @@ class Positives:
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         return Positives(offsets, np.concatenate(rows) if rows else np.zeros(0, np.int64))
 
+    def __repr__(self) -> str:
+        none = int((self.counts == 0).sum())
+        return f"Positives(queries: {len(self)}, positives: {len(self.numbers)}, queries without: {none})"
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

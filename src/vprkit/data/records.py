@@ -118,6 +118,11 @@ class Records(Sequence[Record]):
             tuple(notices),
         )
 
+    def __repr__(self) -> str:
+        """One line: notebooks show it, and the columns may hold millions."""
+        known = ", ".join([*(["positions"] if self.any_position else []), *self.texts]) or "names"
+        return f"Records(images: {len(self)}, root: {self.root}, known: {known})"
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -13,8 +13,9 @@ from vprkit.data.benchmark import Benchmark
 from vprkit.data.records import Records
 from vprkit.data.sequences import Sequenced
 from vprkit.errors import ConfigError, DataError
-from vprkit.evaluation.cautions import cautions
 from vprkit.evaluation.environment import environment
+from vprkit.evaluation.given import as_array, check_rows
+from vprkit.evaluation.notices import cautions, left_out, lengths_told
 from vprkit.evaluation.query_modes import QueryMode, query_method, ranked_as
 from vprkit.evaluation.ranking import ranked, without_ignored
 from vprkit.evaluation.result import Result
@@ -22,7 +23,7 @@ from vprkit.evaluation.scoring import score
 from vprkit.evaluation.sequences import SequenceMode, check_mode, described
 from vprkit.evaluation.two_stage import Second, kept_bytes, local_source, rerank_all
 from vprkit.method import IMAGES, Method, Role
-from vprkit.registry import Metric
+from vprkit.registry import Metric, check_metric
 from vprkit.retrieval.build import Built, describe_into
 from vprkit.retrieval.describe import Streaming
 from vprkit.retrieval.index import Rows
@@ -112,7 +113,7 @@ def evaluate(
             final = rerank_all(method, second, asked, queries, first[0], of_query, of_candidate, timings,
                                _step(progress, "rerank", len(asked)))  # fmt: skip
     notices = [f"{frames.words()}, named by their centres; joined by the {sequences} of unit vectors"] if frames else []
-    notices += cautions(method, images) + _left_out(benchmark, kept, asked)
+    notices += cautions(method, images) + left_out(benchmark, kept, asked)
     joined: dict[str, str] = {} if frames is None else {"sequences": sequences}
     joined |= {} if plain else {"queries_as": queries_as}
     result = score(benchmark, *final, ks, method=method.name, identity={**method.identity(), **joined},
@@ -173,8 +174,14 @@ def evaluate_descriptors(
     Where these are sequences: one vector per sequence, such as `vprkit.sequence_vectors` makes of `benchmark.frames`.
     Where some have none: `rows` and `asked` are the ascending numbers of the database images and of the queries that
     have one. Queries without a vector count as misses.
+
+    `metric` is `ip` (inner product, which is cosine similarity where vectors have length 1) or `l2`.
     """
-    queries, database = np.asarray(queries), np.asarray(database)
+    check_metric(metric)
+    queries, database = (
+        as_array(given, f"{role} descriptors", "give one row of the same length per image")
+        for role, given in (("query", queries), ("database", database))
+    )
     kept = np.arange(len(benchmark.database)) if rows is None else rows
     asking = np.arange(len(benchmark.queries)) if asked is None else asked
     for role, vectors, wanted in (("query", queries, asking), ("database", database, kept)):
@@ -186,8 +193,8 @@ def evaluate_descriptors(
     ks, timings = _checked_ks(ks), Timings()
     if not len(queries) or not len(database):
         raise DataError("there are no descriptors to compare")
-    numbers, scores = ranked(benchmark, np.ascontiguousarray(database, np.float32), np.asarray(queries, np.float32),
-                             metric, max(ks), timings, rows=kept, asked=asking)  # fmt: skip
+    queries, database = np.asarray(queries, np.float32), np.ascontiguousarray(database, np.float32)
+    numbers, scores = ranked(benchmark, database, queries, metric, max(ks), timings, rows=kept, asked=asking)
     return score(
         benchmark,
         numbers,
@@ -197,17 +204,8 @@ def evaluate_descriptors(
         identity={"metric": metric},
         timings=timings,
         environment=environment(None),
-        notices=_left_out(benchmark, kept, asking),
+        notices=[*left_out(benchmark, kept, asking), *lengths_told(database, queries, metric)],
     )
-
-
-def _left_out(benchmark: Benchmark, kept: np.ndarray, asked: np.ndarray) -> list[str]:
-    """What a result says where some images could not be described."""
-    return [
-        f"{len(records) - len(found)} {role} images could not be read and were skipped; skipped queries count as misses"
-        for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked))
-        if len(found) < len(records)
-    ]
 
 
 def evaluate_rankings(
@@ -225,8 +223,9 @@ def evaluate_rankings(
         benchmark: on what.
         scores: (Q, K) of these, higher is better; needed for the precision-recall curve.
     """
-    rankings = np.asarray(rankings)
-    scores = None if scores is None else np.asarray(scores, np.float64)
+    fill = "fill the short ones up at their end with {} to one length"
+    rankings = as_array(rankings, "rankings", fill.format(-1))
+    scores = None if scores is None else as_array(scores, "scores", fill.format(-np.inf)).astype(np.float64)
     if rankings.ndim != 2 or len(rankings) != len(benchmark.queries) or rankings.dtype.kind not in "iu":
         raise DataError(
             f"rankings must be whole numbers of shape ({len(benchmark.queries)}, K), got "
@@ -237,7 +236,7 @@ def evaluate_rankings(
         raise DataError(f"rankings name database image {strange}, the benchmark has {len(benchmark.database)}")
     if not rankings.shape[1]:
         raise DataError("rankings hold no column; rank at least one database image per query")
-    _check_rows(rankings)
+    check_rows(rankings)
     if scores is not None and np.shape(scores) != rankings.shape:
         raise DataError(f"scores have shape {np.shape(scores)}, rankings {rankings.shape}; they must agree")
     rankings, scores = without_ignored(benchmark, rankings.astype(np.int64), scores)
@@ -251,18 +250,6 @@ def evaluate_rankings(
         timings=Timings(),
         environment=environment(None),
     )
-
-
-def _check_rows(rankings: np.ndarray) -> None:
-    """Refuse -1 before the end of a row, and a number that stands twice in one."""
-    padded = rankings < 0
-    inside = np.flatnonzero((padded[:, :-1] & ~padded[:, 1:]).any(1))
-    if inside.size:
-        raise DataError(f"the ranking of query {inside[0]} has -1 before its end; -1 may only fill up a row")
-    ordered = np.sort(rankings, 1)
-    twice = np.flatnonzero(((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(1))
-    if twice.size:
-        raise DataError(f"the ranking of query {twice[0]} names a database image twice")
 
 
 def _checked_ks(ks: Sequence[int]) -> tuple[int, ...]:

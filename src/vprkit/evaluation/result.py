@@ -15,6 +15,8 @@ from vprkit.files import refuse_to_overwrite, unread, write_atomically
 
 FORMAT = 1
 
+_METRICS = {"ip": "inner product (ip)", "l2": "Euclidean distance (l2)"}
+
 
 @dataclass(frozen=True)
 class Position:
@@ -154,6 +156,8 @@ class Result:
         lines = [f"{self.method} on {self.benchmark}: {self.queries} queries, {self.database} database images"]
         hashes = ", ".join(f"{role} {value[:12]}" for role, value in self.list_hashes.items())
         lines.append(f"  protocol: {self.protocol or 'none named'}; lists: {hashes or 'not recorded'}")
+        if "metric" in self.identity:  # rankings of somebody's own say nothing of vectors
+            lines.append(f"  vectors compared by: {_METRICS.get(how := str(self.identity['metric']), how)}")
         if self.labelled:
             lines += self._recall_lines()
         for name, row in (*self.areas.items(), *self.conditions.items()):

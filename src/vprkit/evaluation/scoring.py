@@ -33,7 +33,7 @@ def score(
     reads: frozenset[Modality] = IMAGES,
 ) -> Result:
     """A result of rankings; `reads` is what the method read of a query."""
-    ks, notices = _askable(ks, rankings.shape[1], len(benchmark.database), [*benchmark.notices, *notices])
+    notices = [*benchmark.notices, *notices]
     common: dict[str, Any] = {
         "benchmark": benchmark.name, "rule": benchmark.rule, "method": method, "queries": len(benchmark.queries),
         "database": len(benchmark.database), "protocol": benchmark.protocol,
@@ -48,6 +48,7 @@ def score(
         return Result(recalls={}, recalls_answerable={}, intervals={}, queries_without_positives=0, curve=None,
                       mean_average_precision=None, rankings=rows, images=_images(benchmark, rows),
                       notices=tuple(notices), **common)  # fmt: skip
+    ks, notices = _askable(ks, rankings.shape[1], len(benchmark.database), notices)
     return _labelled(benchmark, benchmark.positives, rankings, scores, ks, notices, common, reads)
 
 

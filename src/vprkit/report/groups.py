@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from vprkit.evaluation.cautions import RANDOM
+from vprkit.evaluation.notices import RANDOM
 from vprkit.evaluation.result import Result
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from vprkit.errors import ConfigError, DataError
-from vprkit.registry import Metric
+from vprkit.registry import Metric, check_metric
 from vprkit.retrieval.engines import ENGINES, choose
 
 SPARE = 8
@@ -86,8 +86,7 @@ class ExactIndex:
             raise DataError(f"index vectors must be float32 of shape (N, D), got {vectors.dtype} {vectors.shape}")
         if not vectors.shape[1]:
             raise DataError("index vectors must have at least one dimension")
-        if metric not in ("ip", "l2"):
-            raise ConfigError(f"metric '{metric}' is unknown; use 'ip' or 'l2'")
+        check_metric(metric)
         if engine not in ("auto", *ENGINES):
             raise ConfigError(f"engine '{engine}' is unknown; use auto, {', '.join(ENGINES)}")
         self.vectors = vectors
