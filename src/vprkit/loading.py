@@ -17,6 +17,7 @@ from vprkit.weights.lora import Adapter, check_base, facts_in, find_base, read_a
 from vprkit.weights.own import Header, save
 from vprkit.weights.reading import Checkpoint, read, sha256_of
 from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, released_as
+from vprkit.weights.runs import weights_of
 
 RANDOM = "random"
 
@@ -48,8 +49,8 @@ def load_method(
     Args:
         name: a method or variant (`vpr methods`); may be left out where the weights file tells.
         weights: a file by path or by name in the weights folder: vprkit's own (it carries everything) or the authors'.
-            `"random"` gives initial values, for tests and benchmarks, with the option `seed` (default 0) or written
-            `"random:3"`. None looks for the authors' file in the weights folder.
+            Or the folder of a training run, which stands for its best. `"random"` gives initial values, for tests and
+            benchmarks, with the option `seed` (default 0) or written `"random:3"`. None looks for the authors' file in the weights folder.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
         resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
@@ -192,7 +193,7 @@ def _no_adapter(adapter: str | Path | None) -> None:
 
 def _given_file(weights: str | Path | None) -> Path:
     try:
-        return find(str(weights))
+        return weights_of(str(weights))
     except NotAvailable as error:
         known = released_as(Path(str(weights)).name)
         if known is None:

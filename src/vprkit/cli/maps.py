@@ -25,7 +25,9 @@ OnError = Annotated[str, typer.Option(help="skip unreadable photos and list them
 def build(
     photos: Photos,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the map.")],
-    method: Annotated[str, typer.Option("--method", "-m", help="Method, or a weights file.")] = "hog",
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="Method, a weights file, or the folder of a run.")
+    ] = "hog",
     weights: shared.Weights = None,
     index: Annotated[
         str | None, typer.Option(help="exact, or fast for large maps (approximate); default: as it is, else exact.")
