@@ -340,9 +340,7 @@ def test_the_folder_of_a_run_stands_for_its_best_weights(tmp_path: Path) -> None
     (run / "last.ckpt").write_bytes(b"state")
     with pytest.raises(NotAvailable, match="has this run written any yet"):
         load_method(weights=run)
-    with pytest.raises(
-        WeightsError, match="training goes on from, not weights; this run has written no"
-    ):
+    with pytest.raises(WeightsError, match="training goes on from, not weights; this run has written no"):
         load_method(weights=run / "last.ckpt")
     last = save_method(random_method(seed=1), run / "last.safetensors")
     assert load_method(weights=run, **CPU).weights == load_method(weights=last, **CPU).weights

@@ -50,7 +50,8 @@ def load_method(
         name: a method or variant (`vpr methods`); may be left out where the weights file tells.
         weights: a file by path or by name in the weights folder: vprkit's own (it carries everything) or the authors'.
             Or the folder of a training run, which stands for its best. `"random"` gives initial values, for tests and
-            benchmarks, with the option `seed` (default 0) or written `"random:3"`. None looks for the authors' file in the weights folder.
+            benchmarks, with the option `seed` (default 0) or written `"random:3"`. None looks for the authors' file in
+            the weights folder.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
         resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
