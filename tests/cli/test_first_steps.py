@@ -3,8 +3,10 @@
 import re
 
 from tests.cli.test_cli import refused, vpr
+from tests.training.small import OPTIONS, as_arguments, write_gsv
 from vprkit.cli.train import Watched
 from vprkit.training.reporting import Pace
+from vprkit.training.state import Position
 
 
 def test_the_demo_leaves_folders_alone_that_hold_something_else(shared_set, tmp_path, monkeypatch):
@@ -33,3 +35,13 @@ def test_a_run_without_a_terminal_says_what_every_epoch_came_to(capsys):
     assert second.startswith("epoch 2/2: loss 0.1250, rate 0.001, ")
     Watched(False).pace(Pace(1, 1, 1, 1, 40, float("nan"), 1e-3))  # one batch has no speed, no step no loss
     assert capsys.readouterr().err == "epoch 1/1: loss –, rate 0.001\n"
+
+
+def test_a_finished_run_says_so(tmp_path):
+    places = write_gsv(tmp_path / "gsv")
+    words = ("train", "mixvpr", *as_arguments({**OPTIONS, "epochs": 1}), "-d", f"train={places}")
+    first, again = (vpr(*words, "--out", tmp_path / "run") for _ in range(2))
+    assert "epoch 1/1: loss" in first.stderr and "going on" not in first.stderr
+    assert first.stdout.startswith("1 epoch, 3 steps. Weights: ") and again.stdout == first.stdout
+    assert "this run is finished, after epoch 1, step 3; epochs=N trains further" in again.stderr
+    assert Position(1, 2, 5).told(2) == "going on after epoch 1, batch 2, step 5"

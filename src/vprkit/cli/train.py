@@ -63,7 +63,9 @@ def train(
         return
     reached = "" if done.best is None else f", best validation {done.best:.1f}"
     broken = f", {plural(done.broken, 'image')} left out (broken.txt)" if done.broken else ""
-    typer.echo(f"{done.epochs} epochs, {done.steps} steps{reached}{broken}. Weights: {done.weights}")
+    typer.echo(
+        f"{plural(done.epochs, 'epoch')}, {plural(done.steps, 'step')}{reached}{broken}. Weights: {done.weights}"
+    )
 
 
 class Watched:
