@@ -36,19 +36,19 @@ class Form:
     fields: Mapping[str, str]
 
 
-async def read_form(chunks: AsyncIterator[bytes], content_type: str, kind: type[Any]) -> Form:
+async def read_form(chunks: AsyncIterator[bytes], content_type: str, beside: type[Any]) -> Form:
     """Read a multipart form. The caller bounds its size as a whole.
 
     Args:
         chunks: of the body.
         content_type: its header.
-        kind: the dataclass of its other fields.
+        beside: the dataclass of its other fields.
 
     Raises:
         Refusal: it is no such form, it is broken, lacks the photo, or has an unknown field or one twice.
     """
     multipart = extras.require("serve", "python_multipart.multipart")
-    parts = _Parts(multipart.parse_options_header, (PHOTO, *(known.name for known in fields(kind))))
+    parts = _Parts(multipart.parse_options_header, (PHOTO, *(known.name for known in fields(beside))))
     try:
         kind, options = multipart.parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
