@@ -2,7 +2,7 @@
 
 import re
 
-from tests.cli.test_cli import refused, vpr
+from tests.cli.test_cli import ok, refused, vpr
 from tests.training.small import OPTIONS, as_arguments, write_gsv
 from vprkit.cli.train import Watched
 from vprkit.training.reporting import Pace
@@ -45,3 +45,18 @@ def test_a_finished_run_says_so(tmp_path):
     assert first.stdout.startswith("1 epoch, 3 steps. Weights: ") and again.stdout == first.stdout
     assert "this run is finished, after epoch 1, step 3; epochs=N trains further" in again.stderr
     assert Position(1, 2, 5).told(2) == "going on after epoch 1, batch 2, step 5"
+
+
+def test_building_a_map_whose_photos_were_removed_says_how_they_come_back(shared_set, tmp_path):
+    photos, build = shared_set / "database", ("map", "build", shared_set / "database", "--out", tmp_path / "m", "-q")
+    assert "note: " not in vpr(*build).stderr
+    ok("map", "remove", tmp_path / "m", "*")
+    again = vpr(*build)
+    assert "0 images described, 8 known already" in again.stderr
+    assert (
+        f"8 of 8 photos were removed from this map and stay so; `vpr map add {tmp_path / 'm'} {photos}`" in again.stderr
+    )
+    assert "8 images added, 8 in the map" in ok("map", "add", tmp_path / "m", photos, "-q")
+    assert f"no image of {tmp_path / 'm'}; `vpr map info {tmp_path / 'm'} --list` shows the names" in refused(
+        "map", "remove", tmp_path / "m", "none*"
+    )
