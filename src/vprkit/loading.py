@@ -136,13 +136,15 @@ def fetch_weights(name: str, *, overwrite: bool = False, progress: Progress | No
     if not files and not find_declaration(name).needs_weights:
         raise NotAvailable(f"'{name}' needs no weights")
     if not files:
-        raise NotAvailable(f"'{name}' has no released weights; train it, or use weights='random' for a test")
+        raise NotAvailable(
+            f"'{name}' has no released weights; train it, or use weights='random' (-w random) for a test"
+        )
     return [fetch(released, overwrite=overwrite, progress=progress) for released in files]
 
 
 def _random(name: str | None, weights: str, options: dict[str, Any]) -> tuple[Choice, nn.Module, WeightsSource]:
     if name is None:
-        raise ConfigError("weights='random' needs the method's name")
+        raise ConfigError("weights='random' (-w random) needs the method's name")
     written = weights.partition(":")[2]
     seed = written or options.pop("seed", 0)
     if isinstance(seed, bool) or not str(seed).isdigit():
@@ -208,7 +210,8 @@ def _released_file(name: str, options: Mapping[str, Any]) -> Path:
     files = _files_of(choice.declaration, choice.name)
     if not files:
         raise NotAvailable(
-            f"'{choice.name}' has no released weights; give weights=FILE, or weights='random' for a test"
+            f"'{choice.name}' has no released weights; give weights=FILE (--weights FILE), "
+            "or weights='random' (-w random) for a test"
         )
     for released in files:
         try:
