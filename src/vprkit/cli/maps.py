@@ -200,8 +200,9 @@ def _say_done(built: "Map", photos: Path) -> None:
     had = "known" if removed else "in the map"
     typer.echo(f"{plural(done.described, 'image')} described, {before:,} {had} already{failed}", err=True)
     if removed:
-        typer.echo(f"note: {removed:,} of {plural(len(done.rows), 'photo')} were removed from this map and stay so; "
-                   f"`vpr map add {built.folder} {photos}` brings them back", err=True)  # fmt: skip
+        were, them = ("was", "it") if removed == 1 else ("were", "them")
+        typer.echo(f"note: {removed:,} of {plural(len(done.rows), 'photo')} {were} removed from this map; "
+                   f"`vpr map add {built.folder} {photos}` brings {them} back", err=True)  # fmt: skip
 
 
 def _say(info: dict[str, Any]) -> None:
