@@ -331,3 +331,20 @@ def test_weights_are_readable_by_those_whom_the_umask_allows(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_folder_of_a_run_stands_for_its_best_weights(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    (run / "last.ckpt").write_bytes(b"state")
+    with pytest.raises(NotAvailable, match="has this run written any yet"):
+        load_method(weights=run)
+    with pytest.raises(WeightsError, match="training goes on from, not weights; this run has written no"):
+        load_method(weights=run / "last.ckpt")
+    last = save_method(random_method(seed=1), run / "last.safetensors")
+    assert load_method(weights=run, **CPU).weights == load_method(weights=last, **CPU).weights
+    best = save_method(random_method(seed=2), run / "best-1.safetensors")
+    assert load_method(weights=run, **CPU).weights == load_method(weights=best, **CPU).weights
+    with pytest.raises(WeightsError, match=f"not weights; use {best} or {last}"):
+        load_method("dinov2-vits14", run / "last.ckpt")

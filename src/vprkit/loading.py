@@ -17,6 +17,7 @@ from vprkit.weights.lora import Adapter, check_base, facts_in, find_base, read_a
 from vprkit.weights.own import Header, save
 from vprkit.weights.reading import Checkpoint, read, sha256_of
 from vprkit.weights.resolving import Choice, choose_by_name, choose_for_file, released_as
+from vprkit.weights.runs import weights_of
 
 RANDOM = "random"
 
@@ -48,8 +49,9 @@ def load_method(
     Args:
         name: a method or variant (`vpr methods`); may be left out where the weights file tells.
         weights: a file by path or by name in the weights folder: vprkit's own (it carries everything) or the authors'.
-            `"random"` gives initial values, for tests and benchmarks, with the option `seed` (default 0) or written
-            `"random:3"`. None looks for the authors' file in the weights folder.
+            Or the folder of a training run, which stands for its best. `"random"` gives initial values, for tests and
+            benchmarks, with the option `seed` (default 0) or written `"random:3"`. None looks for the authors' file in
+            the weights folder.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         precision: `auto`, `fp32`, `bf16`, `fp16` of the network.
         resize: another size for the images: `322`, `480x640` (height x width), `shorter:480`, `none`.
@@ -134,13 +136,15 @@ def fetch_weights(name: str, *, overwrite: bool = False, progress: Progress | No
     if not files and not find_declaration(name).needs_weights:
         raise NotAvailable(f"'{name}' needs no weights")
     if not files:
-        raise NotAvailable(f"'{name}' has no released weights; train it, or use weights='random' for a test")
+        raise NotAvailable(
+            f"'{name}' has no released weights; train it, or use weights='random' (-w random) for a test"
+        )
     return [fetch(released, overwrite=overwrite, progress=progress) for released in files]
 
 
 def _random(name: str | None, weights: str, options: dict[str, Any]) -> tuple[Choice, nn.Module, WeightsSource]:
     if name is None:
-        raise ConfigError("weights='random' needs the method's name")
+        raise ConfigError("weights='random' (-w random) needs the method's name")
     written = weights.partition(":")[2]
     seed = written or options.pop("seed", 0)
     if isinstance(seed, bool) or not str(seed).isdigit():
@@ -192,7 +196,7 @@ def _no_adapter(adapter: str | Path | None) -> None:
 
 def _given_file(weights: str | Path | None) -> Path:
     try:
-        return find(str(weights))
+        return weights_of(str(weights))
     except NotAvailable as error:
         known = released_as(Path(str(weights)).name)
         if known is None:
@@ -206,7 +210,8 @@ def _released_file(name: str, options: Mapping[str, Any]) -> Path:
     files = _files_of(choice.declaration, choice.name)
     if not files:
         raise NotAvailable(
-            f"'{choice.name}' has no released weights; give weights=FILE, or weights='random' for a test"
+            f"'{choice.name}' has no released weights; give weights=FILE (--weights FILE), "
+            "or weights='random' (-w random) for a test"
         )
     for released in files:
         try:

@@ -12,6 +12,7 @@ from PIL import Image
 from tests.conftest import picture, real_set
 from tests.training.cells import write_cells
 from vprkit.cli import main
+from vprkit.loading import load_method, save_method
 
 
 def vpr(*arguments) -> subprocess.CompletedProcess:
@@ -235,6 +236,17 @@ def test_the_demo_runs_and_goes_on_with_its_own_city_where_it_was_interrupted(tm
     assert (tmp_path / "demo" / "report.html").is_file()
     assert (tmp_path / "demo" / "run" / "best-1.safetensors").is_file()
     assert "exists already" in refused("demo", "--out", tmp_path / "demo")
+
+
+def test_the_folder_of_a_run_is_a_method_and_a_method_of_that_name_comes_first(shared_set, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = {"image_size": [32, 32], "blocks": [1, 1], "stem": 8, "width": 8, "out_channels": 6, "out_rows": 2}
+    for name in ("k", "hog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+        save_method(load_method("compact", "random", device="cpu", **small), tmp_path / name / "best-1.safetensors")
+    assert "compact on" in ok("evaluate", "k", shared_set, "-q")
+    assert "hog on" in ok("evaluate", "hog", shared_set, "-q")
 
 
 def test_protocols_sets_and_conversion(shared_set, tmp_path):

@@ -56,5 +56,8 @@ def test_a_file_brings_everything_back(tmp_path):
 
 
 def test_there_are_no_released_weights():
-    with pytest.raises(NotAvailable, match="no released weights; give weights=FILE"):
+    with pytest.raises(
+        NotAvailable,
+        match=r"no released weights; give weights=FILE \(--weights FILE\), or weights='random' \(-w random\)",
+    ):
         vprkit.load_method("compact")

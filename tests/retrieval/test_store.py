@@ -64,7 +64,7 @@ def test_new_and_changed_photos_are_appended(tmp_path, photo_set, photos, hog):
 
 def test_features_of_another_method_are_refused(tmp_path, photos, hog, thumbnail):
     describe_into(tmp_path / "store", hog, photos)
-    with pytest.raises(StoreError, match='method: "hog" here, "thumbnail" asked'):
+    with pytest.raises(StoreError, match="holds features of 'hog', asked for 'thumbnail'; use another folder$"):
         describe_into(tmp_path / "store", thumbnail, photos)
     from vprkit.loading import load_method
 

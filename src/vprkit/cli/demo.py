@@ -42,6 +42,7 @@ def demo(
     from vprkit.retrieval.map import Map
 
     results_file = out / "report.html"
+    _refuse_folder_of_others(out)
     refuse_to_overwrite(results_file, overwrite)
     if overwrite and (out / "city.map" / "map.json").is_file():
         shutil.rmtree(out / "city.map")  # the demo's own map, of another city
@@ -81,6 +82,19 @@ def demo(
     write_report(results, results_file, overwrite=overwrite)
     found = ", ".join(f"{result.method} {result.recalls[1]:.1f}" for result in results)
     typer.echo(f"\nR@1 on {results[-1].queries} queries: {found}. Look at {results_file}")
+
+
+def _refuse_folder_of_others(out: Path) -> None:
+    """Refuse a folder that holds something, unless a demo began it: the first that a demo leaves is its city's plan."""
+    from vprkit.data.city.generate import MANIFEST, WORK
+    from vprkit.errors import DataError
+
+    if not out.is_dir():
+        return
+    city, names = out / "city", {path.name for path in out.iterdir()}
+    empty = names <= {city.name} and not (city.is_dir() and any(city.iterdir()))
+    if not empty and not (city / MANIFEST).is_file() and not (city / WORK).is_dir():
+        raise DataError(f"{out} is not empty and holds no demo; choose a new or empty folder with --out")
 
 
 def _draw(options: "CityOptions", folder: Path, overwrite: bool, quiet: bool) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    method: Annotated[str, typer.Argument(help="Method (see `vpr methods`) or a weights file.")],
+    method: Annotated[str, typer.Argument(help="Method (see `vpr methods`), a weights file, or the folder of a run.")],
     data: Annotated[list[Path], typer.Argument(help="Folders of evaluation sets.")],
     weights: shared.Weights = None,
     protocol: Annotated[str | None, typer.Option(help="Published protocols (see `vpr data list`), by commas.")] = None,

@@ -25,7 +25,9 @@ OnError = Annotated[str, typer.Option(help="skip unreadable photos and list them
 def build(
     photos: Photos,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the map.")],
-    method: Annotated[str, typer.Option("--method", "-m", help="Method, or a weights file.")] = "hog",
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="Method, a weights file, or the folder of a run.")
+    ] = "hog",
     weights: shared.Weights = None,
     index: Annotated[
         str | None, typer.Option(help="exact, or fast for large maps (approximate); default: as it is, else exact.")
@@ -69,7 +71,7 @@ def build(
             progress=progress,
             streaming=shared.streaming(batch_size, workers, on_error),
         )
-    _say_done(built)
+    _say_done(built, photos)
     _say(built.info())
 
 
@@ -188,15 +190,21 @@ def _warn_of_precision(opened: "Map") -> None:
                    f"{before} describes all alike", err=True)  # fmt: skip
 
 
-def _say_done(built: "Map") -> None:
-    """What building came to: what the map held before, and what was described."""
+def _say_done(built: "Map", photos: Path) -> None:
+    """What building came to: what the map held before, what was described, and what stays out of the answers."""
     from vprkit.report.words import plural
 
     done = built.built
     assert done is not None, "it was built just now"
     before, unread = int((done.rows >= 0).sum()) - done.described, int((done.rows < 0).sum())
     failed = f", {unread:,} could not be read" if unread else ""
-    typer.echo(f"{plural(done.described, 'image')} described, {before:,} in the map already{failed}", err=True)
+    removed = len(set(done.rows.tolist()) & set(built.removed))
+    had = "known" if removed else "in the map"
+    typer.echo(f"{plural(done.described, 'image')} described, {before:,} {had} already{failed}", err=True)
+    if removed:
+        were, them = ("was", "it") if removed == 1 else ("were", "them")
+        typer.echo(f"note: {removed:,} of {plural(len(done.rows), 'photo')} {were} removed from this map; "
+                   f"`vpr map add {built.folder} {photos}` brings {them} back", err=True)  # fmt: skip
 
 
 def _say(info: dict[str, Any]) -> None:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from vprkit.method import Method
     from vprkit.retrieval.describe import Streaming
 
-Weights = Annotated[str | None, typer.Option("--weights", "-w", help="Weights file, or 'random' for a test.")]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", "-w", help="Weights file, folder of a run (its best), or 'random' for a test."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16 of the network.")]
 Resize = Annotated[str | None, typer.Option(help="Other image size: 322, 480x640, shorter:480 or none.")]
@@ -62,11 +65,11 @@ def load(
     settings: list[str] | None,
     exif_orientation: bool,
 ) -> "Method":
-    """The method that a command's options ask for; METHOD may also be a weights file."""
+    """The method that a command's options ask for; METHOD may also be a weights file or the folder of a run."""
     from vprkit.loading import load_method
 
     name: str | None = method
-    if weights is None and Path(method).is_file():
+    if weights is None and is_weights(method):
         name, weights = None, method
     values = settings_of(settings)
     asked = {key: values.pop(key) for key in list(values) if key.startswith(PREPROCESSING)}
@@ -101,11 +104,19 @@ def guided_by(method: "Method", guided: bool, patches: list[str] | None) -> "Met
 
 
 def check_method(method: str) -> None:
-    """Refuse an unknown method before anything slow; a weights file is looked at when it is loaded."""
+    """Refuse an unknown method before anything slow; weights are looked at when they are loaded."""
     from vprkit.registry import find_declaration
 
-    if not Path(method).is_file():
+    if not is_weights(method):
         find_declaration(method)
+
+
+def is_weights(method: str) -> bool:
+    """Whether METHOD is a weights file or the folder of a run; one that is named as a method means the method."""
+    from vprkit.registry import list_methods
+    from vprkit.weights.runs import holds_run
+
+    return Path(method).is_file() or (holds_run(method) and method not in list_methods())
 
 
 def whole_numbers(text: str) -> list[int]:

@@ -11,7 +11,7 @@ from vprkit.cli.progress import bars
 
 
 def reproduce(
-    method: Annotated[str, typer.Argument(help="Method (see `vpr methods`) or a weights file.")],
+    method: Annotated[str, typer.Argument(help="Method (see `vpr methods`), a weights file, or the folder of a run.")],
     protocol: Annotated[str, typer.Argument(help="Published protocol (see `vpr data list`).")],
     data: Annotated[Path | None, typer.Option(help="The set's folder (default: found in $VPRKIT_DATASETS).")] = None,
     weights: shared.Weights = None,
@@ -57,7 +57,7 @@ def reproduce(
     folder = data if data is not None else data_set_of(chosen)
     benchmark = open_benchmark(folder, protocol=chosen.name, images=images, query_list=query_list)
     figures = figures_of((method,), chosen.name)
-    if weights is None and not Path(method).is_file():
+    if weights is None and not shared.is_weights(method):
         weights = next((figure.weights for figure in figures if figure.weights), None)
     loaded = shared.load(method, weights, device, precision, resize, settings, False)
     able = loaded.reranker is not None

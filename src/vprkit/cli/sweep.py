@@ -12,7 +12,9 @@ from vprkit.cli.progress import bars
 
 
 def sweep(
-    method: Annotated[str, typer.Argument(help="Method with guided re-ranking, or a weights file.")],
+    method: Annotated[
+        str, typer.Argument(help="Method with guided re-ranking, a weights file, or the folder of a run.")
+    ],
     validation: Annotated[Path, typer.Argument(help="Evaluation set that thresholds are chosen on.")],
     test: Annotated[
         list[Path] | None, typer.Option(help="Evaluation set to measure the chosen ones on; repeat.")

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,22 +63,43 @@ def train(
         return
     reached = "" if done.best is None else f", best validation {done.best:.1f}"
     broken = f", {plural(done.broken, 'image')} left out (broken.txt)" if done.broken else ""
-    typer.echo(f"{done.epochs} epochs, {done.steps} steps{reached}{broken}. Weights: {done.weights}")
+    typer.echo(
+        f"{plural(done.epochs, 'epoch')}, {plural(done.steps, 'step')}{reached}{broken}. Weights: {done.weights}"
+    )
 
 
 class Watched:
-    """Progress bars and sentences on standard error."""
+    """Progress bars and sentences on standard error; where that is no terminal (nohup, SLURM), a line per epoch."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self._bars: dict[str, Any] = {}
+        self._images, self._began = 0, 0.0
 
     def pace(self, pace: "Pace") -> None:
+        if not sys.stderr.isatty():
+            self._count(pace)
+            return
         bar = self._bar(f"epoch {pace.epoch}/{pace.epochs}", pace.batches, pace.batch - 1, "batch")
         bar.set_postfix_str(f"loss {pace.loss:.4f}, rate {pace.rate:.2g}", refresh=False)
         bar.update(pace.batch - bar.n)
         if pace.batch == pace.batches:
             self.close()
+
+    def _count(self, pace: "Pace") -> None:
+        """One line when the epoch is over; its speed leaves out the first batch, which waits for all that starts."""
+        from vprkit.report.words import count, number
+
+        if not self._began:
+            self._images, self._began = 0, monotonic()
+        else:
+            self._images += pace.images
+        if pace.batch < pace.batches:
+            return
+        seconds = monotonic() - self._began
+        speed = f", {count(self._images / seconds)} images/s" if self._images and seconds else ""
+        self._began = 0.0
+        self.say(f"epoch {pace.epoch}/{pace.epochs}: loss {number(pace.loss, 4)}, rate {pace.rate:.2g}{speed}")
 
     def describing(self, what: str, done: int, total: int) -> None:
         bar = self._bar(what, total, 0, "img")

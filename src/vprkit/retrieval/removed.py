@@ -67,7 +67,7 @@ def matching(names: Sequence[str], store: FeatureStore, rows: np.ndarray, folder
         fitting = {row for row, spellings in known
                    if any(name == spelling or fnmatchcase(spelling, name) for spelling in spellings)}  # fmt: skip
         if not fitting:
-            raise VprError(f"'{name}' fits no image of {folder}; `vpr map info --list` shows the names")
+            raise VprError(f"'{name}' fits no image of {folder}; `vpr map info {folder} --list` shows the names")
         found |= fitting
     return found
 

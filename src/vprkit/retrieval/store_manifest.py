@@ -43,11 +43,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def refuse_other(folder: Path, mine: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Refuse another identity than a store's, naming what differs.
+    """Refuse another identity than a store's, naming what differs: the methods, or settings of the same one.
 
     Raises:
         StoreError: they differ.
     """
+    if mine.get("method") != identity.get("method"):  # its settings have other names: to compare them says nothing
+        raise StoreError(
+            f"{folder} holds features of '{mine.get('method')}', asked for '{identity.get('method')}'; "
+            "use another folder"
+        )
     stored, wanted = _leaves(mine), _leaves(json.loads(json.dumps(identity)))
     differing = [
         f"{key}: {_short(stored.get(key))} here, {_short(wanted.get(key))} asked"
@@ -56,8 +61,8 @@ def refuse_other(folder: Path, mine: Mapping[str, Any], identity: Mapping[str, A
     ]
     if differing:
         raise StoreError(
-            f"{folder} holds features of another method ({'; '.join(differing)}). "
-            "Use another folder, or the method it was made with"
+            f"{folder} holds features of '{mine.get('method')}' with other settings or weights "
+            f"({'; '.join(differing)}). Use another folder, or what it was made with"
         )
 
 

@@ -84,7 +84,7 @@ def _add_questions(app: "FastAPI", service: Service) -> None:
     @app.post("/locate", openapi_extra=_form_of(LocateFields), responses=_refusals(400, 401, 413, 415, 422, 503, 504))
     async def locate(request: Request) -> answers.LocateAnswer:
         """Where a photo was taken: the best photos of the map, and the position that they suggest."""
-        form = await read_form(request.stream(), request.headers.get("content-type", ""))
+        form = await read_form(request.stream(), request.headers.get("content-type", ""), LocateFields)
         return await service.locate(form.photo, form.fields)
 
     @app.post(
@@ -103,7 +103,7 @@ def _add_questions(app: "FastAPI", service: Service) -> None:
 
         The headers X-Matches and X-Drawn tell how many matches there are and how many are drawn.
         """
-        form = await read_form(request.stream(), request.headers.get("content-type", ""))
+        form = await read_form(request.stream(), request.headers.get("content-type", ""), MatchFields)
         found = await service.matches(form.photo, form.fields)
         told = {"X-Matches": str(found.matches), "X-Drawn": str(found.drawn)}
         return Response(found.picture, media_type="image/jpeg", headers=told)

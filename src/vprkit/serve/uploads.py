@@ -1,7 +1,7 @@
 """What clients send: a form read as it arrives, strictly, and photos told by their content."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from PIL import Image
@@ -24,8 +24,6 @@ NAME = "the photo"
 FIELD_BYTES = 16_384
 """Of every other field."""
 
-PARTS = 16
-
 PLACES = ("body", "path", "query")
 """Where a field can stand, as the framework calls it."""
 
@@ -38,18 +36,19 @@ class Form:
     fields: Mapping[str, str]
 
 
-async def read_form(chunks: AsyncIterator[bytes], content_type: str) -> Form:
+async def read_form(chunks: AsyncIterator[bytes], content_type: str, beside: type[Any]) -> Form:
     """Read a multipart form. The caller bounds its size as a whole.
 
     Args:
         chunks: of the body.
         content_type: its header.
+        beside: the dataclass of its other fields.
 
     Raises:
-        Refusal: it is no such form, it is broken, lacks the photo, or names a field twice.
+        Refusal: it is no such form, it is broken, lacks the photo, or has an unknown field or one twice.
     """
     multipart = extras.require("serve", "python_multipart.multipart")
-    parts = _Parts(multipart.parse_options_header)
+    parts = _Parts(multipart.parse_options_header, (PHOTO, *(known.name for known in fields(beside))))
     try:
         kind, options = multipart.parse_options_header(content_type)
         boundary = options.get(b"boundary", b"")
@@ -83,6 +82,7 @@ class _Parts:
     """Fields of a form while they come in."""
 
     options_of: Any
+    known: Sequence[str]
     values: dict[str, bytearray] = field(default_factory=dict)
     complete: bool = False
     _header: bytearray = field(default_factory=bytearray)
@@ -112,10 +112,10 @@ class _Parts:
         if kind != b"form-data" or not name:
             raise Refusal(400, "the form is broken: a part has no name")
         self._name = _text("name", bytearray(name))
+        if self._name not in self.known:  # before its length counts: what came may be the photo under another name
+            raise Refusal(422, f"there is no field '{self._name[:40]}'; this form takes {', '.join(self.known)}")
         if self._name in self.values:
             raise Refusal(422, f"the field '{self._name[:40]}' stands there twice")
-        if len(self.values) == PARTS:
-            raise Refusal(422, f"the form has more than {PARTS} fields")
         self.values[self._name] = bytearray()
 
     def _take(self, data: bytes, start: int, end: int) -> None:

@@ -127,9 +127,7 @@ class Engine:
         if going_on:
             self.position, parts = load_state(self.folder.state)
             self.learning.restore(parts["task"], parts["frozen"], self.folder.state)
-            self.reporter.say(
-                f"going on after epoch {self.position.epoch}, batch {self.position.batch}, step {self.position.step}"
-            )
+            self.reporter.say(self.position.told(self.settings.epochs))
         if self.running.channels_last:
             self.task.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.running.sync_batch_norm:

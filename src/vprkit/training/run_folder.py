@@ -15,8 +15,9 @@ import vprkit
 from vprkit import config
 from vprkit.errors import ConfigError, StoreError
 from vprkit.files import exclusive, write_atomically
+from vprkit.weights.runs import FACTS, STATE
 
-CONFIG, FACTS, STATE, LOG, LOCK = "config.yaml", "run.json", "last.ckpt", "log.jsonl", "lock"
+CONFIG, LOG, LOCK = "config.yaml", "log.jsonl", "lock"
 _PACKAGES = ("torch", "lightning", "pytorch-metric-learning", "kornia", "numpy", "pillow")
 
 

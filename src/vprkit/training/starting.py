@@ -18,6 +18,7 @@ from vprkit.weights.fetching import find, how_to_get
 from vprkit.weights.fitting import fit
 from vprkit.weights.reading import read, sha256_of
 from vprkit.weights.resolving import Choice, choose_for_file
+from vprkit.weights.runs import weights_of
 
 PRETRAINED = "pretrained"
 RANDOM = "random"
@@ -129,21 +130,6 @@ def start_network(choice: Choice, initial: str | None, seed: int) -> nn.Module:
     checkpoint = read(weights_of(initial))
     options = config.to_dict(choice.configuration)
     return choose_for_file(checkpoint, choice.declaration.name, options).fill(checkpoint)
-
-
-def weights_of(place: str | Path) -> Path:
-    """The weights file that a file or the folder of a run stands for: the best, else the last.
-
-    Raises:
-        NotAvailable: there is none.
-    """
-    folder = Path(place)
-    if not folder.is_dir():
-        return find(place)
-    for name in ("best-1.safetensors", "last.safetensors"):
-        if (folder / name).is_file():
-            return folder / name
-    raise NotAvailable(f"{folder} holds neither best-1.safetensors nor last.safetensors: has this run written any yet?")
 
 
 def dinov2_state(weights: str, name: str) -> dict[str, Tensor]:

@@ -45,6 +45,12 @@ class Position:
     skipped: int = 0
     skipped_now: int = 0
 
+    def told(self, epochs: int) -> str:
+        """What a run of so many epochs says when it is called again."""
+        if self.epoch >= epochs:
+            return f"this run is finished, after epoch {self.epoch}, step {self.step}; epochs=N trains further"
+        return f"going on after epoch {self.epoch}, batch {self.batch}, step {self.step}"
+
     def measured(self, recall: float, min_delta: float) -> None:
         """The monitored recall of the weights of this epoch; patience begins anew where it gained more than that."""
         self.best = recall if self.best is None else max(self.best, recall)

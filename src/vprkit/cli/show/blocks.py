@@ -7,7 +7,7 @@ import typer
 
 from vprkit.cli import options as shared
 
-Vit = Annotated[str, typer.Argument(help="Method on a DINOv2, or a weights file.")]
+Vit = Annotated[str, typer.Argument(help="Method on a DINOv2, a weights file, or the folder of a run.")]
 Photo = Annotated[Path, typer.Argument(help="A photo.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Figure to write (.png, .jpg, .pdf or .svg).")]
 BLOCK = "Block to read; 0-based, negative numbers count from the last."

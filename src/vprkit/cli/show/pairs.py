@@ -19,7 +19,7 @@ SIDE = 448
 
 
 def matches(
-    method: Annotated[str, typer.Argument(help="Method with a second stage, or a weights file.")],
+    method: Annotated[str, typer.Argument(help="Method with a second stage, a weights file, or the folder of a run.")],
     first: Annotated[Path, typer.Argument(help="A photo.")],
     second: Annotated[Path, typer.Argument(help="Another one.")],
     out: Out = Path("matches.jpg"),
@@ -64,7 +64,7 @@ def matches(
 
 
 def attention(
-    method: Annotated[str, typer.Argument(help="Method, or a weights file.")],
+    method: Annotated[str, typer.Argument(help="Method, a weights file, or the folder of a run.")],
     photo: Annotated[Path, typer.Argument(help="A photo.")],
     out: Out = Path("attention.jpg"),
     weights: shared.Weights = None,

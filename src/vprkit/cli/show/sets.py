@@ -11,7 +11,7 @@ from vprkit.cli.show.blocks import Out
 
 
 def tsne(
-    method: Annotated[str, typer.Argument(help="Method, or a weights file.")],
+    method: Annotated[str, typer.Argument(help="Method, a weights file, or the folder of a run.")],
     data: Annotated[Path, typer.Argument(help="Evaluation set.")],
     out: Out = Path("tsne.png"),
     most: Annotated[int, typer.Option(min=5, help="Images; of more, so many are drawn by lot.")] = 1000,

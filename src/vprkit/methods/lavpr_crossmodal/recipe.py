@@ -22,10 +22,11 @@ from vprkit.training.losses import Criterion
 from vprkit.training.places import PlaceConfig
 from vprkit.training.schedules import Schedule
 from vprkit.training.settings import Optimiser, Validation
-from vprkit.training.starting import PRETRAINED, start_network, weights_of
+from vprkit.training.starting import PRETRAINED, start_network
 from vprkit.training.text_augmentation import TextAugmentation
 from vprkit.weights.reading import sha256_of
 from vprkit.weights.resolving import choose_by_name
+from vprkit.weights.runs import weights_of
 
 
 @dataclass(frozen=True)

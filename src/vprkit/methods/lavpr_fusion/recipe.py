@@ -20,10 +20,10 @@ from vprkit.training.described_places import TABLES, open_described
 from vprkit.training.places import PlaceConfig
 from vprkit.training.schedules import Schedule
 from vprkit.training.settings import Optimiser, Validation
-from vprkit.training.starting import weights_of
 from vprkit.training.text_augmentation import TextAugmentation
 from vprkit.weights.reading import read
 from vprkit.weights.resolving import choose_by_name, choose_for_file
+from vprkit.weights.runs import weights_of
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from vprkit import config
 from vprkit.errors import ConfigError
 from vprkit.methods.pairvpr.network import PairVPR, PairVPRConfig, initialise
 from vprkit.methods.pairvpr.positions import stage_two_tables
-from vprkit.training.starting import ViTTrunk, dinov2_name, weights_of
+from vprkit.training.starting import ViTTrunk, dinov2_name
 from vprkit.weights.fitting import fit
 from vprkit.weights.reading import read
 from vprkit.weights.resolving import Choice, choose_for_file
+from vprkit.weights.runs import weights_of
 
 _MAY_DIFFER = ("class_token", "image_size", "trainable_blocks")
 """Options of a network that one stage may have otherwise than the one before."""

@@ -22,9 +22,10 @@ from vprkit.methods.progeo.official_prompts import read_official_prompts
 from vprkit.methods.progeo.prompt_files import PromptFile, read_prompts
 from vprkit.training.classes import ClassConfig, ClassTask, Term, open_images
 from vprkit.training.settings import Validation
-from vprkit.training.starting import start_network, weights_of
+from vprkit.training.starting import start_network
 from vprkit.weights.reading import sha256_of
 from vprkit.weights.resolving import choose_by_name
+from vprkit.weights.runs import weights_of
 from vprkit.weights.sniffing import FileFormat, sniff
 
 _MININGS: dict[str, Mining] = {"published": weighted, "softmax": softmax_weighted}
