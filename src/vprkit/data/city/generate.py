@@ -148,12 +148,14 @@ def _prepare(folder: Path, options: CityOptions, overwrite: bool) -> Done:
             return _read_log(work / "done.jsonl")
         if not overwrite:
             raise DataError(
-                f"{folder} holds an unfinished city with other options; finish it, or use overwrite to replace it"
+                f"{folder} holds an unfinished city with other options; finish it, or use overwrite (--overwrite) to "
+                "replace it"
             )
         _remove(folder, work / "files.txt")
     elif manifest.is_file():
         if not overwrite:
-            raise DataError(f"{folder} already holds a city; choose another folder, or use overwrite to replace it")
+            raise DataError(f"{folder} already holds a city; choose another folder, or use overwrite (--overwrite) to "
+                            "replace it")  # fmt: skip
         _remove(folder, folder / FILES)
     elif folder.is_dir() and any(folder.iterdir()):
         raise DataError(f"{folder} is not empty and holds no city made by vprkit; choose a new or empty folder")
