@@ -99,7 +99,7 @@ def test_queries_without_positive_count_as_misses_and_are_said(photo_set, thumbn
 def test_features_are_kept_and_reused(shared_set, hog, thumbnail, tmp_path, monkeypatch):
     benchmark = open_benchmark(shared_set)
     first = evaluate(hog, benchmark, features=tmp_path / "features")
-    with pytest.raises(StoreError, match="another method"):
+    with pytest.raises(StoreError, match="asked for 'thumbnail'"):
         evaluate(thumbnail, benchmark, features=tmp_path / "features")
     monkeypatch.setattr(Method, "describe_batch", lambda *_: pytest.fail("described again"))
     again = evaluate(hog, benchmark, features=tmp_path / "features")
