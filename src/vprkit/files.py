@@ -105,12 +105,17 @@ def refuse_folder(path: Path, overwrite: bool = False) -> None:
         raise VprError(f"{path} exists already; choose another name or pass --overwrite")
 
 
+class NotLockable(StoreError):
+    """A folder on a file system that knows no locks."""
+
+
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock file; a second writer is refused at once. The system lets go of it when a process dies.
 
     Raises:
         StoreError: another process holds it.
+        NotLockable: the file system has no locks, so that nobody can tell.
     """
     import fcntl
 
@@ -119,6 +124,7 @@ def exclusive(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise StoreError(f"{path.parent} is being written by another process; wait for it to finish") from error
-        except OSError:
-            pass  # a file system without locks
+        except OSError as error:
+            raise NotLockable(f"{path.parent} is on a file system without locks ({error.strerror}), so two writers "
+                              "could not be told apart; choose a folder on another one") from error  # fmt: skip
         yield

@@ -166,6 +166,24 @@ def test_two_writers_are_kept_apart(tmp_path, photos, hog):
         describe_into(tmp_path / "store", hog, photos)
 
 
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
+    """Stores are refused there, training goes on without the guard."""
+    import errno
+    import fcntl
+
+    from vprkit.files import NotLockable, exclusive
+    from vprkit.training.run_folder import RunFolder
+
+    def no_locks(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(NotLockable, match="without locks"), exclusive(tmp_path / "lock"):
+        pass
+    with RunFolder(tmp_path / "run").held():
+        assert (tmp_path / "run").is_dir()
+
+
 def test_bad_images_fail_or_are_listed(tmp_path, photos, hog):
     photos.path(2).write_bytes(b"broken")
     with pytest.raises(ImageError, match=photos.names[2]):

@@ -14,8 +14,7 @@ from vprkit.data import positives as rules
 from vprkit.data.benchmark import Benchmark
 from vprkit.data.check_protocol import count_findings, damage_hint
 from vprkit.data.copies import digests
-from vprkit.data.decoding import decode, open_image
-from vprkit.data.decoding import orientation as orientation_of
+from vprkit.data.decoding import decode, open_image, orientation_of
 from vprkit.data.disk import is_file
 from vprkit.data.records import Records
 from vprkit.errors import ConfigError, ImageError

@@ -95,7 +95,7 @@ def open_image(source: str | Path | bytes, name: str = "", most: int = MAX_PIXEL
     return image
 
 
-def orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation, 1 where it is missing or damaged."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1) or 1)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from vprkit.data.benchmark import Benchmark
-from vprkit.data.decoding import open_image, orientation
+from vprkit.data.decoding import open_image, orientation_of
 from vprkit.data.records import Records
 from vprkit.errors import ImageError
+from vprkit.loading import RANDOM as RANDOM_WEIGHTS
 from vprkit.method import Method
 from vprkit.registry import Metric
 
@@ -17,7 +18,7 @@ UNEVEN = 0.01
 LOOKS = 25
 """Photos of each role that are looked at: a folder of photos as phones write them has many that are turned."""
 
-RANDOM = "random:"
+RANDOM = f"{RANDOM_WEIGHTS}:"
 """How the path of weights that nobody trained begins."""
 
 
@@ -44,7 +45,7 @@ def any_turned(records: Records) -> bool:
     for row in np.unique(np.linspace(0, len(records) - 1, min(LOOKS, len(records))).round().astype(int)):
         try:
             with open_image(records.path(int(row))) as image:
-                if orientation(image) not in (0, 1):
+                if orientation_of(image) not in (0, 1):
                     return True
         except ImageError:
             continue
@@ -77,9 +78,9 @@ def left_out(benchmark: Benchmark, kept: np.ndarray, asked: np.ndarray) -> list[
     """
     told = []
     for role, records, found in (("database", benchmark.database, kept), ("query", benchmark.queries, asked)):
-        gone = np.setdiff1d(np.arange(len(records)), found)
-        if not gone.size:
+        if len(found) == len(records):
             continue
+        gone = np.setdiff1d(np.arange(len(records)), found)
         one = gone.size == 1
         what, skipped = ("image", "was skipped") if one else ("images", "were skipped")
         miss = "a skipped query counts as a miss" if one else "skipped queries count as misses"

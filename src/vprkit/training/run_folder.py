@@ -5,7 +5,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import vprkit
 from vprkit import config
 from vprkit.errors import ConfigError, StoreError
-from vprkit.files import exclusive, write_atomically
+from vprkit.files import NotLockable, exclusive, write_atomically
 from vprkit.weights.runs import FACTS, STATE
 
 CONFIG, LOG, LOCK = "config.yaml", "log.jsonl", "lock"
@@ -72,13 +72,16 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training here meanwhile; the folder is made where it is not there.
+        """Keep other processes from training here meanwhile, where the file system has locks (a cluster's may have
+        none, and training there is better than not); the folder is made where it is not there.
 
         Raises:
             StoreError: one does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.path / LOCK):
+        with ExitStack() as held:
+            with suppress(NotLockable):
+                held.enter_context(exclusive(self.path / LOCK))
             yield
 
     def begin(self, recipe: str, settings: Any, sets: Mapping[str, str], data: Mapping[str, str]) -> None:

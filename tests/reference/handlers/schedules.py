@@ -11,14 +11,18 @@ from vprkit.training.schedules import Schedule
 @handles("lavpr/lr_schedule")
 def lavpr(case: Case) -> None:
     per_epoch, warmup = case.json["steps_per_epoch"], case.json["warmup_steps"]
-    milestones, factor = _decays(case.output("lr").numpy(), per_epoch, warmup)
+    told = re.search(r"epochs ([\d,]+) factor ([\d.]+)", case.json.get("checks", ""))
+    if told:
+        milestones, factor = tuple(map(int, told[1].split(","))), float(told[2].rstrip("."))
+    else:
+        milestones, factor = _decays(case.output("lr").numpy(), per_epoch, warmup)
     schedule = Schedule("multi_step", warmup_steps=warmup, milestones=milestones, factor=factor)
     steps = range(case.json["epochs"] * per_epoch)
     case.check("lr", np.array([schedule.rate(step, case.json["base_lr"], per_epoch) for step in steps]))
 
 
 def _decays(rates: np.ndarray, per_epoch: int, warmup: int) -> tuple[tuple[int, ...], float]:
-    """Epochs before which the rate falls, and the factor: the case tells them in a sentence alone.
+    """Epochs before which the rate falls, and the factor, of a case whose sentence does not tell them.
 
     An epoch that begins during warm-up is left out, since whatever is set then is overwritten.
     """
